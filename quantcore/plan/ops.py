@@ -1,0 +1,268 @@
+"""The ops of a Plan: typed, frozen, data only.
+
+Each op's meaning is one function of the same name in
+:mod:`quantcore.reference`. An op names its inputs by their position in the
+Plan (``INPUT`` is what the caller passes), so a Plan is a small graph in
+topological order. Fields are numbers, strings, tuples, arrays or nested
+dataclasses of those: all that the artifact has to store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.plan.vocabulary import Vocabulary
+
+__all__ = [
+    "INPUT",
+    "OPS",
+    "ArgMax",
+    "Average",
+    "Binarize",
+    "Concat",
+    "Isotonic",
+    "Linear",
+    "Log",
+    "LogSoftmax",
+    "MultiLabel",
+    "NormalizeRows",
+    "Op",
+    "PlanarLinear",
+    "Sigmoid",
+    "Softmax",
+    "Text",
+    "TfIdf",
+    "Threshold",
+]
+
+INPUT = -1
+OPS: dict[str, type[Op]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Op:
+    """Base of all ops.
+
+    Parameters
+    ----------
+    inputs : tuple of int
+        Positions of the ops whose results this one takes; ``INPUT`` (-1) is the caller's input.
+    """
+
+    kind: ClassVar[str] = ""
+    inputs: tuple[int, ...] = (INPUT,)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.kind = cls.__name__
+        OPS[cls.kind] = cls
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Op):
+    """Documents → n-gram counts (CSR, float64), as scikit-learn's vectorizers count them.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary or None
+        None for hashing.
+    n_features : int
+        Number of columns.
+    alternate_sign : bool
+        Hashing only: the sign of each count comes from the hash.
+    source : {"content", "filename", "file"}
+        scikit-learn's ``input``.
+    stop_words : tuple of str
+        Sorted; word n-grams only.
+    binary : bool
+        Counts become 1 (under hashing also those that cancelled to 0).
+    """
+
+    analyzer: Literal["word", "char", "char_wb"]
+    ngram_range: tuple[int, int]
+    lowercase: bool
+    strip_accents: Literal["ascii", "unicode"] | None
+    token_pattern: str
+    stop_words: tuple[str, ...]
+    encoding: str
+    decode_error: Literal["strict", "ignore", "replace"]
+    source: Literal["content", "filename", "file"]
+    binary: bool
+    n_features: int
+    vocabulary: Vocabulary | None
+    alternate_sign: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TfIdf(Op):
+    """CSR → CSR: sublinear tf (1 + ln tf), times idf, each row divided by its norm (rows of norm 0 stay).
+
+    ``dtype`` is the source's own ("float64" or "float32").
+    """
+
+    sublinear: bool
+    idf: NDArray[np.float64] | None
+    norm: Literal["l1", "l2", "max"] | None
+    dtype: Literal["float64", "float32"] = "float64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concat(Op):
+    """Matrices side by side (FeatureUnion), each times its weight (1.0 where the source gives none)."""
+
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binarize(Op):
+    """x → 1.0 where x > threshold, else 0.0 (BernoulliNB)."""
+
+    threshold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Op):
+    """Matrix (CSR or dense) → scores: ``X @ weight + bias``, shape (n_rows, n_outputs), float64.
+
+    Parameters
+    ----------
+    weight : ndarray of float64, shape (n_features, n_outputs)
+    bias : ndarray of float64, shape (n_outputs,)
+    dtype : {"float64", "float32"}
+        In what the source computes.
+    """
+
+    weight: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    dtype: Literal["float64", "float32"] = "float64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanarLinear(Op):
+    """Matrix → scores, weights as integers on a grid; a TfIdf op in front of it folded in.
+
+    With ``t`` the (sublinear) counts of a row, ``norm`` the norm of ``t * idf`` (1 where there is
+    none), the score of output k is ``sum_j t_j * V_jk / norm + bias_k`` with
+    ``V_jk = rows[index[j], k] * 2.0 ** exponent[index[j]]`` (plus the last column of ``rows``, the
+    centre, where ``centred``: it cancels in comparisons, so only scores that are shown need it).
+
+    Parameters
+    ----------
+    rows : ndarray of int16 or int32, shape (n_distinct, n_outputs + centred)
+        Equal rows are stored once. The grid's error is at most ``error * 2.0 ** exponent`` per
+        entry, and half a step (0.5) plus the float64 rounding of the folding where ``error`` is 0.5.
+    exponent : ndarray of int16, shape (n_distinct,)
+    index : ndarray of uint32, shape (n_features,) or None
+        Row of each column; None where column j has row j.
+    bias : ndarray of float64, shape (n_outputs,)
+        The source's own.
+    sublinear, idf, norm
+        The TfIdf op that was folded in (False, None, None without one).
+    error : float
+        Bound, in grid steps, on ``|V - source|`` per entry of ``rows`` (centre excluded).
+    cold : ndarray of float64, shape (n_features, n_outputs) or None
+        The source's own weights (idf not folded in), for ``guarantee="exact"``.
+    dtype : {"float64", "float32"}
+        In what the source computes.
+    """
+
+    rows: NDArray[Any]
+    exponent: NDArray[np.int16]
+    index: NDArray[np.uint32] | None
+    bias: NDArray[np.float64]
+    centred: bool
+    sublinear: bool
+    idf: NDArray[np.float64] | None
+    norm: Literal["l1", "l2", "max"] | None
+    error: float
+    cold: NDArray[np.float64] | None = None
+    dtype: Literal["float64", "float32"] = "float64"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax(Op):
+    """Scores → probabilities over outputs. One output s stands for the pair (0, s) if ``paired`` is
+    "zero", for (-s, s) if "mirror" (scikit-learn's multinomial logistic regression on two classes)."""
+
+    paired: Literal["no", "zero", "mirror"] = "no"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSoftmax(Op):
+    """Scores → log probabilities, ``s - logsumexp(s)`` (naive Bayes); ``paired`` as in Softmax."""
+
+    paired: Literal["no", "zero", "mirror"] = "no"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sigmoid(Op):
+    """Scores → 1 / (1 + exp(slope * s + offset)), per column (Platt's form; slope -1, offset 0 is
+    plain expit). One column becomes the pair (1 - p, p) if ``paired``."""
+
+    slope: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    paired: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Isotonic(Op):
+    """Scores → piecewise linear interpolation per column, clipped to the ends; ``paired`` as in Sigmoid.
+
+    Parameters
+    ----------
+    knots : ndarray of float64, shape (n_knots,)
+        x of all columns, one after another; each column's ascending.
+    values : ndarray of float64, shape (n_knots,)
+    ends : tuple of int
+        End of each column's knots.
+    """
+
+    knots: NDArray[np.float64]
+    values: NDArray[np.float64]
+    ends: tuple[int, ...]
+    paired: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NormalizeRows(Op):
+    """Probabilities divided by their row's sum; ``empty`` says what a row of zeros becomes: equal
+    shares ("uniform": CalibratedClassifierCV, one-vs-rest calibration), or it stays ("keep")."""
+
+    empty: Literal["uniform", "keep"] = "keep"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Average(Op):
+    """Mean of several inputs of one shape, summed in order (CalibratedClassifierCV's folds)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Log(Op):
+    """Natural logarithm of probabilities, log(0) = -inf without a warning (predict_log_proba)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArgMax(Op):
+    """Scores → ``classes[first largest]``. ``classes`` is a 1-d array as the source holds it: of
+    integers, booleans, floats, fixed-width strings (<U) or, as a tuple, Python objects."""
+
+    classes: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold(Op):
+    """One score → ``classes[1]`` where score > at, else ``classes[0]``."""
+
+    classes: Any
+    at: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiLabel(Op):
+    """Scores → 0/1 indicator matrix of int64, 1 where score > at."""
+
+    at: float = 0.0

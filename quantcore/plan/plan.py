@@ -1,0 +1,49 @@
+"""The Plan: a model as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from quantcore.plan.ops import Op
+
+__all__ = ["METHODS", "Plan"]
+
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Ops in topological order, and what each public method returns.
+
+    Parameters
+    ----------
+    ops : tuple of Op
+        An op's inputs come before it.
+    outputs : mapping of str to int
+        Method name (one of ``METHODS``) → position of the op whose result it returns.
+    input : {"text", "matrix"}
+        What a row is: a document, or a row of numbers (dense or sparse).
+    n_features_in : int or None
+        Width of matrix input; None for text.
+    classes : Any
+        The source's ``classes_`` (array, or list of arrays), or None.
+    feature_names_in : tuple of str or None
+    """
+
+    ops: tuple[Op, ...]
+    outputs: Mapping[str, int]
+    input: Literal["text", "matrix"]
+    n_features_in: int | None = None
+    classes: Any = None
+    feature_names_in: tuple[str, ...] | None = None
+    source: str = field(default="", compare=False)
+
+    def needed(self, method: str) -> list[int]:
+        """Positions of the ops that a method's result depends on, in order."""
+        wanted = {self.outputs[method]}
+        for position in range(len(self.ops) - 1, -1, -1):
+            if position in wanted:
+                wanted.update(i for i in self.ops[position].inputs if i >= 0)
+        return sorted(wanted)
