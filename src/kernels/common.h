@@ -1,0 +1,24 @@
+/* The few things that compilers spell differently. */
+#ifndef QC_COMMON_H
+#define QC_COMMON_H
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
+#define QC_INLINE static __forceinline
+#define QC_UNROLL
+#if defined(_M_X64)
+#define QC_PREFETCH(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
+#else
+#define QC_PREFETCH(address) ((void)0)
+#endif
+#else
+#define QC_INLINE static inline __attribute__((always_inline))
+#define QC_PREFETCH(address) __builtin_prefetch(address)
+#if defined(__clang__)
+#define QC_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define QC_UNROLL _Pragma("GCC unroll 16")
+#endif
+#endif
+
+#endif
