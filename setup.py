@@ -1,0 +1,168 @@
+"""Builds the native doors; everything declarative stands in pyproject.toml.
+
+Every ``src/<stem>.pyx`` is a door: it becomes ``quantcore.native._<stem>`` and links ``src/cpu/*.c`` and
+``src/kernels/<stem>/*.c``. A C file named after an instruction set (``avx2.c``, ``csr_avx2.c``) is compiled with the flags
+of that set alone, and left out where the target has no such set.
+
+Environment: ``QUANTCORE_PURE=1`` builds no native code; ``QUANTCORE_REQUIRE_NATIVE=1`` makes a failed compile an error
+instead of a pure NumPy install; ``QUANTCORE_WERROR=1`` turns warnings in our C into errors; ``QUANTCORE_SANITIZE=1``
+builds with AddressSanitizer and UndefinedBehaviorSanitizer.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+PREFIX = "quantcore.native._"
+ISA_FLAGS = {
+    "unix": {
+        "avx2": "-mavx2 -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt",
+        "avx512": "-mavx2 -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi "
+        "-mavx512vbmi2 -mavx512vnni -mavx512bitalg -mavx512vpopcntdq",
+    },
+    "msvc": {"avx2": "/arch:AVX2", "avx512": "/arch:AVX512"},
+}
+ISA_MACHINES = {"avx2": ("x86_64", "amd64"), "avx512": ("x86_64", "amd64"), "neon": ("aarch64", "arm64")}
+# No contraction and no fast-math: every kernel gives the same bits. -g0 keeps Python's own -g out of installs.
+UNIX_FLAGS = "-O3 -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -g0 -MMD"
+UNIX_WARNINGS = "-Wall -Wextra"
+MSVC_FLAGS = "/O2 /std:c11 /fp:precise"
+MSVC_WARNINGS = "/W3"
+SANITIZERS = "-fsanitize=address,undefined"
+# -fno-wrapv undoes the -fwrapv of Python's own flags, which would hide signed overflow.
+SANITIZE_FLAGS = f"{SANITIZERS} -fno-wrapv -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1"
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": False,
+    "wraparound": False,
+    "cdivision": True,
+    "initializedcheck": False,
+    "freethreading_compatible": True,
+}
+
+
+def enabled(variable: str) -> bool:
+    return os.environ.get(variable, "") not in ("", "0")
+
+
+def paths(pattern: str) -> list[str]:
+    return sorted(path.as_posix() for path in Path().glob(pattern))
+
+
+def doors() -> list[Extension]:
+    """One extension per door; its C files are found, and compiled one by one, in ``BuildDoors``."""
+    return [
+        Extension(
+            f"{PREFIX}{Path(door).stem}",
+            sources=[door],
+            include_dirs=["src"],
+            define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+            optional=not enabled("QUANTCORE_REQUIRE_NATIVE"),
+        )
+        for door in paths("src/*.pyx")
+    ]
+
+
+class BuildDoors(build_ext):
+    """Compiles each C file with the flags of its instruction set, and only when something that it reads has changed."""
+
+    def run(self) -> None:
+        self.failures: dict[str, Exception] = {}
+        super().run()
+        if self.failures:
+            reasons = "\n".join(f"  {name}: {error}" for name, error in self.failures.items())
+            print(
+                f"quantcore: these native modules could not be built:\n{reasons}\n"
+                "The install goes on without them, in pure NumPy: same labels, much slower. Install a C compiler and Python's "
+                "headers and install again; QUANTCORE_REQUIRE_NATIVE=1 makes this an error.",
+                file=sys.stderr,
+            )
+
+    def build_extension(self, ext: Extension) -> None:
+        try:
+            self.build_door(ext)
+        except Exception as error:  # whatever goes wrong in a compiler must not stop a user's install
+            if not ext.optional:
+                raise
+            Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)  # an older build would be taken for this one
+            self.failures[ext.name] = error
+
+    def build_door(self, ext: Extension) -> None:
+        import numpy
+        from Cython.Build import cythonize
+
+        stem = ext.name.removeprefix(PREFIX)
+        temp = os.path.join(self.build_temp, stem)  # a folder per door: the objects of two doors never collide
+        generated = cythonize(
+            Extension(ext.name, list(ext.sources)),
+            build_dir=temp,
+            include_path=["src"],
+            compiler_directives=DIRECTIVES,
+            force=self.force or self.stale(os.path.join(temp, f"src/{stem}.c"), ["setup.py"]),
+        )[0].sources[0]
+        ext.include_dirs = [*ext.include_dirs, numpy.get_include()]
+        objects = [self.compile(ext, generated, temp, self.flags())]
+        for source in [*paths("src/cpu/*.c"), *paths(f"src/kernels/{stem}/*.c")]:
+            isa = Path(source).stem.rpartition("_")[2]
+            if self.targets(isa):
+                objects.append(self.compile(ext, source, temp, self.flags(isa, ours=True)))
+        library = self.get_ext_fullpath(ext.name)
+        if self.force or self.stale(library, objects):
+            self.compiler.link_shared_object(
+                objects,
+                library,
+                libraries=self.get_libraries(ext),
+                export_symbols=self.get_export_symbols(ext),
+                extra_postargs=SANITIZERS.split() if enabled("QUANTCORE_SANITIZE") else None,
+                build_temp=temp,
+            )
+
+    def compile(self, ext: Extension, source: str, temp: str, flags: list[str]) -> str:
+        """Compile one file unless its object is newer than all that it was made from; returns the object."""
+        target = self.compiler.object_filenames([source], output_dir=temp)[0]
+        rule = Path(target).with_suffix(".d")  # written by -MMD; where the compiler writes none, the file is compiled again
+        read = rule.read_text().replace("\\\n", " ").partition(":")[2].split() if rule.exists() else [str(rule)]
+        if self.force or self.stale(target, ["setup.py", *read]):
+            self.compiler.compile(
+                [source], output_dir=temp, macros=ext.define_macros, include_dirs=ext.include_dirs, extra_postargs=flags
+            )
+        return target
+
+    @staticmethod
+    def stale(target: str, sources: list[str]) -> bool:
+        """Whether the target is missing, or a source is missing or newer."""
+        if not os.path.exists(target):
+            return True
+        built = os.path.getmtime(target)
+        return any(not os.path.exists(source) or os.path.getmtime(source) > built for source in sources)
+
+    def flags(self, isa: str = "", *, ours: bool = False) -> list[str]:
+        """Flags for one C file; warnings are for our own files, not for what Cython generates."""
+        msvc = self.compiler.compiler_type == "msvc"
+        flags = (MSVC_FLAGS if msvc else UNIX_FLAGS).split()
+        flags += ISA_FLAGS["msvc" if msvc else "unix"].get(isa, "").split()
+        if ours:
+            flags += (MSVC_WARNINGS if msvc else UNIX_WARNINGS).split()
+            if enabled("QUANTCORE_WERROR"):
+                flags.append("/WX" if msvc else "-Werror")
+        if enabled("QUANTCORE_SANITIZE"):
+            flags += SANITIZE_FLAGS.split()
+        return flags
+
+    def targets(self, isa: str) -> bool:
+        """Whether the machine that is built for has this instruction set; names of no set are for every machine."""
+        universal = self.plat_name.endswith("universal2")
+        machine = platform.machine() if universal else self.plat_name.rpartition("-")[2]
+        return isa not in ISA_MACHINES or machine.lower() in ISA_MACHINES[isa]
+
+
+if sys.platform == "darwin":  # one file has one set of flags, so a door is built for one architecture, never "universal2"
+    os.environ.setdefault("ARCHFLAGS", f"-arch {platform.machine()}")
+
+setup(ext_modules=[] if enabled("QUANTCORE_PURE") else doors(), cmdclass={"build_ext": BuildDoors})
