@@ -1,0 +1,64 @@
+# Every target does its own set-up in $(VENV): a fresh machine needs python3 (with venv and headers), a C compiler and make.
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_ARGS ?=
+# Whoever works on quantcore wants to hear of a failed compile; set both to 0 to work in pure NumPy.
+export QUANTCORE_REQUIRE_NATIVE ?= 1
+export QUANTCORE_WERROR ?= 1
+
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet
+NATIVE_TESTS = $(wildcard tests/native tests/runtime)
+DOORS = $(wildcard src/*.pyx)
+STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcore/native/_*.pyi))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint types sanitize sdist native clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: native ## train, quantize, save, load, predict; one table
+	$(BIN)/python bench/demo.py
+
+test: native ## all tests (PYTEST_ARGS="-k ...")
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: native $(VENV)/.bench ## benchmarks beside the peers; JSON and a Markdown table in build/bench
+	mkdir -p build/bench
+	$(BIN)/pytest bench --benchmark-json=build/bench/results.json $(PYTEST_ARGS)
+	$(BIN)/python bench/report.py build/bench/results.json
+
+lint: $(VENV)/.ready ## style of Python and Cython, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(if $(DOORS),$(BIN)/cython-lint $(DOORS))
+	$(BIN)/lint-imports
+
+types: native ## mypy --strict, and the doors' stubs against the doors
+	$(BIN)/mypy --strict quantcore
+	$(if $(STUBS),$(BIN)/stubtest --ignore-missing-stub --allowlist tools/stubtest.txt $(STUBS))
+
+sanitize: $(VENV)/.ready ## native tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	tools/sanitize $(BIN) $(NATIVE_TESTS) -m "not slow" $(PYTEST_ARGS)
+
+sdist: $(VENV)/.ready ## build the source distribution, install from it, import its doors
+	tools/check_sdist $(BIN)
+
+native: $(VENV)/.ready ## compile what has changed
+	$(BIN)/python setup.py --quiet build_ext --inplace
+
+clean: ## remove the environment and all that was built
+	rm -rf $(VENV) build dist *.egg-info
+	find quantcore -name '*.so' -delete
+
+# The doors are compiled by the target "native", so that they are compiled in one place.
+$(VENV)/.ready: pyproject.toml setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) "setuptools>=77"
+	QUANTCORE_PURE=1 $(PIP) --no-build-isolation --editable ".[sklearn,test,dev]"
+	touch $@
+
+$(VENV)/.bench: $(VENV)/.ready
+	QUANTCORE_PURE=1 $(PIP) --no-build-isolation --editable ".[bench]"
+	touch $@
