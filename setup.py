@@ -75,6 +75,8 @@ class BuildDoors(build_ext):
     def run(self) -> None:
         self.failures: dict[str, Exception] = {}
         super().run()
+        for name in self.failures:
+            Path(self.get_ext_fullpath(name)).unlink(missing_ok=True)  # an older build would be taken for this one
         if self.failures:
             reasons = "\n".join(f"  {name}: {error}" for name, error in self.failures.items())
             print(
@@ -90,7 +92,6 @@ class BuildDoors(build_ext):
         except Exception as error:  # whatever goes wrong in a compiler must not stop a user's install
             if not ext.optional:
                 raise
-            Path(self.get_ext_fullpath(ext.name)).unlink(missing_ok=True)  # an older build would be taken for this one
             self.failures[ext.name] = error
 
     def build_door(self, ext: Extension) -> None:
