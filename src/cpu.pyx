@@ -1,4 +1,3 @@
-# cython: language_level=3, freethreading_compatible=True
 """What this CPU can do, as detected once by ``src/cpu``."""
 
 cdef extern from "cpu/cpu.h":

@@ -17,6 +17,24 @@ cdef extern from "kernels/table.h":
     const char *qc_isa_name(int isa)
 
 
+cdef extern from "Python.h":
+    ctypedef struct PyThreadState:
+        pass
+    PyThreadState *PyEval_SaveThread() noexcept nogil
+    void PyEval_RestoreThread(PyThreadState *state) noexcept nogil
+    int PyErr_CheckSignals() except -1
+
+
+cdef inline PyThreadState *_release(bint worth_it) noexcept nogil:
+    """Release the GIL, or not (NULL): for work under about 50 us, taking it back costs more than others gain."""
+    return PyEval_SaveThread() if worth_it else NULL
+
+
+cdef inline void _acquire(PyThreadState *released) noexcept nogil:
+    if released:
+        PyEval_RestoreThread(released)
+
+
 cdef tuple _row(int position):
     cdef const qc_kernel *k = &qc_kernels[position]
     return k.op.decode(), k.layout.decode(), k.dtype.decode(), k.isa.decode(), k.symbol.decode()

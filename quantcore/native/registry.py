@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
+from quantcore._version import __version__
+
 __all__ = ["FALLBACKS", "FAMILIES", "ISAS", "Implementation", "describe", "door", "implementation"]
 
 FAMILIES = ("linear", "pack", "text")
@@ -82,7 +84,7 @@ def describe() -> dict[str, Any]:
     chosen = {family: implementation(family) for family in FAMILIES}
     compiled = [c for c in chosen.values() if c.kind == "compiled"]
     return {
-        "version": _version(),
+        "version": __version__,
         "cpu": [name for name, present in _cpu().features().items() if present] if compiled else [],
         "isa": compiled[0].isa if compiled else None,
         "families": {
@@ -126,7 +128,7 @@ def _cpu() -> ModuleType:
 def _isa(cap: str | None) -> tuple[str, str]:
     """The best instruction set that kernels may use, and why."""
     available = [name for name, present in _cpu().isas().items() if present]
-    if cap in available:
+    if cap is not None and cap in available:
         return cap, "capped by QUANTCORE_ISA"
     if cap is not None:
         _log.warning("QUANTCORE_ISA=%s is above this CPU, which has %s: it changes nothing", cap, ", ".join(available))
@@ -140,12 +142,3 @@ def _setting(name: str, valid: tuple[str, ...]) -> str | None:
     if value not in valid:
         raise ValueError(f"{name}={value!r} is not a known value; expected one of: {', '.join(valid)}")
     return value
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # 10 ms that only show_config() needs
-
-    try:
-        return version("quantcore")
-    except PackageNotFoundError:
-        return "unknown (not installed)"
