@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ def pytest_report_header() -> str:
     import quantcore
 
     house = Path(quantcore.__file__).parent
-    doors = sorted(path.name.partition(".")[0] for path in (house / "native").glob("_*") if path.suffix in (".so", ".pyd"))
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    doors = sorted(path.name.removesuffix(suffix) for path in (house / "native").glob(f"_*{suffix}"))
     return f"quantcore: {house}, native doors: {', '.join(doors) or 'none'}"
 
 
