@@ -32,8 +32,10 @@ __all__ = [
     "NormalizeRows",
     "Op",
     "PlanarLinear",
+    "Ramp",
     "Sigmoid",
     "Softmax",
+    "Take",
     "Text",
     "TfIdf",
     "Threshold",
@@ -118,6 +120,13 @@ class Concat(Op):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Take(Op):
+    """The given columns of a dense result, in that order (the positive class's probability, one-vs-rest)."""
+
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Binarize(Op):
     """x → 1.0 where x > threshold, else 0.0 (BernoulliNB)."""
 
@@ -186,9 +195,11 @@ class PlanarLinear(Op):
 @dataclass(frozen=True, kw_only=True)
 class Softmax(Op):
     """Scores → probabilities over outputs. One output s stands for the pair (0, s) if ``paired`` is
-    "zero", for (-s, s) if "mirror" (scikit-learn's multinomial logistic regression on two classes)."""
+    "zero", for (-s, s) if "mirror" (scikit-learn's multinomial logistic regression on two classes).
+    Every score is multiplied by ``scale`` first (temperature calibration)."""
 
     paired: Literal["no", "zero", "mirror"] = "no"
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +216,13 @@ class Sigmoid(Op):
 
     slope: NDArray[np.float64]
     offset: NDArray[np.float64]
+    paired: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ramp(Op):
+    """Scores → (clip(s, -1, 1) + 1) / 2 (modified Huber loss); ``paired`` as in Sigmoid."""
+
     paired: bool = False
 
 
@@ -242,7 +260,10 @@ class Average(Op):
 
 @dataclass(frozen=True, kw_only=True)
 class Log(Op):
-    """Natural logarithm of probabilities, log(0) = -inf without a warning (predict_log_proba)."""
+    """Natural logarithm of ``p + floor``, log(0) = -inf without a warning (predict_log_proba; with a
+    floor: temperature calibration over probabilities)."""
+
+    floor: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ look-ups, with no string but the symbols'. A 2-gram's parts need not be terms
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,35 +66,42 @@ class Vocabulary:
         Parameters
         ----------
         terms : dict of tuple of str to int
-            Symbols of each term → its column.
+            Symbols of each term (one or more, none of them empty) → its column.
         separator : str
         """
-        symbols = sorted({s for term in terms for s in term}, key=_utf8)
+        # Code point order is the byte order of UTF-8, surrogates included.
+        symbols = sorted(set(chain.from_iterable(terms)))
         number = {s: i for i, s in enumerate(symbols)}
-        encoded = [_utf8(s) for s in symbols]
-        node: dict[tuple[int, ...], int] = {(i,): i for i in range(len(symbols))}
-        numbered = {tuple(number[s] for s in term): column for term, column in terms.items()}
-        levels, parents, lasts = [len(symbols)], [], []
-        longest = max(map(len, numbered), default=1)
-        for n in range(2, longest + 1):
-            grams = sorted({t[:n] for t in numbered if len(t) >= n}, key=lambda g: (node[g[:-1]], g[-1]))
-            for gram in grams:
-                node[gram] = len(node)
-                parents.append(node[gram[:-1]])
-                lasts.append(gram[-1])
-            levels.append(len(grams))
-        is_term = np.zeros(len(node), np.bool_)
-        order = sorted((node[t], column) for t, column in numbered.items())
-        for i, _ in order:
-            is_term[i] = True
+        encoded = [s.encode("utf-8", "surrogatepass") for s in symbols]
+        lengths = np.fromiter(map(len, terms), np.int64, len(terms))
+        flat = np.fromiter((number[s] for s in chain.from_iterable(terms)), np.int64, int(lengths.sum()))
+        starts = np.cumsum(lengths) - lengths
+
+        # Level by level: every term that reaches length n goes from its node of length n-1 to the next one.
+        node = flat[starts]
+        levels, parents, lasts, size = [len(symbols)], [], [], len(symbols)
+        for n in range(2, int(lengths.max(initial=1)) + 1):
+            reaching = np.flatnonzero(lengths >= n)
+            pair = (node[reaching] << 32) | flat[starts[reaching] + n - 1]
+            pairs, rank = np.unique(pair, return_inverse=True)
+            node[reaching] = size + rank.reshape(-1)
+            parents.append(pairs >> 32)
+            lasts.append(pairs & 0xFFFFFFFF)
+            levels.append(len(pairs))
+            size += len(pairs)
+
+        is_term = np.zeros(size, np.bool_)
+        is_term[node] = True
+        columns = np.fromiter(terms.values(), np.int64, len(terms))
+        none = [np.zeros(0, np.int64)]
         return cls(
             symbol_bytes=np.frombuffer(b"".join(encoded), np.uint8).copy(),
             symbol_ends=np.cumsum([len(e) for e in encoded], dtype=np.int64).astype(np.uint32),
-            parent=np.array(parents, np.uint32),
-            symbol=np.array(lasts, np.uint32),
+            parent=np.concatenate(parents or none).astype(np.uint32),
+            symbol=np.concatenate(lasts or none).astype(np.uint32),
             levels=tuple(levels),
             is_term=is_term,
-            column=np.array([c for _, c in order], np.uint32),
+            column=columns[np.argsort(node)].astype(np.uint32),
             separator=separator,
         )
 
@@ -111,7 +119,3 @@ class Vocabulary:
             names.append(names[parent] + self.separator + symbols[symbol])
         nodes = np.flatnonzero(self.is_term).tolist()
         return {names[i]: c for i, c in zip(nodes, self.column.tolist(), strict=True)}
-
-
-def _utf8(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

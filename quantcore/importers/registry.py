@@ -1,0 +1,126 @@
+"""Which function imports which estimator, and the way in.
+
+Keys are the package and the class name, so that a class may move between
+modules; values are imported when they are needed, so that no scikit-learn is
+imported before an estimator of it is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from quantcore.errors import UnsupportedModelError
+from quantcore.importers.builder import SOURCE, Builder, Node, Result
+from quantcore.plan import Plan
+from quantcore.plan.validate import validate
+
+__all__ = ["IMPORTERS", "convert", "import_estimator"]
+
+Importer = Callable[[Any, Node, Builder], Result]
+
+_SKLEARN = {
+    "calibration": {"CalibratedClassifierCV": "calibrated_classifier"},
+    "linear": {
+        "LinearSVC": "linear_classifier",
+        "LogisticRegression": "logistic_regression",
+        "LogisticRegressionCV": "logistic_regression",
+        "PassiveAggressiveClassifier": "linear_classifier",
+        "Perceptron": "linear_classifier",
+        "RidgeClassifier": "ridge_classifier",
+        "RidgeClassifierCV": "ridge_classifier",
+        "SGDClassifier": "sgd_classifier",
+    },
+    "meta": {
+        "FeatureUnion": "feature_union",
+        "FrozenEstimator": "frozen_estimator",
+        "GridSearchCV": "search",
+        "HalvingGridSearchCV": "search",
+        "HalvingRandomSearchCV": "search",
+        "Pipeline": "pipeline",
+        "RandomizedSearchCV": "search",
+    },
+    "multiclass": {"OneVsRestClassifier": "one_vs_rest_classifier"},
+    "naive_bayes": {
+        "BernoulliNB": "bernoulli_nb",
+        "ComplementNB": "complement_nb",
+        "MultinomialNB": "multinomial_nb",
+    },
+    "text": {
+        "CountVectorizer": "count_vectorizer",
+        "HashingVectorizer": "hashing_vectorizer",
+        "TfidfTransformer": "tfidf_transformer",
+        "TfidfVectorizer": "tfidf_vectorizer",
+    },
+}
+IMPORTERS: Mapping[str, str] = MappingProxyType(
+    {
+        f"sklearn.{name}": f"quantcore.importers.sklearn.{module}:{function}"
+        for module, names in _SKLEARN.items()
+        for name, function in names.items()
+    }
+)
+
+
+def convert(estimator: Any) -> Plan:
+    """The Plan of a fitted estimator: float64, nothing quantized.
+
+    Parameters
+    ----------
+    estimator : estimator
+        A classifier, a vectorizer, a pipeline, a search object or a meta-estimator of scikit-learn.
+
+    Returns
+    -------
+    Plan
+        With exactly the methods that the estimator has.
+
+    Raises
+    ------
+    UnsupportedModelError
+        Lists all that stands in the way.
+    sklearn.exceptions.NotFittedError
+        Where the estimator, or a part of it, is not fitted.
+    """
+    build = Builder()
+    result = import_estimator(estimator, SOURCE, build)
+    if not build.obstacles and not result.methods:
+        build.obstacle(estimator, "", "it changes nothing, so there is nothing to convert")
+    if build.obstacles:
+        raise UnsupportedModelError(build.obstacles)
+    plan = build.plan(result, source=type(estimator).__name__)
+    validate(plan)
+    return plan
+
+
+def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:
+    """Append the ops of one estimator; an unknown one becomes an obstacle and offers nothing.
+
+    Parameters
+    ----------
+    estimator : estimator
+    source : Node
+        What it reads.
+    build : Builder
+    """
+    cls = type(estimator)
+    key = f"{cls.__module__.partition('.')[0]}.{cls.__qualname__}"
+    target = IMPORTERS.get(key)
+    if target is None:
+        build.obstacle(estimator, "", _unknown(estimator))
+        return Result()
+    module, _, function = target.partition(":")
+    importer: Importer = getattr(import_module(module), function)
+    return importer(estimator, source, build)
+
+
+def _unknown(estimator: Any) -> str:
+    if isinstance(estimator, type):
+        return f"expected a fitted estimator, got the class {estimator.__name__}; pass an instance, after fit"
+    bases = [base.__name__ for base in type(estimator).__mro__[1:] if f"sklearn.{base.__qualname__}" in IMPORTERS]
+    if bases:
+        return f"a subclass may do anything; fit a plain {bases[0]} if it does nothing else"
+    known = ", ".join(sorted(key.partition(".")[2] for key in IMPORTERS))
+    return f"this class is not supported; supported are {known}"

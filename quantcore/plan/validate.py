@@ -1,0 +1,300 @@
+"""Check every invariant of a Plan, whoever made it.
+
+The artifact reader calls this on content that nobody has looked at yet: it
+only reads, in time linear in the size of the Plan, and raises ValueError for
+whatever a kernel or the reference could stumble over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from quantcore.plan import ops
+from quantcore.plan.ops import INPUT, Op
+from quantcore.plan.plan import METHODS, Plan
+from quantcore.plan.validate_text import check_text
+
+__all__ = ["validate"]
+
+_MAX_EXPONENT = 1000
+_LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel)
+_MATRIX_OPS = (ops.Text, ops.TfIdf, ops.Concat, ops.Binarize)
+
+
+def validate(plan: Plan) -> None:
+    """Check a Plan.
+
+    Parameters
+    ----------
+    plan : Plan
+
+    Raises
+    ------
+    ValueError
+        Says which op breaks which rule.
+    """
+    _require(plan.input in ("text", "matrix"), f"input is {plan.input!r}, expected 'text' or 'matrix'")
+    if plan.input == "matrix":
+        width = plan.n_features_in
+        _require(_is_count(width) and 0 < (width or 0) < 2**32, f"n_features_in is {width!r}, expected a positive number")
+    else:
+        _require(plan.n_features_in is None, "a Plan over text has no n_features_in")
+    widths: list[int] = []
+    for position, op in enumerate(plan.ops):
+        try:
+            widths.append(_check(plan, position, op, widths))
+        except ValueError as error:
+            raise ValueError(f"op {position} ({op.kind}): {error}") from None
+    _check_outputs(plan)
+
+
+def _check(plan: Plan, position: int, op: Op, widths: list[int]) -> int:
+    """Check one op and return the width of its result."""
+    several = isinstance(op, (ops.Average, ops.Concat))
+    _require(type(op.inputs) is tuple and all(_is_int(i) for i in op.inputs), "inputs must be a tuple of integers")
+    _require(len(op.inputs) >= 1 and (several or len(op.inputs) == 1), f"takes {len(op.inputs)} inputs")
+    _require(len(op.inputs) <= 65536, "more than 65536 inputs")
+    incoming = []
+    for i in op.inputs:
+        _require(INPUT <= i < position, f"input {i} does not come before it")
+        _require(i == INPUT or not isinstance(plan.ops[i], _LABEL_OPS), f"input {i} are labels, which nothing can read")
+        if i == INPUT and isinstance(op, ops.Text):
+            _require(plan.input == "text", "reads documents, but the Plan's input is a matrix")
+            incoming.append(0)
+        elif i == INPUT:
+            _require(plan.input == "matrix", "reads a matrix, but the Plan's input are documents")
+            incoming.append(plan.n_features_in or 0)
+        else:
+            _require(not isinstance(op, ops.Text), f"reads documents, but its input is op {i}")
+            dense = not isinstance(op, (*_MATRIX_OPS, ops.Linear, ops.PlanarLinear))
+            _require(not (dense and isinstance(plan.ops[i], _MATRIX_OPS)), f"reads scores, but input {i} is a sparse matrix")
+            incoming.append(widths[i])
+        if i == INPUT and not isinstance(op, (*_MATRIX_OPS, ops.Linear, ops.PlanarLinear)):
+            raise ValueError("reads scores, but its input is the caller's matrix")
+    check = _CHECKS.get(op.kind)
+    _require(check is not None, "is not known")
+    return check(op, incoming) if check is not None else 0
+
+
+def _tfidf(op: ops.TfIdf, incoming: list[int]) -> int:
+    _folded(op, incoming[0])
+    _dtype(op.dtype)
+    return incoming[0]
+
+
+def _folded(op: ops.TfIdf | ops.PlanarLinear, width: int) -> None:
+    _bool(op.sublinear, "sublinear")
+    _require(op.norm in (None, "l1", "l2", "max"), f"norm is {op.norm!r}")
+    if op.idf is not None:
+        _array(op.idf, "idf", np.float64, (width,))
+
+
+def _concat(op: ops.Concat, incoming: list[int]) -> int:
+    _require(type(op.weights) is tuple and len(op.weights) == len(incoming), "needs one weight per input")
+    _require(all(_is_finite(w) for w in op.weights), "weights must be finite numbers")
+    _require(sum(incoming) < 2**32, "has too many columns")
+    return sum(incoming)
+
+
+def _take(op: ops.Take, incoming: list[int]) -> int:
+    _require(type(op.columns) is tuple and 0 < len(op.columns) <= 65536, "needs a tuple of columns")
+    _require(all(_is_int(c) and 0 <= c < incoming[0] for c in op.columns), f"columns must be in 0 .. {incoming[0] - 1}")
+    return len(op.columns)
+
+
+def _binarize(op: ops.Binarize, incoming: list[int]) -> int:
+    _require(_is_finite(op.threshold), "threshold must be a finite number")
+    return incoming[0]
+
+
+def _linear(op: ops.Linear, incoming: list[int]) -> int:
+    _array(op.bias, "bias", np.float64, (None,))
+    _require(len(op.bias) >= 1, "has no output")
+    _array(op.weight, "weight", np.float64, (incoming[0], len(op.bias)))
+    _dtype(op.dtype)
+    return len(op.bias)
+
+
+def _planar(op: ops.PlanarLinear, incoming: list[int]) -> int:
+    width = incoming[0]
+    _folded(op, width)
+    _dtype(op.dtype)
+    _bool(op.centred, "centred")
+    _array(op.bias, "bias", np.float64, (None,))
+    _require(len(op.bias) >= 1, "has no output")
+    _require(isinstance(op.rows, np.ndarray) and op.rows.dtype in (np.int16, np.int32), "rows must be int16 or int32")
+    _array(op.rows, "rows", op.rows.dtype, (None, len(op.bias) + int(op.centred)))
+    n_distinct = len(op.rows)
+    _array(op.exponent, "exponent", np.int16, (n_distinct,))
+    _require(n_distinct == 0 or int(np.abs(op.exponent.astype(np.int32)).max()) <= _MAX_EXPONENT, "an exponent is beyond 1000")
+    if op.index is None:
+        _require(n_distinct == width, f"has {n_distinct} rows for {width} columns")
+    else:
+        _array(op.index, "index", np.uint32, (width,))
+        _require(width == 0 or int(op.index.max()) < n_distinct, "index points beyond the rows")
+    _require(_is_finite(op.error) and op.error >= 0, "error must be a finite number, not negative")
+    if op.cold is not None:
+        _array(op.cold, "cold", np.float64, (width, len(op.bias)))
+    return len(op.bias)
+
+
+def _softmax(op: ops.Softmax | ops.LogSoftmax, incoming: list[int]) -> int:
+    _require(op.paired in ("no", "zero", "mirror"), f"paired is {op.paired!r}")
+    if isinstance(op, ops.Softmax):
+        _require(_is_finite(op.scale), "scale must be a finite number")
+    return _paired(op.paired != "no", incoming[0])
+
+
+def _sigmoid(op: ops.Sigmoid, incoming: list[int]) -> int:
+    _array(op.slope, "slope", np.float64, (incoming[0],))
+    _array(op.offset, "offset", np.float64, (incoming[0],))
+    _bool(op.paired, "paired")
+    return _paired(op.paired, incoming[0])
+
+
+def _ramp(op: ops.Ramp, incoming: list[int]) -> int:
+    _bool(op.paired, "paired")
+    return _paired(op.paired, incoming[0])
+
+
+def _isotonic(op: ops.Isotonic, incoming: list[int]) -> int:
+    _array(op.knots, "knots", np.float64, (None,))
+    _array(op.values, "values", np.float64, (len(op.knots),))
+    _require(type(op.ends) is tuple and len(op.ends) == incoming[0], "needs one end per column")
+    _require(all(_is_int(e) for e in op.ends), "ends must be integers")
+    _require(all(a < b for a, b in zip((0, *op.ends), op.ends, strict=False)), "each column needs a knot")
+    _require(op.ends[-1] == len(op.knots), "the last end must be the number of knots")
+    falls = np.flatnonzero(np.diff(op.knots) < 0) + 1
+    _require(set(falls.tolist()) <= set(op.ends), "a column's knots must ascend")
+    _bool(op.paired, "paired")
+    return _paired(op.paired, incoming[0])
+
+
+def _normalize(op: ops.NormalizeRows, incoming: list[int]) -> int:
+    _require(op.empty in ("uniform", "keep"), f"empty is {op.empty!r}")
+    return incoming[0]
+
+
+def _average(op: ops.Average, incoming: list[int]) -> int:
+    _require(len(set(incoming)) == 1, f"its inputs have {sorted(set(incoming))} columns, expected one number")
+    return incoming[0]
+
+
+def _log(op: ops.Log, incoming: list[int]) -> int:
+    _require(_is_finite(op.floor) and op.floor >= 0, "floor must be a finite number, not negative")
+    return incoming[0]
+
+
+def _argmax(op: ops.ArgMax, incoming: list[int]) -> int:
+    _classes(op.classes, incoming[0])
+    return 1
+
+
+def _threshold(op: ops.Threshold, incoming: list[int]) -> int:
+    _require(incoming[0] == 1, f"reads one score, not {incoming[0]}")
+    _classes(op.classes, 2)
+    _require(_is_finite(op.at), "at must be a finite number")
+    return 1
+
+
+def _multi_label(op: ops.MultiLabel, incoming: list[int]) -> int:
+    _require(_is_finite(op.at), "at must be a finite number")
+    return incoming[0]
+
+
+def _text(op: ops.Text, incoming: list[int]) -> int:
+    check_text(op)
+    return op.n_features
+
+
+_CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
+    {
+        "ArgMax": _argmax,
+        "Average": _average,
+        "Binarize": _binarize,
+        "Concat": _concat,
+        "Isotonic": _isotonic,
+        "Linear": _linear,
+        "Log": _log,
+        "LogSoftmax": _softmax,
+        "MultiLabel": _multi_label,
+        "NormalizeRows": _normalize,
+        "PlanarLinear": _planar,
+        "Ramp": _ramp,
+        "Sigmoid": _sigmoid,
+        "Softmax": _softmax,
+        "Take": _take,
+        "Text": _text,
+        "TfIdf": _tfidf,
+        "Threshold": _threshold,
+    }
+)
+
+
+def _check_outputs(plan: Plan) -> None:
+    _require(len(plan.outputs) >= 1, "the Plan has no output")
+    for method, position in plan.outputs.items():
+        _require(method in METHODS, f"unknown method {method!r}; known are {', '.join(METHODS)}")
+        _require(_is_int(position) and 0 <= position < len(plan.ops), f"{method} names op {position!r}, which is not there")
+        is_label = isinstance(plan.ops[position], _LABEL_OPS)
+        _require(is_label == (method == "predict"), f"{method} must not end in {plan.ops[position].kind}")
+        is_matrix = isinstance(plan.ops[position], _MATRIX_OPS)
+        joins_scores = isinstance(plan.ops[position], ops.Concat)
+        _require(is_matrix == (method == "transform") or joins_scores, f"{method} must not end in {plan.ops[position].kind}")
+    if plan.classes is not None:
+        _classes(plan.classes, None)
+    names = plan.feature_names_in
+    if names is not None:
+        _require(type(names) is tuple and all(type(n) is str for n in names), "feature_names_in must be a tuple of strings")
+        _require(len(names) == plan.n_features_in, f"{len(names)} feature names for {plan.n_features_in} features")
+
+
+def _classes(classes: Any, count: int | None) -> None:
+    if isinstance(classes, tuple):
+        _require(all(type(c) in (str, int, float, bool) for c in classes), "classes must be strings or numbers")
+    else:
+        _require(isinstance(classes, np.ndarray) and classes.ndim == 1, "classes must be a 1-d array or a tuple")
+        _require(classes.dtype.kind in "biufU", f"classes can't be of dtype {classes.dtype}")
+    _require(len(classes) >= 1 and count in (None, len(classes)), f"{len(classes)} classes for {count} outputs")
+
+
+def _paired(paired: bool, width: int) -> int:
+    _require(not paired or width == 1, f"only one column can become a pair, not {width}")
+    return 2 if paired else width
+
+
+def _array(array: Any, name: str, dtype: Any, shape: tuple[int | None, ...]) -> None:
+    _require(isinstance(array, np.ndarray) and array.dtype == dtype, f"{name} must be an array of {np.dtype(dtype)}")
+    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    _require(fits, f"{name} has shape {array.shape}, expected {tuple('any' if s is None else s for s in shape)}")
+    _require(array.dtype.kind != "f" or bool(np.isfinite(array).all()), f"{name} holds NaN or infinity")
+
+
+def _dtype(dtype: Any) -> None:
+    _require(dtype in ("float64", "float32"), f"dtype is {dtype!r}, expected 'float64' or 'float32'")
+
+
+def _bool(value: Any, name: str) -> None:
+    _require(type(value) is bool, f"{name} must be a bool, got {value!r}")
+
+
+def _is_int(value: Any) -> bool:
+    return type(value) is int
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise ValueError(message)

@@ -1,0 +1,153 @@
+"""What a caller may pass: the exception types are scikit-learn's, the messages say what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.plan.csr import Csr
+
+__all__ = ["documents", "matrix", "require_rows"]
+
+
+def documents(X: Any) -> list[Any]:
+    """The documents of an iterable, unread.
+
+    Parameters
+    ----------
+    X : iterable of str, bytes, file names or files
+        Lists, tuples, arrays, series, generators.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    ValueError
+        For a single string.
+    TypeError
+        For what can't be iterated over.
+    """
+    if isinstance(X, str):
+        raise ValueError("expected an iterable of documents, got one string; pass a list, such as [text]")
+    try:
+        return list(X)
+    except TypeError as error:
+        raise TypeError(f"expected an iterable of documents, got {type(X).__name__} ({error}); pass a list of strings") from None
+
+
+def matrix(X: Any, n_features: int, feature_names: tuple[str, ...] | None = None) -> NDArray[np.float64] | Csr:
+    """Rows of numbers as float64, checked as scikit-learn's linear models check them.
+
+    Parameters
+    ----------
+    X : array-like, data frame or SciPy sparse matrix of any format
+        Never changed: what has to be sorted or summed is copied.
+    n_features : int
+        Expected number of columns.
+    feature_names : tuple of str or None
+        Names that the columns of a data frame must have, in this order.
+
+    Returns
+    -------
+    ndarray or Csr
+        C-contiguous float64, or CSR with ascending columns and repeats summed.
+    """
+    _check_names(X, feature_names)
+    found: NDArray[np.float64] | Csr = _sparse(X) if hasattr(X, "tocsr") else _dense(X)
+    rows, columns = found.shape
+    require_rows(rows)
+    if columns < 1:
+        raise ValueError(f"expected at least one feature, got an array of shape {found.shape}")
+    values = found.data if isinstance(found, Csr) else found
+    # A finite sum proves that all is finite; an infinite one may be overflow, so look closer.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = not np.isfinite(values.sum())
+    if suspicious and not np.isfinite(values).all():
+        kind = "NaN" if np.isnan(values).any() else "infinity (or a value too large for float64)"
+        raise ValueError(f"the input contains {kind}; impute or drop such values before predicting")
+    if columns != n_features:
+        raise ValueError(f"the input has {columns} features, but this model was fitted on {n_features}")
+    return found
+
+
+def require_rows(n_rows: int) -> None:
+    """Raise ValueError for an empty batch, as all scikit-learn estimators but the bare vectorizers do."""
+    if n_rows < 1:
+        raise ValueError("expected at least one row, got none")
+
+
+def _check_names(X: Any, feature_names: tuple[str, ...] | None) -> None:
+    columns = getattr(X, "columns", None)
+    if feature_names is None or columns is None:
+        return
+    names = list(columns)
+    if all(isinstance(name, str) for name in names) and tuple(names) != feature_names:
+        unexpected = sorted(set(names) - set(feature_names))[:5]
+        missing = sorted(set(feature_names) - set(names))[:5]
+        raise ValueError(
+            "the columns must be those that the model was fitted on, in the same order; "
+            f"unexpected: {unexpected}, missing: {missing}"
+        )
+
+
+def _dense(X: Any) -> NDArray[np.float64]:
+    if isinstance(X, np.matrix):
+        raise TypeError("np.matrix is not supported; pass np.asarray(X)")
+    array = np.asarray(X)
+    if array.ndim != 2:
+        hint = "; for one row pass X.reshape(1, -1), for one feature X.reshape(-1, 1)" if array.ndim == 1 else ""
+        raise ValueError(f"expected a 2-d array of rows, got {array.ndim} dimension(s), shape {array.shape}{hint}")
+    if array.dtype.kind in "SUV":
+        raise ValueError(f"expected numbers, got an array of dtype {array.dtype}; convert it with X.astype(float)")
+    _refuse_complex(array.dtype)
+    if array.dtype.kind in "mM":
+        raise TypeError(f"expected numbers, got an array of dtype {array.dtype}; convert it to numbers first")
+    if array.dtype.kind == "O":
+        for value in array.ravel():
+            if value is None or not (hasattr(value, "__float__") or isinstance(value, (str, bytes))):
+                raise TypeError(f"expected numbers, got a value of type {type(value).__name__}; clean the column first")
+    return np.ascontiguousarray(array, np.float64)
+
+
+def _sparse(X: Any) -> Csr:
+    if len(X.shape) != 2:
+        raise ValueError(f"expected a 2-d sparse matrix, got shape {X.shape}; pass X.reshape(1, -1) for one row")
+    csr = X.tocsr()
+    _refuse_complex(csr.dtype)
+    rows, columns = map(int, csr.shape)
+    indptr, indices = np.asarray(csr.indptr, np.int64), np.asarray(csr.indices, np.int64)
+    data = np.asarray(csr.data, np.float64)
+    if len(indptr) != rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
+        raise ValueError("the sparse matrix is broken: indptr must start at 0, ascend and hold one entry more than rows")
+    stored = int(indptr[-1])
+    if min(len(indices), len(data)) < stored:
+        raise ValueError(f"the sparse matrix is broken: indptr ends at {stored}, but {min(len(indices), len(data))} are stored")
+    indices, data = indices[:stored], data[:stored]
+    if stored and (indices.min() < 0 or indices.max() >= columns):
+        raise ValueError(f"the sparse matrix is broken: column numbers must be in 0 .. {columns - 1}")
+    return canonical(Csr(indptr, indices, data, columns))
+
+
+def canonical(found: Csr) -> Csr:
+    """The same matrix with ascending columns and repeats summed (in the order in which they are stored)."""
+    row, indices, data = found.row_ids(), found.indices, found.data
+    # One rising key per entry where (row, column) is already ascending and unique.
+    if len(indices) < 2 or bool(((np.diff(indices) > 0) | (np.diff(row) > 0)).all()):
+        return found
+    order = np.lexsort((indices, row))
+    row, indices, data = row[order], indices[order], data[order]
+    first = np.concatenate([[True], (np.diff(indices) != 0) | (np.diff(row) != 0)])
+    summed = np.zeros(int(first.sum()), data.dtype)
+    np.add.at(summed, np.cumsum(first) - 1, data)
+    counts = np.bincount(row[first], minlength=found.n_rows)
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return Csr(indptr, indices[first], summed, found.n_columns)
+
+
+def _refuse_complex(dtype: np.dtype[Any]) -> None:
+    if dtype.kind == "c":
+        raise ValueError("complex numbers are not supported; pass X.real, or real and imaginary parts as features")

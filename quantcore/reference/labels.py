@@ -1,0 +1,36 @@
+"""Scores to labels: ArgMax, Threshold, MultiLabel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.plan.ops import ArgMax, MultiLabel, Threshold
+
+__all__ = ["argmax", "as_array", "multi_label", "threshold"]
+
+
+def argmax(op: ArgMax, s: NDArray[Any]) -> NDArray[Any]:
+    """``classes[first largest]``."""
+    return as_array(op.classes).take(s.argmax(axis=1))
+
+
+def threshold(op: Threshold, s: NDArray[Any]) -> NDArray[Any]:
+    """``classes[1]`` where score > at."""
+    return as_array(op.classes)[(s[:, 0] > op.at).astype(np.int64)]
+
+
+def multi_label(op: MultiLabel, s: NDArray[Any]) -> NDArray[np.int64]:
+    """1 where score > at."""
+    return (s > op.at).astype(np.int64)
+
+
+def as_array(classes: Any) -> NDArray[Any]:
+    """Classes as the source holds them: a tuple of Python objects is an object array."""
+    if not isinstance(classes, tuple):
+        return np.asarray(classes)
+    out = np.empty(len(classes), object)
+    out[:] = classes
+    return out

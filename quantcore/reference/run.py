@@ -1,0 +1,82 @@
+"""Run a Plan, op by op."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.plan import INPUT, Csr, Op, Plan
+from quantcore.reference import inputs, labels, linear, links, matrices, planar, text
+
+__all__ = ["FUNCTIONS", "run"]
+
+# What each op means. Average and Concat take a list of inputs, the others take one.
+FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
+    {
+        "ArgMax": labels.argmax,
+        "Average": links.average,
+        "Binarize": matrices.binarize,
+        "Concat": matrices.concat,
+        "Isotonic": links.isotonic,
+        "Linear": linear.linear,
+        "Log": links.log,
+        "LogSoftmax": links.log_softmax,
+        "MultiLabel": labels.multi_label,
+        "NormalizeRows": links.normalize_rows,
+        "PlanarLinear": planar.planar_linear,
+        "Ramp": links.ramp,
+        "Sigmoid": links.sigmoid,
+        "Softmax": links.softmax,
+        "Take": matrices.take,
+        "Text": text.text,
+        "TfIdf": matrices.tfidf,
+        "Threshold": labels.threshold,
+    }
+)
+_SEVERAL = ("Average", "Concat")
+
+
+def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:
+    """What the source's method returns, computed from the definitions.
+
+    Parameters
+    ----------
+    plan : Plan
+    X : iterable of documents, or matrix
+        As ``plan.input`` says.
+    method : str
+        One of ``plan.outputs``.
+
+    Returns
+    -------
+    ndarray or Csr
+        ``decision_function`` of one output is 1-d, as scikit-learn's.
+    """
+    if method not in plan.outputs:
+        raise AttributeError(f"this model has no {method}; it has {', '.join(plan.outputs)}")
+    results: dict[int, Any] = {INPUT: _input(plan, X)}
+    for position in plan.needed(method):
+        op = plan.ops[position]
+        results[position] = _apply(op, [results[i] for i in op.inputs])
+    result: NDArray[Any] | Csr = results[plan.outputs[method]]
+    if method == "decision_function" and isinstance(result, np.ndarray) and result.shape[1] == 1:
+        return result[:, 0]
+    return result
+
+
+def _input(plan: Plan, X: Any) -> Any:
+    # Several vectorizers may read the same documents, and a generator can be read only once.
+    if plan.input == "text":
+        return inputs.documents(X)
+    if plan.n_features_in is None:
+        raise ValueError("a plan over matrices must say how many features it takes")
+    return inputs.matrix(X, plan.n_features_in, plan.feature_names_in)
+
+
+def _apply(op: Op, arguments: list[Any]) -> Any:
+    function = FUNCTIONS[op.kind]
+    return function(op, arguments) if op.kind in _SEVERAL else function(op, arguments[0])
