@@ -35,14 +35,23 @@ cdef enum:
     STEP = 1 << 26
 
 
+cdef object FLOAT32 = np.dtype(np.float32)
+cdef object INT32 = np.dtype(np.int32)
+cdef object INT64 = np.dtype(np.int64)
+cdef object asarray = np.asarray
+cdef object ascontiguousarray = np.ascontiguousarray
+
+
 cdef object _array(object x, str name, tuple dtypes, int ndim):
-    array = np.asarray(x)
-    native = array.dtype.newbyteorder("=")
+    array = asarray(x)
+    native = array.dtype
     if native not in dtypes:
-        raise TypeError(f"{name}: expected {' or '.join(dtypes)}, got {array.dtype}; convert it first with astype")
+        native = native.newbyteorder("=")
+    if native not in dtypes:
+        raise TypeError(f"{name}: expected {' or '.join(map(str, dtypes))}, got {array.dtype}; convert it first with astype")
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimension(s), got {array.ndim}, shape {array.shape}")
-    return np.ascontiguousarray(array, native)
+    return ascontiguousarray(array, native)
 
 
 cdef class _Csr:
@@ -55,18 +64,18 @@ cdef class _Csr:
     cdef const long long[::1] indptr64, indices64
 
     def __cinit__(self, indptr, indices, data, ptrdiff_t n_columns):
-        indptr = _array(indptr, "indptr", ("int32", "int64"), 1)
-        indices = _array(indices, "indices", ("int32", "int64"), 1)
-        self.data = _array(data, "data", ("float32",), 1)
+        indptr = _array(indptr, "indptr", (INT32, INT64), 1)
+        indices = _array(indices, "indices", (INT32, INT64), 1)
+        self.data = _array(data, "data", (FLOAT32,), 1)
         self.n_stored = self.data.shape[0]
         if len(indices) != self.n_stored or len(indptr) == 0:
             raise ValueError(
                 f"not a CSR matrix: {len(indptr)} row boundaries, {len(indices)} indices, {self.n_stored} values; expected "
                 "n_rows + 1 boundaries and as many indices as values"
             )
-        self.x.wide = indptr.dtype == "int64" or indices.dtype == "int64"
+        self.x.wide = indptr.itemsize == 8 or indices.itemsize == 8
         if self.x.wide:
-            self.indptr64, self.indices64 = indptr.astype("int64", copy=False), indices.astype("int64", copy=False)
+            self.indptr64, self.indices64 = ascontiguousarray(indptr, INT64), ascontiguousarray(indices, INT64)
             self.x.indptr, self.x.indices = &self.indptr64[0], &self.indices64[0]
         else:
             self.indptr32, self.indices32 = indptr, indices
@@ -88,8 +97,8 @@ cdef class Int8Rows:
     cdef const unsigned int[::1] index
 
     def __cinit__(self, rows, scale, index=None):
-        rows = _array(rows, "rows", ("int8",), 2)
-        self.scale = _array(scale, "scale", ("float32",), 1)
+        rows = _array(rows, "rows", (np.dtype(np.int8),), 2)
+        self.scale = _array(scale, "scale", (FLOAT32,), 1)
         n_stored, n_outputs = rows.shape
         if self.scale.shape[0] != n_stored:
             raise ValueError(f"expected one scale per row: {n_stored} rows, {self.scale.shape[0]} scales")
@@ -101,7 +110,7 @@ cdef class Int8Rows:
         self.n_features = n_stored
         if index is not None:
             # Copied, since what is checked here is trusted later.
-            index = _array(index, "index", ("uint32", "int32"), 1).astype("int64")
+            index = _array(index, "index", (np.dtype(np.uint32), INT32), 1).astype("int64")
             if len(index) and not 0 <= index.min() <= index.max() < n_stored:
                 raise ValueError(f"index must hold row numbers from 0 to {n_stored - 1}, found {index.min()} to {index.max()}")
             self.index = index.astype("uint32")
@@ -133,7 +142,7 @@ cdef class Float32Column:
     cdef const float[::1] weights
 
     def __cinit__(self, weights):
-        self.weights = _array(weights, "weights", ("float32",), 1)
+        self.weights = _array(weights, "weights", (FLOAT32,), 1)
 
     @property
     def shape(self):

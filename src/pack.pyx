@@ -20,11 +20,15 @@ cdef enum:
     STEP = 1 << 24
 
 
-cdef object _checked(object x, str dtype):
+cdef object FLOAT32 = np.dtype(np.float32)
+cdef object FLOAT16 = np.dtype(np.float16)
+
+
+cdef object _checked(object x, object dtype):
     array = np.asarray(x)
-    if array.dtype.newbyteorder("=") != dtype:
+    if array.dtype != dtype and array.dtype.newbyteorder("=") != dtype:
         raise TypeError(f"expected an array of {dtype}, got {array.dtype}; convert it first: x.astype(np.{dtype})")
-    return np.ascontiguousarray(array, dtype).reshape(array.shape)
+    return array if array.flags.c_contiguous and array.dtype == dtype else array.astype(dtype, order="C")
 
 
 cdef object _refusal(object array, ptrdiff_t position):
@@ -33,7 +37,7 @@ cdef object _refusal(object array, ptrdiff_t position):
 
 
 def to_int8(x):
-    array = _checked(x, "float32")
+    array = _checked(x, FLOAT32)
     if array.ndim != 2:
         raise ValueError(f"expected a 2-d array of rows, got {array.ndim}-d of shape {array.shape}; reshape it first")
     q = np.empty(array.shape, np.int8)
@@ -56,7 +60,7 @@ def to_int8(x):
 
 
 def to_float16(x):
-    array = _checked(x, "float32")
+    array = _checked(x, FLOAT32)
     h = np.empty(array.shape, np.float16)
     cdef const float[::1] source = array.reshape(-1)
     cdef unsigned short[::1] target = h.reshape(-1).view(np.uint16)
@@ -74,7 +78,7 @@ def to_float16(x):
 
 
 def to_float32(h):
-    array = _checked(h, "float16")
+    array = _checked(h, FLOAT16)
     x = np.empty(array.shape, np.float32)
     cdef const unsigned short[::1] source = array.reshape(-1).view(np.uint16)
     cdef float[::1] target = x.reshape(-1)

@@ -19,12 +19,17 @@ void qc_scores_csr_int8_scalar(const qc_csr *x, const qc_int8_rows *w, float *re
 }
 
 /* One output: its sum runs over the features in order, which leaves nothing for wider registers. */
-void qc_scores_csr_float32_scalar(const qc_csr *x, const float *w, float *restrict out) {
-    ptrdiff_t i = qc_at(x->indptr, x->wide, 0);
+QC_INLINE void column(const qc_csr *x, const float *w, float *out, const int wide) {
+    ptrdiff_t i = qc_at(x->indptr, wide, 0);
     for (ptrdiff_t row = 0; row < x->n_rows; ++row) {
-        const ptrdiff_t end = qc_at(x->indptr, x->wide, row + 1);
+        const ptrdiff_t end = qc_at(x->indptr, wide, row + 1);
         float sum = 0.0f;
-        for (; i < end; ++i) sum += x->data[i] * w[qc_at(x->indices, x->wide, i)];
+        for (; i < end; ++i) sum += x->data[i] * w[qc_at(x->indices, wide, i)];
         out[row] = sum;
     }
+}
+
+void qc_scores_csr_float32_scalar(const qc_csr *x, const float *w, float *out) {
+    if (x->wide) column(x, w, out, 1);
+    else column(x, w, out, 0);
 }

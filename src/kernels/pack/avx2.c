@@ -34,22 +34,29 @@ static inline __m256i rounded(const float *x, __m256 inverse) {
     return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x), inverse)); /* MXCSR's default: nearest even */
 }
 
-ptrdiff_t qc_to_int8_avx2(const float *x, ptrdiff_t n_rows, ptrdiff_t n_columns, int8_t *q, float *scale) {
+static inline void round_row(const float *x, ptrdiff_t n_columns, float inverse, int8_t *q) {
     const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7); /* the packs work within 128-bit lanes */
-    for (ptrdiff_t row = 0; row < n_rows; ++row, x += n_columns, q += n_columns) {
-        const uint32_t largest = row_largest(x, n_columns);
-        if (largest >= QC_INFINITY32) return row * n_columns + qc_first_nonfinite32(x, n_columns);
-        scale[row] = qc_row_scale(largest);
-        const float inverse = 1.0f / scale[row];
-        const __m256 by = _mm256_set1_ps(inverse);
-        ptrdiff_t j = 0;
-        for (; j + 32 <= n_columns; j += 32) {
-            const __m256i ab = _mm256_packs_epi32(rounded(x + j, by), rounded(x + j + 8, by));
-            const __m256i cd = _mm256_packs_epi32(rounded(x + j + 16, by), rounded(x + j + 24, by));
-            const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(ab, cd), order);
-            _mm256_storeu_si256((__m256i *)(q + j), bytes);
+    const __m256 by = _mm256_set1_ps(inverse);
+    ptrdiff_t j = 0;
+    for (; j + 32 <= n_columns; j += 32) {
+        const __m256i ab = _mm256_packs_epi32(rounded(x + j, by), rounded(x + j + 8, by));
+        const __m256i cd = _mm256_packs_epi32(rounded(x + j + 16, by), rounded(x + j + 24, by));
+        const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(ab, cd), order);
+        _mm256_storeu_si256((__m256i *)(q + j), bytes);
+    }
+    for (; j < n_columns; ++j) q[j] = qc_to_int8_one(x[j], inverse);
+}
+
+ptrdiff_t qc_to_int8_avx2(const float *x, ptrdiff_t n_rows, ptrdiff_t n_columns, int8_t *q, float *scale) {
+    const ptrdiff_t at_once = qc_rows_at_once(n_columns);
+    for (ptrdiff_t row = 0; row < n_rows; row += at_once) {
+        const ptrdiff_t end = row + at_once < n_rows ? row + at_once : n_rows;
+        for (ptrdiff_t r = row; r < end; ++r) {
+            const uint32_t largest = row_largest(x + r * n_columns, n_columns);
+            if (largest >= QC_INFINITY32) return r * n_columns + qc_first_nonfinite32(x + r * n_columns, n_columns);
+            scale[r] = qc_row_scale(largest);
         }
-        for (; j < n_columns; ++j) q[j] = qc_to_int8_one(x[j], inverse);
+        for (ptrdiff_t r = row; r < end; ++r) round_row(x + r * n_columns, n_columns, 1.0f / scale[r], q + r * n_columns);
     }
     return -1;
 }

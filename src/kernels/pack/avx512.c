@@ -20,22 +20,39 @@ static inline uint32_t row_largest(const float *x, ptrdiff_t n) {
     return _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_max_epu32(a, b), _mm512_max_epu32(c, d)));
 }
 
-static inline __m128i rounded(__m512 x, __m512 inverse) {
-    return _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(x, inverse))); /* MXCSR's default: nearest even */
+static inline __m512i rounded(__m512 x, __m512 inverse) {
+    return _mm512_cvtps_epi32(_mm512_mul_ps(x, inverse)); /* MXCSR's default: nearest even */
+}
+
+static inline void round_row(const float *x, ptrdiff_t n_columns, float inverse, int8_t *q) {
+    /* The packs work within 128-bit lanes. */
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512 by = _mm512_set1_ps(inverse);
+    ptrdiff_t j = 0;
+    for (; j + 64 <= n_columns; j += 64) {
+        const __m512i a = rounded(_mm512_loadu_ps(x + j), by), b = rounded(_mm512_loadu_ps(x + j + 16), by);
+        const __m512i c = rounded(_mm512_loadu_ps(x + j + 32), by), d = rounded(_mm512_loadu_ps(x + j + 48), by);
+        const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
+        _mm512_storeu_si512(q + j, _mm512_permutexvar_epi32(order, bytes));
+    }
+    for (; j < n_columns; j += 16) {
+        const ptrdiff_t left = n_columns - j;
+        const __mmask16 mask = left >= 16 ? (__mmask16)0xffff : tail_mask(left);
+        const __m512i a = rounded(_mm512_maskz_loadu_ps(mask, x + j), by);
+        _mm_mask_storeu_epi8(q + j, mask, _mm512_cvtepi32_epi8(a));
+    }
 }
 
 ptrdiff_t qc_to_int8_avx512(const float *x, ptrdiff_t n_rows, ptrdiff_t n_columns, int8_t *q, float *scale) {
-    for (ptrdiff_t row = 0; row < n_rows; ++row, x += n_columns, q += n_columns) {
-        const uint32_t largest = row_largest(x, n_columns);
-        if (largest >= QC_INFINITY32) return row * n_columns + qc_first_nonfinite32(x, n_columns);
-        scale[row] = qc_row_scale(largest);
-        const __m512 by = _mm512_set1_ps(1.0f / scale[row]);
-        ptrdiff_t j = 0;
-        for (; j + 16 <= n_columns; j += 16) _mm_storeu_si128((__m128i *)(q + j), rounded(_mm512_loadu_ps(x + j), by));
-        if (j < n_columns) {
-            const __mmask16 left = tail_mask(n_columns - j);
-            _mm_mask_storeu_epi8(q + j, left, rounded(_mm512_maskz_loadu_ps(left, x + j), by));
+    const ptrdiff_t at_once = qc_rows_at_once(n_columns);
+    for (ptrdiff_t row = 0; row < n_rows; row += at_once) {
+        const ptrdiff_t end = row + at_once < n_rows ? row + at_once : n_rows;
+        for (ptrdiff_t r = row; r < end; ++r) {
+            const uint32_t largest = row_largest(x + r * n_columns, n_columns);
+            if (largest >= QC_INFINITY32) return r * n_columns + qc_first_nonfinite32(x + r * n_columns, n_columns);
+            scale[r] = qc_row_scale(largest);
         }
+        for (ptrdiff_t r = row; r < end; ++r) round_row(x + r * n_columns, n_columns, 1.0f / scale[r], q + r * n_columns);
     }
     return -1;
 }

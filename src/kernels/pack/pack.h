@@ -52,6 +52,12 @@ QC_INLINE float qc_row_scale(uint32_t largest) {
     return scale < FLT_MIN ? FLT_MIN : scale;
 }
 
+/* Rows whose scales are found before the first of them is rounded: their long latencies overlap, their values stay in L1. */
+QC_INLINE ptrdiff_t qc_rows_at_once(ptrdiff_t n_columns) {
+    const ptrdiff_t n = 4096 / (n_columns + 1);
+    return n < 1 ? 1 : n < 16 ? n : 16;
+}
+
 /* x * inverse rounded to nearest even: adding 1.5 * 2^23 leaves the integer in the low bits of the mantissa. */
 QC_INLINE int8_t qc_to_int8_one(float x, float inverse) {
     return (int8_t)(int32_t)(qc_bits(x * inverse + 12582912.0f) - 0x4b400000u);
