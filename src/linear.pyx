@@ -1,5 +1,7 @@
 """The door to ``src/kernels/linear``: weights are checked once, when they are wrapped; input at every call."""
 
+cimport cython
+
 import numpy as np
 
 cdef extern from *:
@@ -54,6 +56,7 @@ cdef object _array(object x, str name, tuple dtypes, int ndim):
     return ascontiguousarray(array, native)
 
 
+@cython.final
 cdef class _Csr:
     """A checked CSR matrix: the struct, and the buffers that it points into."""
 
@@ -89,7 +92,18 @@ cdef class _Csr:
             raise ValueError(f"column index out of range: these weights have {n_columns} features")
 
 
+@cython.final
 cdef class Int8Rows:
+    """Weights as int8, one row of outputs per feature, ``W[j] = rows[r] * scale[r]`` with ``r = index[j]``.
+
+    Parameters
+    ----------
+    rows : array of int8, shape (n_stored, n_outputs)
+    scale : array of float32, shape (n_stored,)
+    index : array of uint32 or int32, shape (n_features,), optional
+        Stored row of each feature; without it feature j has row j.
+    """
+
     cdef qc_int8_rows w
     cdef ptrdiff_t n_features
     cdef const signed char[:, ::1] rows
@@ -119,9 +133,11 @@ cdef class Int8Rows:
 
     @property
     def shape(self):
+        """(n_features, n_outputs)."""
         return self.n_features, self.w.n_outputs
 
     def scores(self, indptr, indices, data):
+        """CSR (int32 or int64 boundaries and indices, float32 values) → float32 scores, (n_rows, n_outputs)."""
         cdef _Csr csr = _Csr(indptr, indices, data, self.n_features)
         out = np.empty((csr.x.n_rows, self.w.n_outputs), np.float32)
         cdef float[:, ::1] target = out
@@ -138,7 +154,10 @@ cdef class Int8Rows:
         return out
 
 
+@cython.final
 cdef class Float32Column:
+    """Weights of one output, shape (n_features,), float32."""
+
     cdef const float[::1] weights
 
     def __cinit__(self, weights):
@@ -146,9 +165,11 @@ cdef class Float32Column:
 
     @property
     def shape(self):
+        """(n_features, n_outputs)."""
         return self.weights.shape[0], 1
 
     def scores(self, indptr, indices, data):
+        """CSR (int32 or int64 boundaries and indices, float32 values) → float32 scores, (n_rows, n_outputs)."""
         cdef _Csr csr = _Csr(indptr, indices, data, self.weights.shape[0])
         out = np.empty(csr.x.n_rows, np.float32)
         cdef float[::1] target = out

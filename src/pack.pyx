@@ -37,6 +37,7 @@ cdef object _refusal(object array, ptrdiff_t position):
 
 
 def to_int8(x):
+    """float32 rows → (int8 from -127 to 127, one float32 scale per row); see reference.pack."""
     array = _checked(x, FLOAT32)
     if array.ndim != 2:
         raise ValueError(f"expected a 2-d array of rows, got {array.ndim}-d of shape {array.shape}; reshape it first")
@@ -60,6 +61,7 @@ def to_int8(x):
 
 
 def to_float16(x):
+    """float32 → float16, nearest even; see reference.pack."""
     array = _checked(x, FLOAT32)
     h = np.empty(array.shape, np.float16)
     cdef const float[::1] source = array.reshape(-1)
@@ -78,6 +80,7 @@ def to_float16(x):
 
 
 def to_float32(h):
+    """float16 → float32, exactly; see reference.pack."""
     array = _checked(h, FLOAT16)
     x = np.empty(array.shape, np.float32)
     cdef const unsigned short[::1] source = array.reshape(-1).view(np.uint16)
