@@ -41,7 +41,6 @@ cdef object FLOAT32 = np.dtype(np.float32)
 cdef object INT32 = np.dtype(np.int32)
 cdef object INT64 = np.dtype(np.int64)
 cdef object asarray = np.asarray
-cdef object ascontiguousarray = np.ascontiguousarray
 
 
 cdef object _array(object x, str name, tuple dtypes, int ndim):
@@ -53,7 +52,8 @@ cdef object _array(object x, str name, tuple dtypes, int ndim):
         raise TypeError(f"{name}: expected {' or '.join(map(str, dtypes))}, got {array.dtype}; convert it first with astype")
     if array.ndim != ndim:
         raise ValueError(f"{name}: expected {ndim} dimension(s), got {array.ndim}, shape {array.shape}")
-    return ascontiguousarray(array, native)
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned and array.dtype == native else array.astype(native, order="C")
 
 
 @cython.final
@@ -78,7 +78,7 @@ cdef class _Csr:
             )
         self.x.wide = indptr.itemsize == 8 or indices.itemsize == 8
         if self.x.wide:
-            self.indptr64, self.indices64 = ascontiguousarray(indptr, INT64), ascontiguousarray(indices, INT64)
+            self.indptr64, self.indices64 = indptr.astype(INT64, copy=False), indices.astype(INT64, copy=False)
             self.x.indptr, self.x.indices = &self.indptr64[0], &self.indices64[0]
         else:
             self.indptr32, self.indices32 = indptr, indices

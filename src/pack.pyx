@@ -28,7 +28,8 @@ cdef object _checked(object x, object dtype):
     array = np.asarray(x)
     if array.dtype != dtype and array.dtype.newbyteorder("=") != dtype:
         raise TypeError(f"expected an array of {dtype}, got {array.dtype}; convert it first: x.astype(np.{dtype})")
-    return array if array.flags.c_contiguous and array.dtype == dtype else array.astype(dtype, order="C")
+    flags = array.flags
+    return array if flags.c_contiguous and flags.aligned and array.dtype == dtype else array.astype(dtype, order="C")
 
 
 cdef object _refusal(object array, ptrdiff_t position):

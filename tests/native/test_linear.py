@@ -101,6 +101,7 @@ def test_empty(door_of):
 
 
 def test_odd_but_valid_input(door_of):
+    door_of("linear").select("scalar")  # where the sanitizers see every access
     rows, scale = weights(50, 20)
     model = door_of("linear").Int8Rows(rows, scale)
     indptr, indices, data = csr(30, 50, 9)
@@ -108,7 +109,15 @@ def test_odd_but_valid_input(door_of):
     swapped = [a.astype(a.dtype.newbyteorder(">")) for a in (indptr, indices, data)]
     strided = [np.repeat(a, 2)[::2] for a in (indptr, indices, data)]
     readonly = [np.frombuffer(a.tobytes(), a.dtype) for a in (indptr, indices, data)]
-    for given in (swapped, strided, readonly, [indptr.astype(np.int64), indices, data], [indptr, indices.astype(np.int64), data]):
+    unaligned = [np.frombuffer(b"\0" + a.tobytes(), np.uint8)[1:].view(a.dtype) for a in (indptr, indices, data)]
+    for given in (
+        swapped,
+        strided,
+        readonly,
+        unaligned,
+        [indptr.astype(np.int64), indices, data],
+        [indptr, indices.astype(np.int64), data],
+    ):
         assert model.scores(*given).tobytes() == expected.tobytes()
     again = door_of("linear").Int8Rows(np.asfortranarray(rows), scale.astype(">f4"), np.arange(50, dtype=">i4"))
     assert again.scores(indptr, indices, data).tobytes() == expected.tobytes()

@@ -41,8 +41,9 @@ QC_INLINE ptrdiff_t qc_stored_row(const qc_csr *x, const qc_int8_rows *w, ptrdif
     return w->index ? (ptrdiff_t)w->index[feature] : feature;
 }
 
-/* Asks for the row of nonzero i + QC_AHEAD: the first `bytes` of it from `row` on, and its scale. */
-QC_INLINE void qc_prefetch_row(const qc_csr *x, const qc_int8_rows *w, ptrdiff_t i, ptrdiff_t end, ptrdiff_t from, ptrdiff_t bytes) {
+/* Asks for `bytes` of the row of nonzero i + QC_AHEAD, from its output `from` on, and for its scale. */
+QC_INLINE void qc_prefetch_row(const qc_csr *x, const qc_int8_rows *w, ptrdiff_t i, ptrdiff_t end, ptrdiff_t from,
+                               ptrdiff_t bytes) {
     if (i + QC_AHEAD >= end) return;
     const ptrdiff_t stored = qc_stored_row(x, w, i + QC_AHEAD);
     const int8_t *row = w->rows + stored * w->stride + from;
