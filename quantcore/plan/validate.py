@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,8 @@ __all__ = ["validate"]
 
 _MAX_EXPONENT = 1000
 _LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel)
-_MATRIX_OPS = (ops.Text, ops.TfIdf, ops.Concat, ops.Binarize)
+_SCORES = (ops.Linear, ops.PlanarLinear)
+_READS_MATRIX = (ops.TfIdf, ops.Concat, ops.Binarize, *_SCORES)
 
 
 def validate(plan: Plan) -> None:
@@ -44,41 +45,42 @@ def validate(plan: Plan) -> None:
         _require(_is_count(width) and 0 < (width or 0) < 2**32, f"n_features_in is {width!r}, expected a positive number")
     else:
         _require(plan.n_features_in is None, "a Plan over text has no n_features_in")
-    widths: list[int] = []
+    results: list[_Result] = []
     for position, op in enumerate(plan.ops):
         try:
-            widths.append(_check(plan, position, op, widths))
+            results.append(_check(plan, op, results))
         except ValueError as error:
             raise ValueError(f"op {position} ({op.kind}): {error}") from None
-    _check_outputs(plan)
+    _check_outputs(plan, results)
 
 
-def _check(plan: Plan, position: int, op: Op, widths: list[int]) -> int:
-    """Check one op and return the width of its result."""
-    several = isinstance(op, (ops.Average, ops.Concat))
-    _require(type(op.inputs) is tuple and all(_is_int(i) for i in op.inputs), "inputs must be a tuple of integers")
-    _require(len(op.inputs) >= 1 and (several or len(op.inputs) == 1), f"takes {len(op.inputs)} inputs")
-    _require(len(op.inputs) <= 65536, "more than 65536 inputs")
-    incoming = []
-    for i in op.inputs:
-        _require(INPUT <= i < position, f"input {i} does not come before it")
-        _require(i == INPUT or not isinstance(plan.ops[i], _LABEL_OPS), f"input {i} are labels, which nothing can read")
-        if i == INPUT and isinstance(op, ops.Text):
-            _require(plan.input == "text", "reads documents, but the Plan's input is a matrix")
-            incoming.append(0)
-        elif i == INPUT:
-            _require(plan.input == "matrix", "reads a matrix, but the Plan's input are documents")
-            incoming.append(plan.n_features_in or 0)
-        else:
-            _require(not isinstance(op, ops.Text), f"reads documents, but its input is op {i}")
-            dense = not isinstance(op, (*_MATRIX_OPS, ops.Linear, ops.PlanarLinear))
-            _require(not (dense and isinstance(plan.ops[i], _MATRIX_OPS)), f"reads scores, but input {i} is a sparse matrix")
-            incoming.append(widths[i])
-        if i == INPUT and not isinstance(op, (*_MATRIX_OPS, ops.Linear, ops.PlanarLinear)):
-            raise ValueError("reads scores, but its input is the caller's matrix")
+class _Result(NamedTuple):
+    """What an op gives: its number of columns, and "matrix", "scores" or "labels"."""
+
+    width: int
+    what: str
+
+
+def _check(plan: Plan, op: Op, results: list[_Result]) -> _Result:
     check = _CHECKS.get(op.kind)
-    _require(check is not None, "is not known")
-    return check(op, incoming) if check is not None else 0
+    if check is None:
+        raise ValueError("this op is not known")
+    joins = isinstance(op, (ops.Average, ops.Concat))
+    _require(type(op.inputs) is tuple and all(_is_int(i) for i in op.inputs), "inputs must be a tuple of integers")
+    _require(1 <= len(op.inputs) <= (65536 if joins else 1), f"it can't take {len(op.inputs)} inputs")
+    _require(all(INPUT <= i < len(results) for i in op.inputs), f"its inputs {op.inputs[:5]} must come before it")
+    if isinstance(op, ops.Text):
+        _require(plan.input == "text" and op.inputs == (INPUT,), "it must read the caller's documents")
+        return _Result(check(op, []), "matrix")
+    _require(plan.input == "matrix" or INPUT not in op.inputs, "it reads a matrix, but the caller passes documents")
+    incoming = [results[i] if i >= 0 else _Result(plan.n_features_in or 0, "matrix") for i in op.inputs]
+    _require(all(r.what != "labels" for r in incoming), "it reads labels, which nothing can")
+    matrices = any(r.what == "matrix" for r in incoming)
+    _require(not matrices or isinstance(op, _READS_MATRIX), "it reads scores, but its input is a matrix")
+    width = check(op, [r.width for r in incoming])
+    if isinstance(op, _LABEL_OPS):
+        return _Result(width, "labels")
+    return _Result(width, "matrix" if isinstance(op, ops.TfIdf) or (matrices and not isinstance(op, _SCORES)) else "scores")
 
 
 def _tfidf(op: ops.TfIdf, incoming: list[int]) -> int:
@@ -236,16 +238,13 @@ _CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
 )
 
 
-def _check_outputs(plan: Plan) -> None:
+def _check_outputs(plan: Plan, results: list[_Result]) -> None:
     _require(len(plan.outputs) >= 1, "the Plan has no output")
     for method, position in plan.outputs.items():
         _require(method in METHODS, f"unknown method {method!r}; known are {', '.join(METHODS)}")
         _require(_is_int(position) and 0 <= position < len(plan.ops), f"{method} names op {position!r}, which is not there")
-        is_label = isinstance(plan.ops[position], _LABEL_OPS)
-        _require(is_label == (method == "predict"), f"{method} must not end in {plan.ops[position].kind}")
-        is_matrix = isinstance(plan.ops[position], _MATRIX_OPS)
-        joins_scores = isinstance(plan.ops[position], ops.Concat)
-        _require(is_matrix == (method == "transform") or joins_scores, f"{method} must not end in {plan.ops[position].kind}")
+        expected = {"predict": "labels", "transform": "matrix"}.get(method, "scores")
+        _require(results[position].what == expected, f"{method} must return {expected}, not {results[position].what}")
     if plan.classes is not None:
         _classes(plan.classes, None)
     names = plan.feature_names_in

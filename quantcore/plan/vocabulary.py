@@ -10,7 +10,9 @@ look-ups, with no string but the symbols'. A 2-gram's parts need not be terms
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -109,7 +111,12 @@ class Vocabulary:
         """The symbols as strings, in node order."""
         raw = self.symbol_bytes.tobytes()
         ends = self.symbol_ends.tolist()
-        return [raw[a:b].decode("utf-8", "surrogatepass") for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+        return [raw[a:b].decode("utf-8", "surrogatepass") for a, b in zip([0, *ends], ends, strict=False)]
+
+    @cached_property
+    def lookup(self) -> Mapping[str, int]:
+        """``terms()``, made once: for the paths that look strings up."""
+        return self.terms()
 
     def terms(self) -> dict[str, int]:
         """Term → column, as scikit-learn's ``vocabulary_`` (without unreachable terms)."""

@@ -14,12 +14,14 @@ __all__ = ["argmax", "as_array", "multi_label", "threshold"]
 
 def argmax(op: ArgMax, s: NDArray[Any]) -> NDArray[Any]:
     """``classes[first largest]``."""
-    return as_array(op.classes).take(s.argmax(axis=1))
+    found: NDArray[Any] = np.take(as_array(op.classes), s.argmax(axis=1))
+    return found
 
 
 def threshold(op: Threshold, s: NDArray[Any]) -> NDArray[Any]:
     """``classes[1]`` where score > at."""
-    return as_array(op.classes)[(s[:, 0] > op.at).astype(np.int64)]
+    found: NDArray[Any] = np.take(as_array(op.classes), s[:, 0] > op.at)
+    return found
 
 
 def multi_label(op: MultiLabel, s: NDArray[Any]) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -37,7 +37,7 @@ def text(op: Text, X: Any) -> Csr:
     if op.vocabulary is None and not found:
         raise ValueError("expected at least one document, got none")
     analyze = analyzer(op)
-    count = _hashed(op) if op.vocabulary is None else _looked_up(op.vocabulary.terms())
+    count = _hashed(op) if op.vocabulary is None else _looked_up(op.vocabulary.lookup)
     indptr, indices, data = [0], [], []
     for document in found:
         counts = count(analyze(document))
@@ -144,7 +144,7 @@ def _char_wb_ngrams(op: Text) -> Callable[[str], list[str]]:
     return ngrams
 
 
-def _looked_up(columns: dict[str, int]) -> Callable[[Iterable[str]], dict[int, int]]:
+def _looked_up(columns: Mapping[str, int]) -> Callable[[Iterable[str]], dict[int, int]]:
     def count(terms: Iterable[str]) -> dict[int, int]:
         counts: dict[int, int] = {}
         for term in terms:

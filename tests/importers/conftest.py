@@ -1,0 +1,93 @@
+"""The oracle: a converted model must do what scikit-learn's own does."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+
+from quantcore.importers import convert
+from quantcore.plan import METHODS, Csr
+from quantcore.reference import run
+
+WORDS = "the cat dog sat mat on a run fast slow red blue naïve café ΑΣ ὈΔΥΣΣΕΎΣ İstanbul straße ﬁne x9 ab_c don't e-mail".split()
+ODD = [
+    "",
+    "   ",
+    "a",
+    "The cat\0sat",
+    "lone \ud800 surrogate cat\udfff dog",
+    "ΑΣ'Α ΑΣ Σ ΣΑΣ ὈΔΥΣΣΕΎΣ",
+    "İİ İstanbul ISTANBUL ı",
+    "K Å Ÿ ẞ ß ™ ½ ﬁ ǆ ǅ",
+    "cat\t\tdog\n\n mat  on\u00a0\u2003 red",
+    "mat_on 12 1 ab_c x9 don't e-mail",
+    "e\u0301te\u0301 caf\u00e9 cafe\u0301 🐈 🐈‍⬛ 𝐜𝐚𝐭",
+    "cat cat cat cat dog dog",
+]
+
+
+@pytest.fixture(scope="session")
+def corpus() -> tuple[list[str], np.ndarray]:
+    """Documents and labels 0, 1, 2."""
+    random = np.random.default_rng(7)
+    labels = random.integers(0, 3, 90)
+    documents = []
+    for label in labels:
+        weights = np.ones(len(WORDS))
+        weights[label * 5 : label * 5 + 5] = 6.0
+        words = random.choice(WORDS, random.integers(1, 12), p=weights / weights.sum())
+        documents.append(" ".join(w.upper() if random.random() < 0.2 else w for w in words))
+    return documents, labels
+
+
+@pytest.fixture(scope="session")
+def odd(corpus):
+    """Documents to predict: seen ones, and all that is strange."""
+    return corpus[0][:30] + ODD
+
+
+def usable_methods(estimator, X):
+    """What each method returns, without those that scikit-learn declares and then can't run."""
+    found = {}
+    for method in METHODS:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            try:
+                found[method] = getattr(estimator, method)(X)
+            except AttributeError:
+                continue
+    return found
+
+
+def assert_same(estimator, X, *, exact=True, tolerance=1e-12):
+    """Same methods, labels equal, scores equal bit for bit (``exact``) or within ``tolerance``."""
+    plan = convert(estimator)
+    expectations = usable_methods(estimator, X)
+    assert set(plan.outputs) == set(expectations)
+    for method, expected in expectations.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", RuntimeWarning)  # scikit-learn's own log(0) warns, quantcore's must not
+            found = run(plan, X, method)
+        if method == "transform":
+            expected = expected.tocsr()
+            expected.sort_indices()
+            assert isinstance(found, Csr) and found.shape == expected.shape
+            np.testing.assert_array_equal(found.indptr, expected.indptr)
+            np.testing.assert_array_equal(found.indices, expected.indices)
+            np.testing.assert_array_equal(found.data, expected.data)
+        elif method == "predict":
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+        elif method == "decision_function" and exact:
+            np.testing.assert_array_equal(found, expected)
+        else:
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+    return plan
+
+
+@pytest.fixture(scope="session")
+def same():
+    return assert_same
