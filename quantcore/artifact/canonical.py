@@ -1,0 +1,36 @@
+"""Canonical JSON: one text per value, its cost in memory known before it is parsed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from quantcore.artifact._fail import invalid
+
+__all__ = ["MAX_TEXT", "dumps", "loads", "parsed_size"]
+
+MAX_TEXT = 1 << 24
+
+
+def dumps(value: Any) -> bytes:
+    """Canonical text: sorted keys, no spaces, shortest round-trip floats, no NaN, UTF-8 with lone surrogates passed."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def parsed_size(text: bytes) -> int:
+    """Upper bound on what parsing and checking a text allocates in CPython."""
+    characters = 4 if text.isascii() else 10
+    return characters * len(text) + 256 * text.count(b"{") + 104 * text.count(b"[") + 120 * text.count(b",")
+
+
+def loads(text: bytes) -> Any:
+    """Parse; refuse everything that `dumps` would have written otherwise (which covers repeated keys)."""
+    try:
+        value = json.loads(text.decode("utf-8", "surrogatepass"))
+        same = dumps(value) == text
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"its metadata is not JSON ({type(error).__name__})") from None
+    if not same:
+        raise invalid("its metadata is not canonical JSON")
+    return value

@@ -1,0 +1,158 @@
+"""Plan ↔ bytes: the whole of an artifact."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from quantcore.artifact import canonical
+from quantcore.artifact._fail import invalid
+from quantcore.artifact.container import ANCILLARY, ARRAY, DEFLATE, META, POOL, RAW, Section, pack, unpack
+from quantcore.artifact.decoder import Decoder, content
+from quantcore.artifact.deflate import compress
+from quantcore.artifact.dictionary import DICTIONARY
+from quantcore.artifact.encoder import Encoder
+from quantcore.artifact.tree import plan_from_tree, plan_to_tree
+from quantcore.plan import Plan, Vocabulary
+
+__all__ = ["Artifact", "decode", "encode"]
+
+_MAX_META_RATIO = 100
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What a file holds, validated whole. Its arrays are read-only.
+
+    Parameters
+    ----------
+    plan : Plan
+    extra : dict
+        "report", "provenance", "selftest": JSON values, arrays among them.
+    sizes : dict of str to (int, int)
+        Stored and decoded bytes per section.
+    """
+
+    plan: Plan
+    extra: dict[str, Any]
+    sizes: dict[str, tuple[int, int]]
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hex SHA-256 of the decoded content, whatever codings a file uses."""
+        return _digest({"extra": self.extra, "plan": plan_to_tree(self.plan)})
+
+
+def encode(plan: Plan, extra: dict[str, Any]) -> bytes:
+    """The artifact of a Plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    extra : dict of str to JSON value
+        "report", "provenance", "selftest"; may hold ndarrays.
+
+    Returns
+    -------
+    bytes
+        The same for the same content. It has been decoded again, and compared, before it is returned.
+
+    Raises
+    ------
+    ValueError
+        The content can't be stored (NaN outside arrays, arrays of objects, ...) or is not a valid Plan.
+    """
+    tree = {"extra": extra, "plan": plan_to_tree(plan)}
+    encoder = Encoder()
+    text = canonical.dumps(encoder.value(tree))
+    if len(text) > canonical.MAX_TEXT:
+        raise ValueError(f"the metadata needs {len(text)} bytes, at most {canonical.MAX_TEXT} fit; store long lists as arrays")
+    packed = compress(text, DICTIONARY)
+    useful = len(packed) < len(text) <= _MAX_META_RATIO * len(packed)
+    meta = Section(META, DEFLATE if useful else RAW, "u1", (len(text),), packed if useful else text)
+    sections = [meta, *encoder.sections()]
+    _, decoder = _open(sections, None)
+    data = pack(sections, decoder.used)
+    if decode(data).digest != _digest(tree):
+        raise ValueError("the content does not survive being written: a value is not what its type says")
+    return data
+
+
+def decode(data: bytes | memoryview, *, max_bytes: int | None = None) -> Artifact:
+    """Read and validate an artifact.
+
+    Parameters
+    ----------
+    data : bytes or memoryview
+        A whole file. What is not ``bytes`` is copied first, so that nobody can change what was validated.
+    max_bytes : int or None
+        Most memory that the content may declare to need.
+
+    Raises
+    ------
+    ArtifactError
+        Nothing else, whatever the bytes.
+    """
+    private = data if isinstance(data, bytes) else bytes(data)
+    sections, memory = unpack(memoryview(private), max_bytes)
+    tree, decoder = _open(sections, memory)
+    if not isinstance(tree, dict) or set(tree) != {"extra", "plan"} or not isinstance(tree["extra"], dict):
+        raise invalid("its metadata is not a mapping of 'extra' and 'plan'")
+    plan = plan_from_tree(tree["plan"])
+    _validate(plan)
+    return Artifact(plan, tree["extra"], decoder.sizes)
+
+
+def _open(sections: list[Section], memory: int | None) -> tuple[Any, Decoder]:
+    """The tree in checked sections."""
+    head, pools = sections[0], [s for s in sections if s.type == POOL]
+    if head.type != META or any(s.type == META for s in sections[1:]) or len(pools) > 1:
+        raise invalid("it needs one metadata section and at most one pool")
+    for s in (head, *pools):
+        if s.dtype != "u1" or len(s.dims) != 1 or s.codec not in (RAW, DEFLATE):
+            raise invalid("the metadata and the pool are bytes, raw or deflated")
+    if head.decoded > min(canonical.MAX_TEXT, _MAX_META_RATIO * len(head.stored)):
+        raise invalid(f"metadata of {head.decoded} bytes from {len(head.stored)}")
+    if memory is not None and memory < sum(s.decoded for s in sections if not s.type & ANCILLARY):
+        raise invalid(f"{memory} bytes of memory are less than its sections decode to")
+    text = bytes(content(head, DICTIONARY))
+    decoder = Decoder(memory)
+    decoder.charge(canonical.parsed_size(text))
+    document = canonical.loads(text)
+    decoder.load(pools[0] if pools else None, [s for s in sections if s.type == ARRAY])
+    decoder.sizes.update({"meta": (len(head.stored), head.decoded)})
+    decoder.sizes.update({"pool": (len(s.stored), s.decoded) for s in pools})
+    tree = decoder.value(document)
+    decoder.finish()
+    return tree, decoder
+
+
+def _validate(plan: Plan) -> None:
+    from quantcore.plan.validate import validate
+
+    try:
+        validate(plan)
+    except ValueError as error:
+        raise invalid(str(error)) from None
+
+
+def _digest(tree: Any) -> str:
+    return hashlib.sha256(canonical.dumps(_hashed(tree))).hexdigest()
+
+
+def _hashed(value: Any) -> Any:
+    """A tree with arrays named by dtype, shape and SHA-256 of their little-endian bytes."""
+    if isinstance(value, dict):
+        return {k: _hashed(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_hashed(v) for v in value]
+    if isinstance(value, Vocabulary):
+        return {f.name: _hashed(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, np.ndarray):
+        plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
+        return {"$": [plain.dtype.str[1:], list(value.shape), hashlib.sha256(plain.tobytes()).hexdigest()]}
+    return value

@@ -1,0 +1,330 @@
+"""Nodes → values and arrays, every argument checked, every allocation declared before it is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.artifact import bits, idf, planes, strings, trie
+from quantcore.artifact._fail import invalid, newer
+from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
+from quantcore.artifact.deflate import inflate, unshuffle
+from quantcore.plan.vocabulary import Vocabulary
+
+__all__ = ["Decoder", "content"]
+
+Array = NDArray[Any]
+_DEEPEST = 64
+_STRING = 64  # bytes that a Python string needs besides its text
+
+
+def content(section: Section, dictionary: bytes = b"") -> bytes | memoryview:
+    """Decoded bytes of a section."""
+    if section.codec == RAW:
+        return section.stored
+    data = inflate(section.stored, section.decoded, dictionary)
+    return unshuffle(data, ITEMSIZE[section.dtype]) if section.codec == SHUFFLE else data
+
+
+class Decoder:
+    """Takes arrays out of one file in the order of its document.
+
+    Parameters
+    ----------
+    memory : int or None
+        What the header declares; None to count alone (the writer does).
+    """
+
+    def __init__(self, memory: int | None) -> None:
+        self.used = 0
+        self.sizes: dict[str, tuple[int, int]] = {}
+        self._memory = memory
+        self._pool: bytes | memoryview = b""
+        self._pooled = 0
+        self._own: list[Section] = []
+        self._taken = 0
+        self._path = ""
+        self._arrays: list[Array | None] = []
+        self._ranks: dict[int, Array] = {}
+
+    def load(self, pool: Section | None, own: list[Section]) -> None:
+        """Take the sections that hold arrays."""
+        self._own = own
+        if pool is not None:
+            self.charge(pool.decoded)
+            self._pool = content(pool)
+
+    def charge(self, size: int) -> None:
+        """Count memory, before it is allocated."""
+        self.used += size
+        if self._memory is not None and self.used > self._memory:
+            raise invalid(f"it needs more memory than the {self._memory} bytes that its header declares")
+
+    def finish(self) -> None:
+        """Nothing may be left over."""
+        if self._taken != len(self._own) or self._pooled != len(self._pool):
+            raise invalid("it holds arrays that nothing refers to")
+        if self._memory is not None and self.used != self._memory:
+            raise invalid(f"it needs {self.used} bytes, its header declares {self._memory}")
+
+    def value(self, value: Any, path: str = "", depth: int = 0) -> Any:
+        """Inverse of `Encoder.value`."""
+        if depth > _DEEPEST:
+            raise invalid("its metadata is nested too deeply")
+        if isinstance(value, list):
+            return [self.value(v, f"{path}.{i}", depth + 1) for i, v in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        if "$" in value:
+            if len(value) != 1:
+                raise invalid("a coded value has members besides '$'")
+            return self._coded(value["$"], path)
+        late = {}
+        out = {}
+        for key, member in value.items():
+            where = f"{path}.{key}" if path else key
+            if isinstance(member, dict) and isinstance(node := member.get("$"), list) and node[:1] == ["byidf"]:
+                late[key] = self._table(node, where)
+                continue
+            out[key] = self.value(member, where, depth + 1)
+        for key, table in late.items():
+            out[key] = self._looked_up(table, out.get("idf"))
+        return out
+
+    def _coded(self, node: Any, path: str) -> Any:
+        self._path = path
+        result = self._node(node)
+        # only whole arrays can be named again
+        self._arrays.append(result if isinstance(result, np.ndarray) else None)
+        return result
+
+    def _node(self, node: Any) -> Any:
+        if not isinstance(node, list) or not node or not isinstance(node[0], str):
+            raise invalid("a coded value is not a list that starts with a name")
+        codec = _CODECS.get(node[0])
+        if codec is None:
+            raise newer(f"an array coded as {node[0]!r}")
+        function, count = codec
+        if count is not None and len(node) != count + 1:
+            raise invalid(f"{node[0]!r} takes {count} arguments, {len(node) - 1} arrived")
+        result = function(self, *node[1:])
+        if isinstance(result, np.ndarray):
+            result.flags.writeable = False
+        return result
+
+    # leaves
+
+    def _leaf_pool(self, dtype: Any, *dims: Any) -> Array:
+        shape = _shape(list(dims))
+        if dtype not in DTYPES:
+            raise invalid(f"an array of unknown dtype {dtype!r}")
+        end = self._pooled + math.prod(shape) * ITEMSIZE[dtype]
+        if end > len(self._pool):
+            raise invalid("the pool is too short")
+        part = self._pool[self._pooled : end]
+        self._pooled = end
+        self.charge(len(part))
+        return np.frombuffer(unshuffle(part, ITEMSIZE[dtype]), f"<{dtype}").reshape(shape)
+
+    def _leaf_own(self) -> Array:
+        if self._taken >= len(self._own):
+            raise invalid("a section is missing")
+        section = self._own[self._taken]
+        self._taken += 1
+        self.charge(section.decoded)
+        self.sizes[f"{self._taken}:{self._path}"] = len(section.stored), section.decoded
+        return np.frombuffer(content(section), f"<{section.dtype}").reshape(section.dims)
+
+    # codings
+
+    def _same(self, position: Any) -> Array:
+        if type(position) is not int or not 0 <= position < len(self._arrays):
+            raise invalid("a repeated array names one that did not come before")
+        found = self._arrays[position]
+        if found is None:
+            raise invalid("a repeated array names something else")
+        return found
+
+    def _int(self, dtype: Any, signed: Any, dims: Any, classes: Any, packed: Any) -> Array:
+        shape = _shape(dims)
+        if dtype not in DTYPES or dtype[0] not in "iu" or type(signed) is not int or signed not in (0, 1):
+            raise invalid(f"integers of dtype {dtype!r}")
+        first, second = self._bytes(classes), self._bytes(packed)
+        if math.prod(shape) != len(first):
+            raise invalid(f"{len(first)} integers do not fill the shape {shape}")
+        self.charge(len(first) * ITEMSIZE[dtype])
+        return bits.join(first, second, dtype, bool(signed)).reshape(shape)
+
+    def _planes(self, dtype: Any, low: Any, high: Any, packed: Any) -> Array:
+        if dtype not in ("i2", "i4"):
+            raise invalid(f"bit planes of dtype {dtype!r}")
+        counts, bytes_, rest = self._integers(low), self._inner(high, ("pool", "own")), self._bytes(packed)
+        if bytes_.dtype != np.int8 or bytes_.ndim != 2 or counts.dtype != np.uint8:
+            raise invalid("bit planes need a matrix of int8 and a byte per row")
+        self.charge(bytes_.size * ITEMSIZE[dtype])
+        return planes.join_planes(counts, bytes_, rest, dtype)
+
+    def _bool(self, dims: Any, packed: Any) -> Array:
+        shape, data = _shape(dims), self._bytes(packed)
+        count = math.prod(shape)
+        if len(data) != -(-count // 8) or (count % 8 and data[-1] >> (count % 8)):
+            raise invalid(f"{len(data)} bytes for {count} bits, or padding that is not zero")
+        self.charge(count)
+        return np.unpackbits(data, count=count, bitorder="little").view(np.bool_).reshape(shape)
+
+    def _recent(self, dtype: Any, back: Any) -> Array:
+        steps = self._integers(back)
+        if dtype != "u4" or not len(steps):
+            raise invalid("back references need dtype u4 and at least one value")
+        self.charge(4 * len(steps))
+        new = steps == 0
+        before = np.cumsum(new) - new
+        if (steps > before).any():
+            raise invalid("a back reference points before the start")
+        return (before - steps.astype(np.int64)).astype("<u4")
+
+    def _idf(self, kind: Any, top: Any, counts: Any, off: Any) -> Array:
+        if kind not in ("f4", "f8") or type(top) is not int or not 0 < top < 1 << 31:
+            raise invalid(f"idf of dtype {kind!r} over {top!r} documents")
+        values = self._integers(counts)
+        self.charge(24 * len(values))  # the values, and the ranks that stay for `byidf`
+        result, ranks = idf.join_idf(kind, top, values, None if off is None else self._integers(off))
+        self._ranks[id(result)] = ranks
+        return result
+
+    def _table(self, node: list[Any], path: str) -> Array:
+        self._path = path
+        self._arrays.append(None)
+        if len(node) != 3 or node[1] not in DTYPES or node[1][0] not in "iu":
+            raise invalid("an array by idf needs an integer dtype and a table")
+        table = self._integers(node[2])
+        limits = np.iinfo(node[1])
+        if not len(table) or table.min() < limits.min or table.max() > limits.max:
+            raise invalid(f"a table by idf does not fit {node[1]}")
+        return table.astype(f"<{node[1]}")
+
+    def _looked_up(self, table: Array, found: Any) -> Array:
+        ranks = self._ranks.get(id(found))
+        if ranks is None or int(ranks.max()) + 1 != len(table):
+            raise invalid("an array by idf does not fit its idf")
+        self.charge(len(ranks) * table.itemsize)
+        result: Array = table[ranks]
+        result.flags.writeable = False
+        return result
+
+    def _text(self, width: Any, lengths: Any, data: Any) -> Any:
+        sizes, raw = self._integers(lengths), self._bytes(data)
+        if sizes.dtype.kind != "u":
+            raise invalid("the length of a string is negative")
+        self.charge(_STRING * len(sizes) + 4 * len(raw))
+        if width is None:
+            return strings.join_text(sizes, raw)
+        if type(width) is not int or width < 1 or strings.too_wide(len(sizes), width, len(raw)):
+            raise invalid(f"strings of width {width!r}")
+        self.charge(4 * width * len(sizes))
+        texts = strings.join_text(sizes, raw)
+        if any(len(t) > width or t.endswith("\0") for t in texts):
+            raise invalid(f"a string does not fit the width {width}")
+        return np.array(texts, f"<U{width}")
+
+    def _ucs4(self, dims: Any, points: Any) -> Array:
+        shape, codes = _shape(dims), self._inner(points, ("pool", "own"))
+        if codes.dtype != np.uint32 or codes.ndim != 2 or codes.shape[1] < 1:
+            raise invalid("text in UCS-4 needs a matrix of u4")
+        if math.prod(shape) != len(codes) or (codes.size and int(codes.max()) > 0x10FFFF):
+            raise invalid("text in UCS-4 holds something else")
+        return codes.view(f"<U{codes.shape[1]}").reshape(shape)
+
+    def _trie(self, separator: Any, prefix: Any, rest: Any, data: Any, is_term: Any, steps: Any, levels: Any) -> Vocabulary:
+        if not isinstance(separator, str) or not isinstance(levels, list):
+            raise invalid("a vocabulary needs a separator and levels")
+        front, lengths, raw = self._integers(prefix), self._integers(rest), self._bytes(data)
+        if front.dtype != np.uint8 or lengths.dtype.kind != "u":
+            raise invalid("front-coded strings need bytes and lengths")
+        self.charge(16 * (len(front) + len(raw)))
+        symbol_bytes, symbol_ends = strings.join_sorted(front, lengths, raw)
+        self.charge(len(symbol_bytes))
+        terms = self._inner(is_term, ("bool",))
+        if terms.ndim != 1:
+            raise invalid("a vocabulary needs to know which nodes are terms")
+        self.charge(16 * len(terms))
+        gaps = None if steps is None else self._integers(steps)
+        sizes, parents, symbols, base = [len(symbol_ends)], [], [], 0
+        for level in levels:
+            if not isinstance(level, list) or len(level) != 3:
+                raise invalid("a level of a vocabulary needs three arrays")
+            children, uses, edges = (self._integers(part) for part in level)
+            if any(a.dtype.kind != "u" for a in (children, uses, edges)) or len(children) != sizes[-1]:
+                raise invalid("the counts of a trie's level do not add up")
+            self.charge(16 * len(edges))
+            parent, symbol = trie.join_level(children, uses, edges, sizes[0])
+            parents.append(parent + np.uint32(base))
+            symbols.append(symbol)
+            base += sizes[-1]
+            sizes.append(len(edges))
+        if sum(sizes) != len(terms):
+            raise invalid(f"{sum(sizes)} nodes, {len(terms)} of them told to be terms or not")
+        parent = _joined(parents)
+        column = trie.alphabetical(parent, tuple(sizes), terms)
+        if gaps is not None:
+            if len(gaps) != len(column):
+                raise invalid("columns and terms differ in number")
+            column = (np.cumsum(gaps.astype(np.int64) + 1) - 1)[column]
+        if len(column) and (column.min() < 0 or column.max() >= 1 << 32):
+            raise invalid("a column is out of range")
+        arrays = (symbol_bytes, symbol_ends, parent, _joined(symbols), column.astype("<u4"))
+        for array in arrays:
+            array.flags.writeable = False
+        return Vocabulary(*arrays[:4], tuple(sizes), terms, arrays[4], separator)
+
+    # arguments
+
+    def _inner(self, node: Any, allowed: tuple[str, ...]) -> Array:
+        """An array inside a coding: of a few kinds, so nothing nests without end."""
+        if not isinstance(node, list) or not node or node[0] not in allowed:
+            raise invalid(f"a coding expects {' or '.join(allowed)} inside")
+        found: Array = self._node(node)
+        return found
+
+    def _bytes(self, node: Any) -> NDArray[np.uint8]:
+        found = self._inner(node, ("pool", "own"))
+        if found.dtype != np.uint8 or found.ndim != 1:
+            raise invalid("a coded value needs bytes where something else arrived")
+        return found
+
+    def _integers(self, node: Any) -> Array:
+        found = self._inner(node, ("pool", "own", "int"))
+        if found.dtype.kind not in "iu" or found.ndim != 1:
+            raise invalid("a coded value needs integers where something else arrived")
+        if found.dtype.itemsize == 8 and len(found) and not -(1 << 33) <= int(found.min()) <= int(found.max()) < 1 << 33:
+            raise invalid("an integer has more than 33 bits")
+        return found
+
+
+_CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
+    "pool": (Decoder._leaf_pool, None),
+    "own": (Decoder._leaf_own, 0),
+    "same": (Decoder._same, 1),
+    "int": (Decoder._int, 5),
+    "planes": (Decoder._planes, 4),
+    "bool": (Decoder._bool, 2),
+    "recent": (Decoder._recent, 2),
+    "idf": (Decoder._idf, 4),
+    "text": (Decoder._text, 3),
+    "ucs4": (Decoder._ucs4, 2),
+    "trie": (Decoder._trie, 7),
+}
+
+
+def _shape(dims: Any) -> tuple[int, ...]:
+    if not isinstance(dims, list) or len(dims) > 3 or any(type(d) is not int or not 0 <= d < 1 << 48 for d in dims):
+        raise invalid(f"an array of shape {dims!r}"[:200])
+    return tuple(dims)
+
+
+def _joined(parts: list[NDArray[np.uint32]]) -> NDArray[np.uint32]:
+    return np.concatenate(parts) if len(parts) > 1 else parts[0] if parts else np.zeros(0, "<u4")

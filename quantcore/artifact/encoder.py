@@ -1,0 +1,209 @@
+"""Values and arrays → nodes: the smallest of the codings that fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.artifact import bits, idf, planes, strings, trie
+from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, POOL, RAW, SHUFFLE, Section
+from quantcore.artifact.deflate import compress, compress_parts, shuffle
+from quantcore.plan.vocabulary import Vocabulary
+
+__all__ = ["Encoder"]
+
+POOLED = 4096  # arrays below this many bytes share one section
+_ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
+_LONG_LIST = 64  # strings; longer lists are stored as arrays
+Array = NDArray[Any]
+
+
+class Encoder:
+    """Collects the arrays of one file while its values become JSON.
+
+    Everything here follows from the values alone: the same input gives the same bytes.
+    """
+
+    def __init__(self) -> None:
+        self._pool: list[bytes] = []
+        self._own: list[Section] = []
+        self._seen: dict[tuple[str, tuple[int, ...], bytes], int] = {}
+        self._count = 0
+        self._packed: dict[int, tuple[Array, Section]] = {}
+
+    def sections(self) -> list[Section]:
+        """The pool, if anything is in it, and the arrays of their own."""
+        data = b"".join(self._pool)
+        if not data:
+            return self._own
+        packed = compress_parts(self._pool)
+        codec, stored = (DEFLATE, packed) if len(packed) < len(data) else (RAW, data)
+        return [Section(POOL, codec, "u1", (len(data),), stored), *self._own]
+
+    def value(self, value: Any) -> Any:
+        """A JSON value, arrays in it coded; mappings in the order of their keys, which is the document's."""
+        if isinstance(value, dict):
+            if "$" in value or not all(isinstance(k, str) for k in value):
+                raise ValueError("an artifact holds mappings whose keys are strings, and not '$'")
+            ranks = _idf_ranks(value)
+            return {k: self._field(k, value[k], ranks) for k in sorted(value)}
+        if isinstance(value, list):
+            if len(value) > _LONG_LIST and all(isinstance(v, str) for v in value):
+                return self._node(self._text(value, None), None)
+            return [self.value(v) for v in value]
+        if isinstance(value, Vocabulary):
+            return self._node(self._trie(value), None)
+        if isinstance(value, np.ndarray):
+            return self._array(value)
+        return value
+
+    def _field(self, name: str, value: Any, ranks: Array | None) -> Any:
+        if name == "exponent" and ranks is not None and isinstance(value, np.ndarray) and value.shape == ranks.shape:
+            table = np.zeros(int(ranks.max()) + 1, value.dtype)
+            table[ranks] = value
+            if np.array_equal(table[ranks], value):
+                return self._node(["byidf", _name(value), self._ints(table)], None)
+        return self.value(value)
+
+    def _array(self, array: Array) -> Any:
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key in self._seen:
+            return self._node(["same", self._seen[key]], None)
+        return self._node(min(self._candidates(array), key=self._cost), key)
+
+    def _node(self, node: Any, key: Any) -> dict[str, Any]:
+        if key is not None:
+            self._seen[key] = self._count
+        self._count += 1
+        return {"$": self._commit(node)}
+
+    def _commit(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [self._commit(n) for n in node]
+        if not isinstance(node, np.ndarray):
+            return node
+        if node.nbytes < POOLED:
+            self._pool.append(shuffle(node))
+            return ["pool", _name(node), *node.shape]
+        self._own.append(self._pack(node))
+        return ["own"]
+
+    def _cost(self, node: Any) -> int:
+        if isinstance(node, list):
+            return 4 + sum(map(self._cost, node))
+        if not isinstance(node, np.ndarray):
+            return 2
+        own = node.nbytes >= POOLED
+        return len(self._pack(node).stored) + (_ENTRY if own else 2)
+
+    def _pack(self, array: Array) -> Section:
+        if id(array) not in self._packed:
+            plain = np.ascontiguousarray(array).tobytes()
+            tries = [(RAW, plain), (DEFLATE, compress(plain))]
+            if array.itemsize > 1:
+                tries.append((SHUFFLE, compress(shuffle(array))))
+            codec, stored = min(tries, key=lambda t: len(t[1]))
+            self._packed[id(array)] = array, Section(ARRAY, codec, _name(array), array.shape, stored)
+        return self._packed[id(array)][1]
+
+    def _candidates(self, array: Array) -> list[Any]:
+        """Nodes that decode to the array; a bare array is a leaf."""
+        if array.ndim > 3:
+            raise ValueError(f"an artifact holds arrays of at most 3 dimensions, not {array.ndim}")
+        if array.dtype.kind == "U":
+            return [self._text(array.tolist(), array)] if array.ndim == 1 else [_wide(array)]
+        if array.dtype == np.bool_:
+            return [["bool", list(array.shape), np.packbits(array, axis=None, bitorder="little")]]
+        if array.dtype.kind not in "iuf" or _name(array) not in DTYPES:
+            raise ValueError(f"an artifact can't hold arrays of {array.dtype}")
+        leaf = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        if array.dtype.kind == "f":
+            coded = idf.split_idf(leaf) if _name(leaf) == "f8" else None
+            if coded is None:
+                return [leaf]
+            kind, top, counts, off = coded
+            return [leaf, ["idf", kind, top, self._ints(counts), self._ints(off) if off.any() else None]]
+        return [leaf, *self._integer_candidates(leaf)]
+
+    def _integer_candidates(self, array: Array) -> list[Any]:
+        nodes: list[Any] = []
+        if array.ndim == 2 and array.shape[1] > 1 and len(array) and array.dtype in (np.int16, np.int32):
+            for keep in (8, 7, 6):
+                low, high, packed = planes.split_planes(array, keep)
+                if low.max() <= planes.MAX_LOW:
+                    nodes.append(["planes", _name(array), self._ints(low), high, packed])
+        else:
+            nodes += _int_nodes(array, _name(array))
+        if array.ndim == 1 and array.dtype == np.uint32:
+            back = _back(array)
+            if back is not None:
+                nodes.append(["recent", "u4", self._ints(back)])
+        return nodes
+
+    def _text(self, texts: list[str], array: Array | None) -> Any:
+        """A list of strings, or a 1-d array of them."""
+        lengths, data = strings.split_text(texts)
+        if array is not None and strings.too_wide(len(texts), array.itemsize // 4, len(data)):
+            return _wide(array)
+        return ["text", None if array is None else array.itemsize // 4, self._ints(lengths), data]
+
+    def _ints(self, values: Array) -> Any:
+        """A node for integers whose dtype is free: the narrowest that holds them."""
+        low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+        name = next(d for d in DTYPES if d[0] == ("i" if low < 0 else "u") and np.iinfo(d).min <= low and high <= np.iinfo(d).max)
+        narrow = values.astype(f"<{name}")
+        return min([narrow, *_int_nodes(narrow, name)], key=self._cost)
+
+    def _trie(self, v: Vocabulary) -> Any:
+        prefix, rest, data = strings.split_sorted(v.symbol_bytes, v.symbol_ends)
+        order = trie.alphabetical(v.parent, v.levels, v.is_term)
+        columns = np.empty(len(order), np.int64)
+        columns[order] = v.column
+        steps = np.diff(columns, prepend=-1) - 1
+        levels: list[Any] = []
+        start = base = 0
+        for n_parents, n_edges in zip(v.levels, v.levels[1:], strict=False):
+            edges = slice(start, start + n_edges)
+            parent, symbol = v.parent[edges].astype(np.int64) - base, v.symbol[edges].astype(np.int64)
+            forms = [trie.split_level(parent, symbol, n_parents, v.n_symbols, ranked) for ranked in (True, False)]
+            levels.append(min(([self._ints(part) for part in form] for form in forms), key=self._cost))
+            start, base = start + n_edges, base + n_parents
+        return [
+            "trie", v.separator, self._ints(prefix), self._ints(rest), data, ["bool", [v.n_nodes], np.packbits(v.is_term, bitorder="little")],
+            self._ints(steps) if steps.any() else None, levels,
+        ]  # fmt: skip
+
+
+def _name(array: Array) -> str:
+    return array.dtype.str[1:]
+
+
+def _int_nodes(array: Array, name: str) -> list[Any]:
+    signed = int(array.size > 0 and array.min() < 0)
+    if name in ("u8", "i8") and array.size and (int(array.max()) >> 31 or int(array.min()) < -(1 << 31)):
+        return []
+    flat = array.reshape(-1)
+    coded = bits.split(bits.zigzag(flat) if signed else flat)
+    return [] if coded is None else [["int", name, signed, list(array.shape), *coded]]
+
+
+def _wide(array: Array) -> Any:
+    raw = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return ["ucs4", list(array.shape), raw.reshape(-1).view("<u4").reshape(array.size, -1)]
+
+
+def _back(array: Array) -> Array | None:
+    """How many new values ago each value was new (0: it is new), where new values come as 0, 1, 2, ..."""
+    if not len(array):
+        return None
+    top = np.maximum.accumulate(array.astype(np.int64))
+    before = np.concatenate([[0], top[:-1] + 1])
+    return before - array if (array <= before).all() else None
+
+
+def _idf_ranks(value: dict[str, Any]) -> Array | None:
+    found = value.get("idf")
+    coded = idf.split_idf(found) if isinstance(found, np.ndarray) and found.dtype == np.float64 and "exponent" in value else None
+    return None if coded is None else idf.ranks(coded[2])[1]

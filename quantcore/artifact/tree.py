@@ -1,0 +1,142 @@
+"""Plan ↔ tree: mappings, lists, numbers, strings, arrays and vocabularies.
+
+Generic over the op dataclasses: a new op, or a new field, needs nothing here. Fields that hold their default are left out.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import operator
+import types
+import typing
+from collections.abc import Mapping
+from typing import Any, Literal, Union
+
+import numpy as np
+
+from quantcore.artifact._fail import invalid, newer
+from quantcore.plan import OPS, Op, Plan, Vocabulary
+
+__all__ = ["plan_from_tree", "plan_to_tree"]
+
+
+def plan_to_tree(plan: Plan) -> dict[str, Any]:
+    """A Plan as a tree."""
+    tree = _fields(plan)
+    tree["ops"] = [{"op": op.kind, **_fields(op)} for op in plan.ops]
+    return tree
+
+
+def plan_from_tree(tree: Any) -> Plan:
+    """Inverse of `plan_to_tree`, every field of the type that its dataclass declares."""
+    if not isinstance(tree, dict) or not isinstance(tree.get("ops"), list):
+        raise invalid("it holds no list of ops")
+    ops = []
+    for position, raw in enumerate(tree["ops"]):
+        kind = raw.get("op") if isinstance(raw, dict) else None
+        if not isinstance(kind, str):
+            raise invalid(f"op {position} has no name")
+        if kind not in OPS:
+            raise newer(f"an op {kind!r}")
+        ops.append(_build(OPS[kind], {k: v for k, v in raw.items() if k != "op"}, f"op {position} ({kind})"))
+    built: Plan = _build(Plan, {**tree, "ops": ()}, "the Plan")
+    return dataclasses.replace(built, ops=tuple(ops))
+
+
+def _fields(item: Plan | Op) -> dict[str, Any]:
+    hints = _hints(type(item))
+    out = {}
+    for field in dataclasses.fields(item):
+        value = getattr(item, field.name)
+        if field.name != "ops" and not _is_default(value, field.default):
+            out[field.name] = _plain(value, hints[field.name])
+    return out
+
+
+def _is_default(value: Any, default: Any) -> bool:
+    return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and repr(value) == repr(default))
+
+
+def _plain(value: Any, hint: Any) -> Any:
+    """Python's own types for NumPy's scalars; ints where a float is declared become floats."""
+    if isinstance(value, (np.ndarray, Vocabulary, str)) or value is None:
+        return str(value) if isinstance(value, np.str_) else value
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v, int) for k, v in value.items()}
+    if isinstance(value, (tuple, list)):
+        inner = typing.get_args(hint)[0] if typing.get_args(hint) else Any
+        return [_plain(v, inner) for v in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if hint is float or isinstance(value, (float, np.floating)):
+        return float(value)
+    return operator.index(value)
+
+
+def _build(cls: type[Any], raw: dict[str, Any], where: str) -> Any:
+    hints = _hints(cls)
+    names = {f.name: f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING for f in dataclasses.fields(cls)}
+    if unknown := sorted(set(raw) - set(names)):
+        raise newer(f"a field {unknown[0]!r} of {where}")
+    if missing := [name for name, required in names.items() if required and name not in raw]:
+        raise invalid(f"{where} has no {missing[0]!r}")
+    return cls(**{name: _typed(value, hints[name], f"{name!r} of {where}") for name, value in raw.items()})
+
+
+@functools.cache
+def _hints(cls: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    """The value as the declared type wants it, or ArtifactError."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any:
+        return _classes(value, where)
+    if origin in (Union, types.UnionType):
+        if value is None and types.NoneType in args:
+            return None
+        rest = [a for a in args if a is not types.NoneType]
+        return _typed(value, rest[0], where)
+    if origin is Literal:
+        if any(type(value) is type(a) and value == a for a in args):
+            return value
+    elif origin is tuple:
+        if isinstance(value, (list, tuple)) and (args[1:] == (...,) or len(value) == len(args)):
+            return tuple(_typed(v, args[0] if args[1:] == (...,) else args[i], where) for i, v in enumerate(value))
+    elif origin is Mapping:
+        if isinstance(value, dict):
+            return {k: _typed(v, args[1], where) for k, v in value.items()}
+    elif origin is np.ndarray:
+        wanted = typing.get_args(args[1])[0]
+        if isinstance(value, np.ndarray) and (wanted is Any or value.dtype == np.dtype(wanted)):
+            return value
+    elif type(value) is hint:
+        return value
+    raise invalid(f"{where} is {_shown(value)}, expected {_shown_type(hint)}")
+
+
+def _classes(value: Any, where: str) -> Any:
+    """Labels: an array, a tuple of Python scalars, a list of arrays or of such tuples (one per output), or None."""
+    if value is None or (isinstance(value, np.ndarray) and value.ndim == 1):
+        return value
+    if isinstance(value, list) and value and all(isinstance(v, (list, np.ndarray)) for v in value):
+        return [_classes(v, where) if isinstance(v, np.ndarray) else _scalars(v, where) for v in value]
+    return _scalars(value, where)
+
+
+def _scalars(value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, list) or not all(v is None or isinstance(v, (str, int, float)) for v in value):
+        raise invalid(f"{where} is {_shown(value)}, expected labels")
+    return tuple(value)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    return repr(value)[:80] if isinstance(value, (str, int, float, types.NoneType)) else f"a {type(value).__name__}"
+
+
+def _shown_type(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint).replace("typing.", "")
