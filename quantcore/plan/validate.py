@@ -139,7 +139,9 @@ def _planar(op: ops.PlanarLinear, incoming: list[int]) -> int:
     else:
         _array(op.index, "index", np.uint32, (width,))
         _require(width == 0 or int(op.index.max()) < n_distinct, "index points beyond the rows")
-    _require(_is_finite(op.error) and op.error >= 0, "error must be a finite number, not negative")
+    for name in ("error", "amplitude"):
+        bound = getattr(op, name)
+        _require(_is_finite(bound) and bound >= 0, f"{name} must be a finite number, not negative")
     if op.cold is not None:
         _array(op.cold, "cold", np.float64, (width, len(op.bias)))
     return len(op.bias)

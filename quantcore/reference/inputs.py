@@ -106,10 +106,9 @@ def _dense(X: Any) -> NDArray[np.float64]:
     _refuse_complex(array.dtype)
     if array.dtype.kind in "mM":
         raise TypeError(f"expected numbers, got an array of dtype {array.dtype}; convert it to numbers first")
-    if array.dtype.kind == "O":
-        for value in array.ravel():
-            if value is None or not (hasattr(value, "__float__") or isinstance(value, (str, bytes))):
-                raise TypeError(f"expected numbers, got a value of type {type(value).__name__}; clean the column first")
+    if array.dtype.kind == "O" and isinstance(X, (list, tuple)) and any(value is None for value in array.ravel()):
+        # In an object array None is a missing value (NaN, refused as such), in a list it is no number at all.
+        raise TypeError("expected numbers, got None within a list; impute missing values first")
     return np.ascontiguousarray(array, np.float64)
 
 

@@ -99,8 +99,11 @@ def _preprocess(op: Text, document: str) -> str:
         document = document.lower()
     if op.strip_accents == "ascii":
         return unicodedata.normalize("NFKD", document).encode("ascii", "ignore").decode("ascii")
-    if op.strip_accents == "unicode" and not document.isascii():
-        return "".join(c for c in unicodedata.normalize("NFKD", document) if not unicodedata.combining(c))
+    if op.strip_accents == "unicode":
+        try:
+            document.encode("ascii")
+        except UnicodeEncodeError:
+            return "".join(c for c in unicodedata.normalize("NFKD", document) if not unicodedata.combining(c))
     return document
 
 

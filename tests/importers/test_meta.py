@@ -30,7 +30,7 @@ def test_steps_that_pass_through(corpus, odd, same):
 
 def test_union_in_front_of_a_classifier(corpus, odd, same):
     documents, y = corpus
-    union = FeatureUnion([("w", TfidfVectorizer()), ("c", CountVectorizer(analyzer="char", ngram_range=(1, 2)))])
+    union = FeatureUnion([("w", TfidfVectorizer()), ("c", TfidfVectorizer(analyzer="char", ngram_range=(1, 2)))])
     same(make_pipeline(union, LinearSVC()).fit(documents, y), odd)
 
 
