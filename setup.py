@@ -24,7 +24,7 @@ ISA_FLAGS = {
     "unix": {
         "avx2": "-mavx2 -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt",
         "avx512": "-mavx2 -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi "
-        "-mavx512vbmi2 -mavx512vnni -mavx512bitalg -mavx512vpopcntdq",
+        "-mavx512vbmi2 -mavx512vnni -mavx512bitalg -mavx512vpopcntdq -mavx512cd",
     },
     "msvc": {"avx2": "/arch:AVX2", "avx512": "/arch:AVX512"},
 }

@@ -159,14 +159,17 @@ class Decoder:
         self.charge(len(first) * ITEMSIZE[dtype])
         return bits.join(first, second, dtype, bool(signed)).reshape(shape)
 
-    def _planes(self, dtype: Any, low: Any, high: Any, packed: Any) -> Array:
+    def _planes(self, dtype: Any, low: Any, group: Any, high: Any, packed: Any, wide: Any) -> Array:
         if dtype not in ("i2", "i4"):
             raise invalid(f"bit planes of dtype {dtype!r}")
-        counts, bytes_, rest = self._integers(low), self._inner(high, ("pool", "own")), self._bytes(packed)
-        if bytes_.dtype != np.int8 or bytes_.ndim != 2 or counts.dtype != np.uint8:
-            raise invalid("bit planes need a matrix of int8 and a byte per row")
+        if not isinstance(low, list) or any(type(h) is not int or not 0 <= h <= planes.MAX_LOW for h in low) or low != sorted(low):
+            raise invalid("bit planes need ascending numbers of low bits")
+        groups, bytes_ = self._bytes(group, "int"), self._inner(high, ("pool", "own"))
+        rest, outside = self._bytes(packed), self._integers(wide)
+        if bytes_.dtype != np.int8 or bytes_.ndim != 2:
+            raise invalid("bit planes need a matrix of int8")
         self.charge(bytes_.size * ITEMSIZE[dtype])
-        return planes.join_planes(counts, bytes_, rest, dtype)
+        return planes.join_planes(planes.Planes(low, groups, bytes_, rest, outside), dtype)
 
     def _bool(self, dims: Any, packed: Any) -> Array:
         shape, data = _shape(dims), self._bytes(packed)
@@ -176,16 +179,20 @@ class Decoder:
         self.charge(count)
         return np.unpackbits(data, count=count, bitorder="little").view(np.bool_).reshape(shape)
 
-    def _recent(self, dtype: Any, back: Any) -> Array:
+    def _again(self, dtype: Any, back: Any) -> Array:
         steps = self._integers(back)
-        if dtype != "u4" or not len(steps):
-            raise invalid("back references need dtype u4 and at least one value")
-        self.charge(4 * len(steps))
-        new = steps == 0
-        before = np.cumsum(new) - new
-        if (steps > before).any():
+        if dtype != "u4" or steps.dtype.kind != "u" or len(steps) >= 1 << 31:
+            raise invalid("back references need dtype u4 and counts")
+        self.charge(16 * len(steps))
+        source = np.arange(len(steps), dtype=np.int32)
+        if (steps > source).any():
             raise invalid("a back reference points before the start")
-        return (before - steps.astype(np.int64)).astype("<u4")
+        value = np.cumsum(steps == 0, dtype=np.uint32) - np.uint32(1)
+        source -= steps.astype(np.int32)
+        # each round doubles how far a reference reaches
+        while not np.array_equal(further := source[source], source):
+            source = further
+        return value[source]
 
     def _idf(self, kind: Any, top: Any, counts: Any, off: Any) -> Array:
         if kind not in ("f4", "f8") or type(top) is not int or not 0 < top < 1 << 31:
@@ -290,8 +297,8 @@ class Decoder:
         found: Array = self._node(node)
         return found
 
-    def _bytes(self, node: Any) -> NDArray[np.uint8]:
-        found = self._inner(node, ("pool", "own"))
+    def _bytes(self, node: Any, *also: str) -> NDArray[np.uint8]:
+        found = self._inner(node, ("pool", "own", *also))
         if found.dtype != np.uint8 or found.ndim != 1:
             raise invalid("a coded value needs bytes where something else arrived")
         return found
@@ -310,9 +317,9 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "own": (Decoder._leaf_own, 0),
     "same": (Decoder._same, 1),
     "int": (Decoder._int, 5),
-    "planes": (Decoder._planes, 4),
+    "planes": (Decoder._planes, 6),
     "bool": (Decoder._bool, 2),
-    "recent": (Decoder._recent, 2),
+    "again": (Decoder._again, 2),
     "idf": (Decoder._idf, 4),
     "text": (Decoder._text, 3),
     "ucs4": (Decoder._ucs4, 2),

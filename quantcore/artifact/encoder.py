@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quantcore.artifact import bits, idf, planes, strings, trie
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, POOL, RAW, SHUFFLE, Section
-from quantcore.artifact.deflate import compress, compress_parts, shuffle
+from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
 from quantcore.plan.vocabulary import Vocabulary
 
 __all__ = ["Encoder"]
@@ -31,7 +31,7 @@ class Encoder:
         self._own: list[Section] = []
         self._seen: dict[tuple[str, tuple[int, ...], bytes], int] = {}
         self._count = 0
-        self._packed: dict[int, tuple[Array, Section]] = {}
+        self._costs: dict[int, tuple[Array, int]] = {}
 
     def sections(self) -> list[Section]:
         """The pool, if anything is in it, and the arrays of their own."""
@@ -91,22 +91,23 @@ class Encoder:
         return ["own"]
 
     def _cost(self, node: Any) -> int:
+        """About what a node needs in the file."""
         if isinstance(node, list):
             return 4 + sum(map(self._cost, node))
         if not isinstance(node, np.ndarray):
             return 2
-        own = node.nbytes >= POOLED
-        return len(self._pack(node).stored) + (_ENTRY if own else 2)
+        if id(node) not in self._costs:
+            overhead = _ENTRY if node.nbytes >= POOLED else 2
+            self._costs[id(node)] = node, overhead + estimate(shuffle(node))
+        return self._costs[id(node)][1]
 
     def _pack(self, array: Array) -> Section:
-        if id(array) not in self._packed:
-            plain = np.ascontiguousarray(array).tobytes()
-            tries = [(RAW, plain), (DEFLATE, compress(plain))]
-            if array.itemsize > 1:
-                tries.append((SHUFFLE, compress(shuffle(array))))
-            codec, stored = min(tries, key=lambda t: len(t[1]))
-            self._packed[id(array)] = array, Section(ARRAY, codec, _name(array), array.shape, stored)
-        return self._packed[id(array)][1]
+        plain = np.ascontiguousarray(array).tobytes()
+        tries = [(RAW, plain), (DEFLATE, compress(plain))]
+        if array.itemsize > 1:
+            tries.append((SHUFFLE, compress(shuffle(array))))
+        codec, stored = min(tries, key=lambda t: len(t[1]))
+        return Section(ARRAY, codec, _name(array), array.shape, stored)
 
     def _candidates(self, array: Array) -> list[Any]:
         """Nodes that decode to the array; a bare array is a leaf."""
@@ -130,16 +131,14 @@ class Encoder:
     def _integer_candidates(self, array: Array) -> list[Any]:
         nodes: list[Any] = []
         if array.ndim == 2 and array.shape[1] > 1 and len(array) and array.dtype in (np.int16, np.int32):
-            for keep in (8, 7, 6):
-                low, high, packed = planes.split_planes(array, keep)
-                if low.max() <= planes.MAX_LOW:
-                    nodes.append(["planes", _name(array), self._ints(low), high, packed])
+            for p in planes.splits(array):
+                nodes.append(["planes", _name(array), p.low, self._ints(p.group), p.high, p.packed, self._ints(p.wide)])
         else:
             nodes += _int_nodes(array, _name(array))
         if array.ndim == 1 and array.dtype == np.uint32:
             back = _back(array)
             if back is not None:
-                nodes.append(["recent", "u4", self._ints(back)])
+                nodes.append(["again", "u4", self._ints(back)])
         return nodes
 
     def _text(self, texts: list[str], array: Array | None) -> Any:
@@ -195,12 +194,13 @@ def _wide(array: Array) -> Any:
 
 
 def _back(array: Array) -> Array | None:
-    """How many new values ago each value was new (0: it is new), where new values come as 0, 1, 2, ..."""
-    if not len(array):
-        return None
-    top = np.maximum.accumulate(array.astype(np.int64))
-    before = np.concatenate([[0], top[:-1] + 1])
-    return before - array if (array <= before).all() else None
+    """How far back each value stood last (0: it is new), where new values come as 0, 1, 2, ..."""
+    order = np.argsort(array, kind="stable")
+    repeats = np.concatenate([[False], np.diff(array[order]) == 0])[: len(array)]
+    back = np.zeros(len(array), np.int64)
+    back[order[repeats]] = order[repeats] - order[np.flatnonzero(repeats) - 1]
+    new = array[back == 0]
+    return back if np.array_equal(new, np.arange(len(new))) and len(new) < len(array) else None
 
 
 def _idf_ranks(value: dict[str, Any]) -> Array | None:

@@ -17,7 +17,7 @@ from quantcore.artifact._fail import invalid
 __all__ = ["join_idf", "ranks", "split_idf"]
 
 MAX_COUNT = 1 << 31
-_DEEPEST = 64  # smallest D + smoothing that is tried (min_df)
+_DEEPEST = 1 << 14  # largest D of the rarest term that is tried
 _LN2_HI, _LN2_LO = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 _LG = (
     6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149e-01, 2.222219843214978396e-01,
@@ -61,10 +61,11 @@ def split_idf(idf: NDArray[np.float64]) -> tuple[str, int, NDArray[np.int64], ND
         if not np.array_equal(exact.astype(np.float64), values):
             continue
         ratio = np.exp(values - 1)
-        for deepest in range(1, _DEEPEST + 1):
-            top = int(round(float(ratio[-1]) * deepest))
-            if not 0 < top < MAX_COUNT:
-                break
+        tops = np.round(ratio[-1] * np.arange(1, _DEEPEST + 1))
+        tops = tops[(tops > 0) & (tops < MAX_COUNT)]
+        # all but a few candidates fail on one value already
+        near = tops / ratio[0]
+        for top in tops[np.abs(near - np.round(near)) <= 1e-6 * near + 1e-9].astype(int).tolist():
             counts = np.round(top / ratio).astype(np.int64)
             if counts.min() < 1 or counts.max() >= MAX_COUNT or (np.diff(counts) >= 0).any():
                 continue

@@ -1,11 +1,13 @@
 """Integer matrices: a byte of the high bits, deflated, and the low bits, which are noise, as bit planes.
 
-Row by row as many low bits are cut off as the row's largest entry has beyond ``keep`` bits. Rows with equally many go
-together, in their order.
+Rows of about the same size form a group and lie together; how many low bits are cut off is a matter of the group. The few
+entries whose high bits do not fit a byte are stored apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,53 +15,106 @@ from numpy.typing import NDArray
 
 from quantcore.artifact._fail import invalid
 
-__all__ = ["MAX_LOW", "join_planes", "split_planes"]
+__all__ = ["MAX_LOW", "Planes", "join_planes", "splits"]
 
 MAX_LOW = 24
+ESCAPE = -128
+_BLOCK = 1 << 15  # entries; temporaries stay small and in the cache
 
 
-def split_planes(rows: NDArray[Any], keep: int) -> tuple[NDArray[np.uint8], NDArray[np.int8], NDArray[np.uint8]]:
-    """Low bits per row, the high bytes (rows in stored order) and the packed low bits."""
-    wide = rows.astype(np.int64)
-    low = np.maximum(np.frexp(np.abs(wide).max(1).astype(np.float64))[1] + 1 - keep, 0)
-    low += (((wide + (1 << low >> 1)[:, None]) >> low[:, None]) > 127).any(1)
-    order = np.argsort(low, kind="stable")
-    shifted = wide[order] + (1 << low[order] >> 1)[:, None]
-    high = shifted >> low[order][:, None]
-    rest = shifted - (high << low[order][:, None])
+@dataclass(frozen=True)
+class Planes:
+    """A matrix in parts.
+
+    Parameters
+    ----------
+    low : list of int
+        Number of low bits per group, ascending.
+    group : ndarray of uint8, shape (n_rows,)
+    high : ndarray of int8, shape (n_rows, n_columns)
+        Rows by group, in their order; -128 stands for the next of ``wide``.
+    packed : ndarray of uint8
+        Per number of low bits and per bit, from the lowest on, the bit of all entries, padded to a byte.
+    wide : ndarray of int64
+        High parts that do not fit.
+    """
+
+    low: list[int]
+    group: NDArray[np.uint8]
+    high: NDArray[np.int8]
+    packed: NDArray[np.uint8]
+    wide: NDArray[Any]
+
+
+def splits(rows: NDArray[Any]) -> Iterator[Planes]:
+    """A few ways to take a matrix apart: groups by the largest entry, or by the mean one."""
+    size = np.abs(rows.astype(np.int64))
+    largest = np.frexp(size.max(axis=1).astype(np.float64))[1]
+    for keep in (8, 6):
+        yield _split(rows, largest, 1, keep - 1)
+    halves = np.ceil(2.0 * np.log2(size.mean(axis=1) + 2.0**-8)).astype(np.int64)
+    for keep in (1, 2, 3):
+        yield _split(rows, halves, 2, keep)
+
+
+def _split(rows: NDArray[Any], scale: NDArray[Any], per_bit: int, keep: int) -> Planes:
+    """Rows by ``scale`` (in bits times ``per_bit``), ``keep`` bits of it in the high byte."""
+    levels, group = np.unique(scale, return_inverse=True)
+    group = group.reshape(-1).astype(np.uint8)
+    low = np.clip(levels // per_bit - keep, 0, MAX_LOW)
+    order = np.argsort(group, kind="stable")
+    cut = low[group][order][:, None]
+    shifted = rows[order].astype(np.int64) + (1 << cut >> 1)
+    high = shifted >> cut
+    rest = shifted - (high << cut)
     packed = [
-        np.packbits((rest[low[order] == h] >> k & 1).astype(np.uint8), axis=None, bitorder="little")
-        for h in range(1, int(low.max(initial=0)) + 1)
+        np.packbits((rest[cut[:, 0] == h] >> k & 1).astype(np.uint8), axis=None, bitorder="little")
+        for h in np.unique(low).tolist()
         for k in range(h)
     ]
-    return low.astype(np.uint8), high.astype(np.int8), np.concatenate([np.zeros(0, np.uint8), *packed])
+    outside = (high > 127) | (high <= ESCAPE)
+    wide = high[outside]
+    high[outside] = ESCAPE
+    return Planes(low.tolist(), group, high.astype(np.int8), np.concatenate([np.zeros(0, np.uint8), *packed]), wide)
 
 
-def join_planes(low: NDArray[np.uint8], high: NDArray[np.int8], packed: NDArray[np.uint8], dtype: str) -> NDArray[Any]:
-    """Inverse of `split_planes`."""
+def join_planes(planes: Planes, dtype: str) -> NDArray[Any]:
+    """Inverse of `splits`, for any of them."""
+    high, group, packed = planes.high, planes.group, planes.packed
     n, width = high.shape
-    counts = np.bincount(low, minlength=1)
-    if len(low) != n or len(counts) > MAX_LOW + 1:
-        raise invalid(f"{len(low)} rows of planes for {n} rows, or more than {MAX_LOW} low bits")
-    if len(packed) != sum(h * -(-int(c) * width // 8) for h, c in enumerate(counts)):
+    limits = np.iinfo(dtype)
+    if len(group) != n or (n and int(group.max()) >= len(planes.low)):
+        raise invalid(f"{len(group)} rows of planes for {n} rows, or a group that is not there")
+    if np.count_nonzero(high == ESCAPE) != len(planes.wide):
+        raise invalid("the entries stored apart do not fit the planes")
+    if len(planes.wide) and not limits.min <= int(planes.wide.min()) <= int(planes.wide.max()) <= limits.max:
+        raise invalid(f"an entry of a matrix does not fit {dtype}")
+    counts = np.bincount(np.array(planes.low, np.int64)[group], minlength=1).tolist()
+    sizes = [-(-count * width // 8) for count in counts]
+    if len(packed) != sum(h * size for h, size in enumerate(sizes)):
         raise invalid(f"the low bits of a matrix do not fill {len(packed)} bytes")
-    order = np.argsort(low, kind="stable")
+    order = np.argsort(group, kind="stable")
     out = np.empty((n, width), np.dtype(dtype).newbyteorder("<"))
-    limits = np.iinfo(out.dtype)
-    row = byte = 0
-    for h, count in enumerate(counts.tolist()):
-        size = -(-count * width // 8)
-        planes = packed[byte : byte + h * size].reshape(h, size)
-        if count * width % 8 and (planes[:, -1:] >> (count * width % 8)).any():
+    wide_enough = np.int32 if dtype == "i2" and planes.low[-1:] <= [15] else np.int64
+    step = max(8, _BLOCK // max(width, 1) & ~7)  # rows, so that blocks are whole bytes
+    row = byte = taken = 0
+    for h, (count, size) in enumerate(zip(counts, sizes, strict=True)):
+        bits = packed[byte : byte + h * size].reshape(h, size)
+        if count * width % 8 and (bits[:, -1:] >> (count * width % 8)).any():
             raise invalid("the padding of a bit plane is not zero")
-        # blocks of whole bytes, so that temporaries stay small and in the cache
-        step = max(8, (1 << 15) // max(width, 1) & ~7)
         for a in range(0, count, step):
             b = min(a + step, count)
-            value = high[row + a : row + b].astype(np.int32) << h
+            part = high[row + a : row + b]
+            value = part.astype(wide_enough)
+            escaped = part == ESCAPE
+            if escaped.any():
+                end = taken + int(np.count_nonzero(escaped))
+                value[escaped] = planes.wide[taken:end]
+                taken = end
+            value <<= h
             for k in range(h):
-                bits = np.unpackbits(planes[k, a * width // 8 : -(-b * width // 8)], count=(b - a) * width, bitorder="little")
-                value += bits.reshape(-1, width).astype(np.int32) << k
+                plane = np.unpackbits(bits[k, a * width // 8 : -(-b * width // 8)], count=(b - a) * width, bitorder="little")
+                value += plane.reshape(-1, width).astype(wide_enough) << k
             value -= 1 << h >> 1
             if value.size and (value.min() < limits.min or value.max() > limits.max):
                 raise invalid(f"an entry of a matrix does not fit {dtype}")

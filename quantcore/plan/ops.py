@@ -162,8 +162,7 @@ class PlanarLinear(Op):
     Parameters
     ----------
     rows : ndarray of int16 or int32, shape (n_distinct, n_outputs + centred)
-        Equal rows are stored once. The grid's error is at most ``error * 2.0 ** exponent`` per
-        entry, and half a step (0.5) plus the float64 rounding of the folding where ``error`` is 0.5.
+        Equal rows are stored once.
     exponent : ndarray of int16, shape (n_distinct,)
     index : ndarray of uint32, shape (n_features,) or None
         Row of each column; None where column j has row j.
@@ -173,6 +172,9 @@ class PlanarLinear(Op):
         The TfIdf op that was folded in (False, None, None without one).
     error : float
         Bound, in grid steps, on ``|V - source|`` per entry of ``rows`` (centre excluded).
+    amplitude : float
+        Bound, in grid steps, on the source's own ``|V|`` per entry, before centring: what its
+        rounding errors grow with.
     cold : ndarray of float64, shape (n_features, n_outputs) or None
         The source's own weights (idf not folded in), for ``guarantee="exact"``.
     dtype : {"float64", "float32"}
@@ -188,6 +190,7 @@ class PlanarLinear(Op):
     idf: NDArray[np.float64] | None
     norm: Literal["l1", "l2", "max"] | None
     error: float
+    amplitude: float
     cold: NDArray[np.float64] | None = None
     dtype: Literal["float64", "float32"] = "float64"
 

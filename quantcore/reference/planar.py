@@ -9,7 +9,7 @@ from quantcore.plan.ops import PlanarLinear, TfIdf
 from quantcore.reference.inputs import require_rows
 from quantcore.reference.matrices import Matrix, as_csr, row_norms, sum_rows, tfidf
 
-__all__ = ["grid_values", "planar_linear"]
+__all__ = ["grid_values", "planar_bound", "planar_linear"]
 
 
 def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
@@ -28,6 +28,31 @@ def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
     for k in range(values.shape[1]):
         scores[:, k] = sum_rows(rows, terms.data * values[stored, k], csr.n_rows) / norms + op.bias[k]
     return scores
+
+
+def planar_bound(op: PlanarLinear, X: Matrix, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bound on the difference between each row's scores and the source's own, and between differences of two of them.
+
+    The grid moves each term by at most ``error`` steps (twice that for a difference); the source, and this function's own
+    sums, round each of about 2 n + 32 operations relative to the sum of the absolute terms.
+    """
+    csr = as_csr(X)
+    terms = tfidf(TfIdf(sublinear=op.sublinear, idf=None, norm=None), csr)
+    norms = np.ones(csr.n_rows)
+    if op.norm is not None:
+        weighted = terms.data if op.idf is None else terms.data * op.idf[terms.indices]
+        norms = row_norms(terms.with_data(weighted), op.norm)
+        norms[norms == 0] = 1.0
+    stored = terms.indices if op.index is None else op.index[terms.indices]
+    steps = np.abs(terms.data) * np.ldexp(1.0, op.exponent.astype(np.int64))[stored]
+    total = np.bincount(terms.row_ids(), steps, csr.n_rows) / norms
+    count = np.diff(csr.indptr)
+    unit = 2.0**-24 if op.dtype == "float32" else 2.0**-53
+    rounding = (2.0 * count + 32.0) * (unit + 2.0**-53)
+    shown = np.abs(scores).max(axis=1, initial=0.0) + np.abs(op.bias).max(initial=0.0)
+    bound: NDArray[np.float64] = total * (2.0 * op.error + rounding * op.amplitude) * 1.0001 + shown * rounding
+    bound[count == 0] = 0.0  # the source adds its bias to zero
+    return bound
 
 
 def grid_values(op: PlanarLinear) -> NDArray[np.float64]:

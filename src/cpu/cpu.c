@@ -50,6 +50,7 @@ static uint32_t detect(void) {
         QC_FOUND(avx512dq, ebx7, 17);
         QC_FOUND(avx512bw, ebx7, 30);
         QC_FOUND(avx512vl, ebx7, 31);
+        QC_FOUND(avx512cd, ebx7, 28);
         QC_FOUND(avx512vbmi, ecx7, 1);
         QC_FOUND(avx512vbmi2, ecx7, 6);
         QC_FOUND(avx512vnni, ecx7, 11);

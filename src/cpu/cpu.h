@@ -22,6 +22,7 @@
     QC_FEATURE(avx512bw)        \
     QC_FEATURE(avx512dq)        \
     QC_FEATURE(avx512vl)        \
+    QC_FEATURE(avx512cd)        \
     QC_FEATURE(avx512vbmi)      \
     QC_FEATURE(avx512vbmi2)     \
     QC_FEATURE(avx512vnni)      \
@@ -43,7 +44,7 @@ enum {
 #define QC_NEEDS_scalar 0u
 #define QC_NEEDS_avx2 (QC_HAS(avx2) | QC_HAS(f16c) | QC_HAS(bmi1) | QC_HAS(bmi2) | QC_HAS(lzcnt) | QC_HAS(popcnt))
 #define QC_NEEDS_avx512                                                                                             \
-    (QC_NEEDS_avx2 | QC_HAS(avx512f) | QC_HAS(avx512bw) | QC_HAS(avx512dq) | QC_HAS(avx512vl) | QC_HAS(avx512vbmi) | \
+    (QC_NEEDS_avx2 | QC_HAS(avx512f) | QC_HAS(avx512bw) | QC_HAS(avx512dq) | QC_HAS(avx512vl) | QC_HAS(avx512cd) | QC_HAS(avx512vbmi) | \
      QC_HAS(avx512vbmi2) | QC_HAS(avx512vnni) | QC_HAS(avx512bitalg) | QC_HAS(avx512vpopcntdq))
 #define QC_NEEDS_neon QC_HAS(neon)
 

@@ -1,0 +1,272 @@
+"""The public functions."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+import unicodedata
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from quantcore._version import __version__
+from quantcore.artifact import encode, read, write
+from quantcore.model import Model, OnUncertain
+from quantcore.native import registry
+from quantcore.runtime import Executor, selftest, settle_cold
+
+__all__ = ["load", "predict", "quantize", "reload", "save", "show_config"]
+
+Path = str | os.PathLike[str]
+Progress = bool | Callable[[str, int, int], None] | None
+
+_STAGES = ("import", "quantize", "encode", "measure")
+_MEASURED_ROWS = 20_000
+
+_cache: dict[str, Model] = {}
+_cache_lock = threading.Lock()
+
+
+def quantize(
+    estimator: Any,
+    calibration: Any = None,
+    *,
+    precision: Literal["auto", "float32", "float16", "int16", "int8", "int4"] = "auto",
+    prune: Literal["auto"] | None = "auto",
+    guarantee: Literal["exact", "certified", "measured"] = "certified",
+    certify: Literal["label"] = "label",
+    min_agreement: float | None = None,
+    max_bytes: int | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    progress: Progress = None,
+) -> Model:
+    """Convert a fitted scikit-learn model.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted: a classifier, a Pipeline from raw text to label, a search object, a meta-estimator.
+    calibration : rows as ``predict`` takes them, or None
+        Tunes how fine the weights have to be, and measures the result; without them rows are drawn from what the model
+        itself knows.
+    precision : {"auto", "float32", "float16", "int16", "int8", "int4"}
+        Least number of bits of the largest weight (24, 12, 16, 8, 4); "auto" takes what the guarantee asks for.
+    prune : {"auto"} or None
+        Certified labels leave nothing to drop: both keep every coefficient.
+    guarantee : {"exact", "certified", "measured"}
+        "exact": the file also holds the source's own weights, which settle every row. "certified": each row carries a proof
+        that its label is the source's; the few that can't be proved get the best answer, and are counted. "measured":
+        agreement is measured, not proved; the smallest file.
+    certify : {"label"}
+        What a certificate is about.
+    min_agreement : float or None
+        With "measured" alone: share of rows whose label must not change (0.999 if None).
+    max_bytes : int or None
+        Largest artifact; ValueError if the model needs more.
+    metadata : mapping or None
+        JSON values to keep in ``provenance["metadata"]``.
+    seed : int
+        Of the rows that are drawn.
+    progress : None, True or callable of (stage, done, total)
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    UnsupportedModelError
+        Lists all that stands in the way.
+    sklearn.exceptions.NotFittedError
+        The estimator is not fitted.
+    ValueError
+        An option has an unknown value, or a limit can't be met.
+    """
+    from quantcore.importers import convert
+    from quantcore.passes import BITS, Options, optimize
+
+    _check("precision", precision, BITS)
+    _check("guarantee", guarantee, ("exact", "certified", "measured"))
+    _check("certify", certify, ("label",))
+    _check("prune", prune, ("auto", None))
+    if min_agreement is not None and (guarantee != "measured" or not 0.0 < min_agreement <= 1.0):
+        raise ValueError(
+            f"min_agreement={min_agreement!r} goes with guarantee='measured' alone, as a share in (0, 1]; got guarantee={guarantee!r}"
+        )
+    tell = _teller(progress)
+    tell(0)
+    rows = _kept(calibration)
+    source = convert(estimator)
+    tell(1)
+    plan = optimize(source, Options(guarantee, precision, min_agreement, seed), rows)
+    tell(2)
+    executor = Executor(plan, settle=settle_cold(plan))
+    extra: dict[str, Any] = {"provenance": _provenance(estimator, guarantee, precision, metadata)}
+    known = selftest.expected(executor)
+    if known is not None:
+        extra["selftest"] = known
+    tell(3)
+    extra["report"] = {"guarantee": guarantee, "calibrated": rows is not None, **_measured(estimator, executor, rows)}
+    data = encode(plan, extra)
+    if max_bytes is not None and len(data) > max_bytes:
+        raise ValueError(
+            f"the smallest form that keeps guarantee={guarantee!r} takes {len(data)} bytes, more than max_bytes={max_bytes}; "
+            "raise the limit, or try guarantee='measured'"
+        )
+    tell(4)
+    return Model(data)
+
+
+def predict(model: Model | Path, X: Any, *, method: str = "predict", threads: int = 1) -> Any:
+    """Predict with a Model, or with the artifact at a path, which is loaded once a process.
+
+    Parameters
+    ----------
+    model : Model or path
+    X : rows as the source's method takes them
+    method : str
+        "predict", "predict_proba", "predict_log_proba" or "decision_function".
+    threads : int
+        Lists of documents are split among so many threads.
+    """
+    if not isinstance(model, Model):
+        model = _cached(model)
+    if method == "predict" and threads == 1:
+        return model.predict(X)
+    return model.run(method, X, threads)
+
+
+def save(model: Model, path: Path) -> None:
+    """Write a Model's artifact: atomically (a crash leaves the old file or the new one) and durably.
+
+    Parameters
+    ----------
+    model : Model
+    path : path-like
+    """
+    write(path, model.data)
+
+
+def load(
+    path: Path,
+    *,
+    mmap: bool = False,
+    expected_sha256: str | None = None,
+    max_bytes: int | None = None,
+    on_uncertain: OnUncertain = "answer",
+) -> Model:
+    """Read an artifact, check all of it, and make it ready to predict.
+
+    Parameters
+    ----------
+    path : path-like
+    mmap : bool
+        Not in this release: only False.
+    expected_sha256 : str or None
+        Refuse a file with another SHA-256 (hex).
+    max_bytes : int or None
+        Refuse a file that is larger, or decodes to more.
+    on_uncertain : {"answer", "raise"} or callable of rows → labels
+        What happens to rows that no plane of the file settles.
+
+    Raises
+    ------
+    ArtifactError
+        ``.reason`` is "truncated", "checksum", "version" or "invalid".
+    OSError
+        The file can't be read.
+    """
+    if mmap:
+        raise ValueError("mmap=True is not in this release; load reads the file into private memory")
+    return Model(read(path, expected_sha256=expected_sha256, max_bytes=max_bytes), on_uncertain=on_uncertain, max_bytes=max_bytes)
+
+
+def reload(path: Path) -> Model:
+    """Load the artifact at a path again and let :func:`predict` use it from now on; on failure the old one stays.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Model
+        The new one.
+    """
+    fresh = load(path)
+    with _cache_lock:
+        _cache[os.path.abspath(os.fspath(path))] = fresh
+        _cache[os.fspath(path)] = fresh
+    return fresh
+
+
+def show_config() -> dict[str, Any]:
+    """Version, CPU features, and which kernels serve each family, and why."""
+    return registry.describe()
+
+
+def _cached(path: Path) -> Model:
+    name = os.fspath(path)
+    found = _cache.get(name)
+    if found is None:
+        whole = os.path.abspath(name)
+        with _cache_lock:
+            found = _cache.get(whole)
+            if found is None:
+                found = _cache[whole] = load(whole)
+            if os.path.isabs(name):  # a relative path means another file after chdir
+                _cache[name] = found
+    return found
+
+
+def _check(name: str, value: Any, known: Any) -> None:
+    if value not in known:
+        raise ValueError(f"{name}={value!r} is not known in this release; expected one of: {', '.join(map(repr, known))}")
+
+
+def _kept(rows: Any) -> Any:
+    """Calibration rows are read more than once."""
+    return list(rows) if rows is not None and not hasattr(rows, "__len__") else rows
+
+
+def _teller(progress: Progress) -> Callable[[int], None]:
+    if callable(progress):
+        return lambda done: progress(_STAGES[min(done, len(_STAGES) - 1)], done, len(_STAGES))
+    if progress:
+        return lambda done: print(f"quantcore: {_STAGES[done]} ..." if done < len(_STAGES) else "quantcore: done", flush=True)
+    return lambda done: None
+
+
+def _provenance(estimator: Any, guarantee: str, precision: str, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    found: dict[str, Any] = {
+        "quantcore": __version__,
+        "scikit-learn": version("scikit-learn"),
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "unicode": unicodedata.unidata_version,
+        "estimator": type(estimator).__name__,
+        "precision": precision,
+    }
+    if metadata:
+        found["metadata"] = dict(metadata)
+    return found
+
+
+def _measured(estimator: Any, executor: Executor, rows: Any) -> dict[str, Any]:
+    """Agreement with the source on the calibration rows, and how many of them are certified."""
+    if rows is None or len(rows) == 0 or "predict" not in executor.plan.outputs:
+        return {}
+    rows = rows[:_MEASURED_ROWS]
+    labels, sure = executor.certified(rows)
+    same = np.asarray(labels == estimator.predict(rows))
+    same = same.reshape(len(same), -1).all(axis=1)
+    found: dict[str, Any] = {"rows": len(same), "agreement": float(same.mean()), "certified": float(sure.mean())}
+    if "decision_function" in executor.plan.outputs:
+        error = np.abs(executor.run("decision_function", rows) - estimator.decision_function(rows))
+        found["max_error"] = float(f"{error.max(initial=0.0):.3g}")
+    return found

@@ -1,0 +1,239 @@
+"""Model: what a user holds after ``quantize`` or ``load``."""
+
+from __future__ import annotations
+
+import copy
+import unicodedata
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.artifact import Artifact, decode
+from quantcore.errors import ArtifactError, UncertainError
+from quantcore.plan.ops import Text
+from quantcore.runtime import Executor, selftest, settle_cold
+
+__all__ = ["Certified", "Model", "OnUncertain"]
+
+OnUncertain = Literal["answer", "raise"] | Callable[[Any], Any]
+
+
+class Certified(NamedTuple):
+    """Labels, and for each whether it is proved to be the source model's.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_rows,) or (n_rows, n_labels)
+    certified : ndarray of bool, shape (n_rows,)
+    """
+
+    labels: NDArray[Any]
+    certified: NDArray[np.bool_]
+
+
+class Model:
+    """A converted model: immutable but for its counters, safe to share between threads, picklable.
+
+    Made by :func:`quantcore.quantize` and :func:`quantcore.load`. It has the methods that its source has: ``predict``,
+    ``predict_proba``, ``predict_log_proba``, ``decision_function``; each takes what the source's takes and raises what
+    scikit-learn raises for bad input.
+
+    Parameters
+    ----------
+    data : bytes
+        An artifact.
+    on_uncertain : {"answer", "raise"} or callable of rows → labels
+        What happens to rows that no plane of the file could settle.
+    max_bytes : int or None
+        Refuse an artifact that needs more than this, before it is decoded.
+
+    Raises
+    ------
+    ArtifactError
+        ``data`` is no artifact that can be trusted.
+    """
+
+    def __init__(self, data: bytes, *, on_uncertain: OnUncertain = "answer", max_bytes: int | None = None) -> None:
+        if on_uncertain not in ("answer", "raise") and not callable(on_uncertain):
+            raise ValueError(f"on_uncertain={on_uncertain!r}; expected 'answer', 'raise' or a callable of rows → labels")
+        self._data = data
+        self._on_uncertain = on_uncertain
+        self._artifact: Artifact = decode(data, max_bytes=max_bytes)
+        self._serve(native=True)
+        expected = self._artifact.extra.get("selftest")
+        if expected is not None and not selftest.passes(self._executor, expected):
+            self._serve(native=False)
+            if not selftest.passes(self._executor, expected):
+                raise ArtifactError("invalid", "the artifact's self-test fails here on every path: convert the model again")
+            selftest.log_fallback()
+        self._warn_of_unicode()
+
+    def _serve(self, *, native: bool) -> None:
+        self._executor = Executor(self._artifact.plan, native=native, settle=self._settle())
+        # The compiled pass itself, without a Python frame around it.
+        self._fast = None if self._executor.fused is None else self._executor.fused.predict
+        if self._fast is not None:
+            self.predict = self._fast
+        else:
+            self.__dict__.pop("predict", None)
+
+    def _settle(self) -> Callable[[list[Any], list[int]], Any] | None:
+        cold = settle_cold(self._artifact.plan)
+        if cold is not None or self._on_uncertain == "answer":
+            return cold
+        if self._on_uncertain == "raise":
+
+            def refuse(rows: list[Any], positions: list[int]) -> NDArray[Any]:
+                raise UncertainError(positions)
+
+            return refuse
+        ask = self._on_uncertain
+        return lambda rows, positions: ask(rows)
+
+    def _warn_of_unicode(self) -> None:
+        written = self.provenance.get("unicode")
+        texts = any(isinstance(op, Text) for op in self._artifact.plan.ops)
+        if texts and written not in (None, unicodedata.unidata_version):
+            warnings.warn(
+                f"this model was fitted under Unicode {written}, this Python has Unicode {unicodedata.unidata_version}: texts with "
+                "characters that only one of them knows may be split differently",
+                stacklevel=4,
+            )
+
+    # ---------------------------------------------------------------- predict
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Labels of rows.
+
+        Parameters
+        ----------
+        X : as the source's own ``predict`` takes it
+
+        Returns
+        -------
+        ndarray, shape (n_rows,), or (n_rows, n_labels) for a multi-label source
+        """
+        found: NDArray[Any] = self._executor.run("predict", X)
+        return found
+
+    def predict_certified(self, X: Any) -> Certified:
+        """Labels, and for each row whether it is proved that the source model gives the same one.
+
+        With cold planes (``guarantee="exact"``) the others are answered by the source's own arithmetic; ``False`` then says
+        that the source's own rounding decides.
+        """
+        return Certified(*self._executor.certified(X))
+
+    def run(self, method: str, X: Any, threads: int = 1) -> Any:
+        """A method by its name, on several threads where the rows are worth it."""
+        if method not in self._artifact.plan.outputs:
+            raise AttributeError(f"this model has no {method!r}; its source has {', '.join(sorted(self._artifact.plan.outputs))}")
+        call = self.predict if method == "predict" else lambda rows: self._executor.run(method, rows)
+        if threads > 1 and isinstance(X, list | tuple) and len(X) >= 2 * threads:
+            size = -(-len(X) // threads)
+            with ThreadPoolExecutor(threads) as pool:
+                return np.concatenate(list(pool.map(call, [X[i : i + size] for i in range(0, len(X), size)])))
+        return call(X)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("predict_proba", "predict_log_proba", "decision_function", "transform"):
+            if name in self._artifact.plan.outputs:
+                return lambda X: self._executor.run(name, X)
+            raise AttributeError(f"this model has no {name!r}; its source has {', '.join(sorted(self._artifact.plan.outputs))}")
+        raise AttributeError(f"'Model' object has no attribute {name!r}")
+
+    def __dir__(self) -> Sequence[str]:
+        return sorted({*super().__dir__(), *self._artifact.plan.outputs})
+
+    # ------------------------------------------------------------------- about
+
+    @property
+    def classes_(self) -> Any:
+        """The source's ``classes_``: a copy."""
+        classes = self._artifact.plan.classes
+        if classes is None:
+            raise AttributeError("this model has no classes_: its source is no classifier")
+        return np.array(classes, object) if isinstance(classes, tuple) else copy.copy(classes)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns of a matrix input."""
+        found = self._artifact.plan.n_features_in
+        if found is None:
+            raise AttributeError("this model reads texts: it has no n_features_in_")
+        return found
+
+    @property
+    def feature_names_in_(self) -> NDArray[Any]:
+        """Names of the columns, where the source was fitted with names."""
+        names = self._artifact.plan.feature_names_in
+        if names is None:
+            raise AttributeError("the source was fitted without feature names")
+        return np.array(names, object)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the decoded content, however it is packed."""
+        return self._artifact.digest
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Versions and options that the file was made with."""
+        return copy.deepcopy(self._artifact.extra.get("provenance", {}))
+
+    @property
+    def data(self) -> bytes:
+        """The artifact: what :func:`quantcore.save` writes."""
+        return self._data
+
+    def report(self) -> dict[str, Any]:
+        """What was found when the file was made, and how it is served here.
+
+        Returns
+        -------
+        dict
+            ``bytes`` and ``sections`` (stored and decoded bytes of each), what the conversion measured (``guarantee``,
+            ``agreement``, ``certified``, ``max_error``, ... as far as calibration rows were given), and ``served_by``.
+        """
+        sections = {name: {"stored": a, "decoded": b} for name, (a, b) in self._artifact.sizes.items()}
+        served = "fused kernel" if self._executor.fused is not None else "op by op"
+        return {
+            **copy.deepcopy(self._artifact.extra.get("report", {})),
+            "bytes": len(self._data),
+            "sections": sections,
+            "served_by": served,
+            "slower_because": sorted(set(self._executor.reasons.values())),
+        }
+
+    def stats(self) -> dict[str, int]:
+        """Counters since the model was made, each only ever growing.
+
+        Returns
+        -------
+        dict
+            ``rows``, ``fine_rows`` (that the hot plane left to the next one), ``open_rows`` (that no plane settled),
+            ``tokens`` and ``unknown_tokens`` (words, or characters, and those that the vocabulary lacks).
+        """
+        return self._executor.stats()
+
+    def __repr__(self) -> str:
+        plan = self._artifact.plan
+        return f"<quantcore.Model of {plan.source or 'a model'}: {len(self._data)} bytes, {', '.join(sorted(plan.outputs))}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Model], tuple[bytes, OnUncertain]]:
+        return unpickle, (self._data, self._on_uncertain)
+
+    def __copy__(self) -> Model:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Model:
+        return self
+
+
+def unpickle(data: bytes, on_uncertain: OnUncertain = "answer") -> Model:
+    """What pickles of Models call: its name and arguments stay as they are, for ever."""
+    return Model(data, on_uncertain=on_uncertain)

@@ -1,0 +1,101 @@
+"""From a source's Plan to the one that is served: fuse, tune, quantize."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from quantcore.passes.fuse import fuse
+from quantcore.passes.quantize import OPEN_TARGET, Grid, planar
+from quantcore.passes.rewrite import consumers, rewrite
+from quantcore.passes.sample import Sample, drawn, given
+from quantcore.plan import INPUT, Op, Plan
+from quantcore.plan.ops import ArgMax, Linear, LogSoftmax, Softmax, Text, TfIdf
+from quantcore.reference import inputs
+from quantcore.reference.matrices import as_csr
+from quantcore.runtime.execute import Executor
+
+__all__ = ["BITS", "Options", "optimize"]
+
+# Least bits of the largest weight for each precision; "auto" takes what the guarantee asks for.
+BITS = {"auto": 2, "float32": 24, "float16": 12, "int16": 16, "int8": 8, "int4": 4}
+Guarantee = Literal["exact", "certified", "measured"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a Plan is to be optimized; the public function checks and explains them."""
+
+    guarantee: Guarantee = "certified"
+    precision: str = "auto"
+    min_agreement: float | None = None
+    seed: int = 0
+
+
+def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
+    """The Plan that is served: every Linear op on a grid.
+
+    Parameters
+    ----------
+    plan : Plan
+        As imported.
+    options : Options
+    calibration : rows as predict takes them, or None
+    """
+    plan = fuse(plan, keep_outputs=options.guarantee == "exact")
+    certified = options.guarantee != "measured"
+    target = OPEN_TARGET if certified else (1.0 - (options.min_agreement or 0.999)) / 2
+    grid = Grid(certified, target, BITS[options.precision])
+    matrices = _Matrices(plan, calibration)
+
+    def change(position: int, op: Op) -> list[Op]:
+        if not isinstance(op, Linear):
+            return [op]
+        tfidf = _tfidf(plan, op)
+        source = op.inputs[0] if tfidf is None else tfidf.inputs[0]
+        sample = matrices.sample(source, tfidf, len(op.weight), options.seed)
+        readers = consumers(plan, position)
+        compared = all(isinstance(r, ArgMax | Softmax | LogSoftmax) for r in readers)
+        shown = position in plan.outputs.values()
+        folded = Linear(inputs=(source,), weight=op.weight, bias=op.bias, dtype=op.dtype)
+        return [
+            planar(
+                folded,
+                tfidf,
+                sample,
+                grid,
+                centred=True,
+                centre_needed=shown or not compared,
+                cold=options.guarantee == "exact",
+            )
+        ]
+
+    return rewrite(plan, change)
+
+
+def _tfidf(plan: Plan, op: Linear) -> TfIdf | None:
+    """The TfIdf op that can be folded into a Linear one: its input are counts of texts."""
+    before = plan.ops[op.inputs[0]] if op.inputs[0] != INPUT else None
+    if not isinstance(before, TfIdf) or before.inputs[0] == INPUT:
+        return None
+    return before if isinstance(plan.ops[before.inputs[0]], Text) else None
+
+
+class _Matrices:
+    """What the calibration rows are at each op of the source's Plan."""
+
+    def __init__(self, plan: Plan, calibration: Any) -> None:
+        self.plan = plan
+        self.rows = None
+        if calibration is not None:
+            if plan.input == "text":
+                self.rows = inputs.documents(calibration)
+            else:
+                self.rows = inputs.matrix(calibration, plan.n_features_in or 0, plan.feature_names_in)
+            self.executor = Executor(plan)
+
+    def sample(self, position: int, tfidf: TfIdf | None, n_features: int, seed: int) -> Sample:
+        if self.rows is None:
+            return drawn(tfidf, n_features, seed)
+        found = self.executor.value_at(position, self.rows)
+        return given(as_csr(found), tfidf)

@@ -1,0 +1,73 @@
+"""Rows to tune with: the caller's own, or drawn from what the model itself knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.plan import Csr
+from quantcore.plan.ops import TfIdf
+from quantcore.reference.matrices import row_norms, tfidf
+
+__all__ = ["Sample", "drawn", "given", "usage"]
+
+ROWS = 2000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Terms of sample rows, each divided by its row's norm: what multiplies a folded weight.
+
+    Parameters
+    ----------
+    terms : Csr
+    drawn : bool
+        Not the caller's rows.
+    """
+
+    terms: Csr
+    drawn: bool
+
+
+def given(counts: Csr, op: TfIdf | None) -> Sample:
+    """From the counts of the caller's rows."""
+    if op is None:
+        return Sample(counts, False)
+    terms = tfidf(TfIdf(sublinear=op.sublinear, idf=None, norm=None), counts)
+    if op.norm is not None:
+        weighted = terms.data if op.idf is None else terms.data * op.idf[terms.indices]
+        norms = row_norms(terms.with_data(weighted), op.norm)
+        terms = terms.with_data(terms.data / np.where(norms == 0, 1.0, norms)[terms.row_ids()])
+    return Sample(terms, False)
+
+
+def usage(op: TfIdf | None, n_features: int) -> NDArray[np.float64]:
+    """Share of documents that hold each feature, up to a factor: from the idf where there is one."""
+    if op is None or op.idf is None:
+        return np.ones(n_features)
+    return np.exp(op.idf.min() - op.idf)
+
+
+def drawn(op: TfIdf | None, n_features: int, seed: int) -> Sample:
+    """Rows of features drawn by how many documents hold them: about as long as real ones, less clear in their label."""
+    random = np.random.default_rng(seed)
+    share = usage(op, n_features)
+    # The commonest feature of a text stands in a good part of all documents; rows stay within 5 to 60 features.
+    mean = float(np.clip(share.sum() * 0.5, 5.0, 60.0))
+    lengths = np.minimum(1 + random.poisson(mean, ROWS), n_features)
+    edges = np.cumsum(share)
+    picks = np.searchsorted(edges, random.random(int(lengths.sum())) * edges[-1], side="right")
+    rows = np.repeat(np.arange(ROWS), lengths)
+    keys = np.unique(rows * n_features + np.minimum(picks, n_features - 1))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(keys // n_features, minlength=ROWS))]).astype(np.int64)
+    counts = Csr(indptr, (keys % n_features).astype(np.int64), np.ones(len(keys)), n_features)
+    return Sample(given(counts, op).terms, True)
+
+
+def column_means(terms: Csr) -> NDArray[np.float64]:
+    """Mean absolute value of each column."""
+    total: NDArray[Any] = np.bincount(terms.indices, np.abs(terms.data), terms.n_columns)
+    return total / max(terms.n_rows, 1)

@@ -1,0 +1,271 @@
+"""Run a Plan: compiled where a kernel serves it, by the reference where none does.
+
+A Plan that is documents → scores → label runs in one compiled pass. In every other Plan each op runs on its own; scores
+carry the bound on their error along, so that labels are certified through links, calibration and averages too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.native import registry
+from quantcore.plan import INPUT, Csr, Op, Plan
+from quantcore.plan.ops import ArgMax, Linear, MultiLabel, PlanarLinear, Text, TfIdf, Threshold
+from quantcore.reference import FUNCTIONS, inputs
+from quantcore.reference import run as run_reference
+from quantcore.reference.planar import planar_bound
+from quantcore.runtime import intervals, text
+
+__all__ = ["Executor", "cold_plan", "settle_cold"]
+
+HOT, FINE, OPEN = 0, 1, 2
+_DECISIONS = (ArgMax, Threshold, MultiLabel)
+Settle = Callable[[list[Any], list[int]], NDArray[Any]]
+
+
+@dataclass
+class _Value:
+    """The result of an op; of scores and what follows them also the lowest and the highest that the source may have."""
+
+    value: Any
+    interval: intervals.Interval | None = None
+
+
+class Executor:
+    """Serves one Plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    native : bool
+        False: by the reference alone.
+    settle : callable of (documents, positions) → labels, or None
+        Answers for rows that no plane settled; None: the best answer stands.
+    """
+
+    def __init__(self, plan: Plan, *, native: bool = True, settle: Settle | None = None) -> None:
+        self.plan = plan
+        self.settle = settle
+        self.module = registry.door("text") if native and plan.input == "text" else None
+        self.reasons: dict[int, str] = {}
+        self.counters = {"rows": 0, "open": 0}
+        self.fused = self._fused()
+        self._models: dict[tuple[int, ...], Any] = {}
+
+    # ------------------------------------------------------------ the one pass
+
+    def _fused(self) -> Any:
+        """The compiled model of the whole way to the label, or None."""
+        chain = self._chain()
+        if self.module is None or chain is None:
+            return None
+        op, scores, decision = chain
+        reason = text.obstacle(op, scores)
+        if reason is not None:
+            self.reasons[self.plan.outputs["predict"]] = reason
+            return None
+        return text.build(self.module, op, scores, decision, self._settle_labels if self.settle else None)
+
+    def _chain(self) -> tuple[Text, PlanarLinear, Op] | None:
+        at = self.plan.outputs.get("predict")
+        decision = None if at is None else self.plan.ops[at]
+        if not isinstance(decision, ArgMax | Threshold) or (isinstance(decision, Threshold) and decision.at != 0.0):
+            return None
+        scores = self._op(decision.inputs[0])
+        featurizer = self._op(scores.inputs[0]) if isinstance(scores, PlanarLinear) else None
+        if not isinstance(scores, PlanarLinear) or not isinstance(featurizer, Text):
+            return None
+        if (len(scores.bias) > 1) != isinstance(decision, ArgMax):
+            return None
+        return featurizer, scores, decision
+
+    def _op(self, position: int) -> Op | None:
+        return None if position == INPUT else self.plan.ops[position]
+
+    def _settle_labels(self, documents: list[str], labels: list[int], rows: list[int]) -> list[int]:
+        if self.settle is None:
+            return labels
+        answers = np.asarray(self.settle(documents, rows))
+        chain = self._chain()
+        classes = list(chain[2].classes) if chain else []  # type: ignore[attr-defined]
+        return [classes.index(answer) for answer in answers]
+
+    # ---------------------------------------------------------------- methods
+
+    def run(self, method: str, X: Any) -> Any:
+        """What a method returns."""
+        if method == "predict":
+            if self.fused is not None:
+                return self.fused.predict(X)
+            labels, planes, documents = self._predict(X)
+            self.counters["rows"] += len(planes)
+            rows = np.flatnonzero(planes == OPEN)
+            self.counters["open"] += len(rows)
+            if len(rows) and self.settle is not None:
+                labels[rows] = self.settle(_take(documents, rows), rows.tolist())
+            return labels
+        given = self._input(X)
+        return _shown(self._evaluate(self.plan.outputs[method], given).value, method)
+
+    def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Labels, and whether each is proved to be the source's."""
+        if self.fused is not None:
+            positions, planes = self.fused.labels(X)
+            chain = self._chain()
+            classes = text.class_array(chain[2]) if chain else np.empty(0)
+            labels, documents = classes[positions], list(X) if not isinstance(X, list | tuple) else X
+        else:
+            labels, planes, documents = self._predict(X)
+        rows = np.flatnonzero(planes == OPEN)
+        sure = planes != OPEN
+        if len(rows) and self.settle is not None:
+            labels[rows] = self.settle(_take(documents, rows), rows.tolist())
+        return labels, sure
+
+    def scores(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Scores that the label follows from, and a bound on the error of each row's; None where there is no such bound."""
+        at = self.plan.outputs.get("predict")
+        if at is None:
+            return None
+        found = self._evaluate(self.plan.ops[at].inputs[0], self._input(X))
+        if found.interval is None:
+            return None
+        low, high = found.interval
+        return found.value, ((high - low) / 2).max(axis=1)
+
+    def stats(self) -> dict[str, int]:
+        """Counters of all paths, summed."""
+        total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
+        total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
+        if self.fused is not None:
+            for name, count in zip(total, self.fused.stats(), strict=True):
+                total[name] += count
+        return total
+
+    def value_at(self, position: int, X: Any) -> Any:
+        """The result of the op at a position (``INPUT``: the input, checked)."""
+        return self._evaluate(position, self._input(X)).value
+
+    def _predict(self, X: Any) -> tuple[NDArray[Any], NDArray[np.uint8], Any]:
+        given = self._input(X)
+        at = self.plan.outputs["predict"]
+        op = self.plan.ops[at]
+        scores = self._evaluate(op.inputs[0], given)
+        labels = FUNCTIONS[op.kind](op, scores.value)
+        sure = np.zeros(len(labels), np.bool_) if scores.interval is None else intervals.decide(op, scores.interval)
+        return labels, np.where(sure, FINE, OPEN).astype(np.uint8), given
+
+    # ------------------------------------------------------------- op by op
+
+    def _input(self, X: Any) -> Any:
+        if self.plan.input == "text":
+            found = inputs.documents(X)
+            inputs.require_rows(len(found))
+            return found
+        return inputs.matrix(X, self.plan.n_features_in or 0, self.plan.feature_names_in)
+
+    def _evaluate(self, position: int, given: Any, known: dict[int, _Value] | None = None) -> _Value:
+        if position == INPUT:
+            return _Value(given)
+        known = {} if known is None else known
+        if position not in known:
+            known[position] = self._apply(position, given, known)
+        return known[position]
+
+    def _apply(self, position: int, given: Any, known: dict[int, _Value]) -> _Value:
+        op = self.plan.ops[position]
+        if isinstance(op, PlanarLinear):
+            return self._planar(position, op, given, known)
+        if isinstance(op, Text):
+            model = self._model((position,))
+            if model is not None:
+                return _Value(_sorted(*model.counts(given), op.n_features))
+        arguments = [self._evaluate(i, given, known) for i in op.inputs]
+        many = op.kind in ("Average", "Concat")
+        value = FUNCTIONS[op.kind](op, [a.value for a in arguments] if many else arguments[0].value)
+        if all(a.interval is not None for a in arguments) and not isinstance(op, _DECISIONS):
+            return _Value(value, intervals.propagate(op, [a.interval for a in arguments if a.interval is not None], self._dtype))
+        return _Value(value)
+
+    def _planar(self, position: int, op: PlanarLinear, given: Any, known: dict[int, _Value]) -> _Value:
+        if isinstance(self._op(op.inputs[0]), Text):
+            model = self._model((op.inputs[0], position))
+            if model is not None:
+                scores, bounds = model.scores(given)
+                return _Value(scores, (scores - bounds[:, None], scores + bounds[:, None]))
+        X = self._evaluate(op.inputs[0], given, known).value
+        scores = FUNCTIONS[op.kind](op, X)
+        bounds = planar_bound(op, X, scores)
+        return _Value(scores, (scores - bounds[:, None], scores + bounds[:, None]))
+
+    def _model(self, positions: tuple[int, ...]) -> Any:
+        """The compiled model of a Text op alone, or with the scores behind it; made when first needed."""
+        if positions not in self._models:
+            found = [self.plan.ops[i] for i in positions]
+            featurizer, scores = found[0], found[1] if len(found) > 1 else None
+            if not isinstance(featurizer, Text) or not isinstance(scores, PlanarLinear | None):
+                raise TypeError(f"expected Text and PlanarLinear ops, got {[op.kind for op in found]}")
+            reason = "no compiled kernels" if self.module is None else text.obstacle(featurizer, scores)
+            if reason is not None:
+                self.reasons[positions[-1]] = reason
+            self._models[positions] = None if reason is not None else text.build(self.module, featurizer, scores)  # type: ignore[arg-type]
+        return self._models[positions]
+
+    @cached_property
+    def _dtype(self) -> str:
+        float32 = any(isinstance(op, PlanarLinear) and op.dtype == "float32" for op in self.plan.ops)
+        return "float32" if float32 else "float64"
+
+
+def cold_plan(plan: Plan) -> Plan | None:
+    """The source's own arithmetic, from the cold planes: None where the Plan lacks them."""
+    ops: list[Op] = []
+    moved = {INPUT: INPUT}
+    for position, op in enumerate(plan.ops):
+        inputs_ = tuple(moved[i] for i in op.inputs)
+        if isinstance(op, PlanarLinear):
+            if op.cold is None:
+                return None
+            if op.sublinear or op.idf is not None or op.norm is not None:
+                ops.append(TfIdf(inputs=inputs_, sublinear=op.sublinear, idf=op.idf, norm=op.norm, dtype=op.dtype))
+                inputs_ = (len(ops) - 1,)
+            ops.append(Linear(inputs=inputs_, weight=op.cold, bias=op.bias, dtype=op.dtype))
+        else:
+            ops.append(replace(op, inputs=inputs_))
+        moved[position] = len(ops) - 1
+    return replace(plan, ops=tuple(ops), outputs={method: moved[at] for method, at in plan.outputs.items()})
+
+
+def settle_cold(plan: Plan) -> Settle | None:
+    """Answers for open rows from the cold planes, or None where there are none."""
+    cold = cold_plan(plan)
+    if cold is None:
+        return None
+
+    def settle(rows: list[Any], positions: list[int]) -> NDArray[Any]:
+        return np.asarray(run_reference(cold, rows, "predict"))
+
+    return settle
+
+
+def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.float64], n_columns: int) -> Csr:
+    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    order = np.lexsort((columns, rows))
+    return Csr(indptr, columns[order], counts[order], n_columns)
+
+
+def _take(X: Any, rows: NDArray[np.int64]) -> Any:
+    if isinstance(X, Csr):
+        return X.take_rows(rows)
+    return X[rows] if isinstance(X, np.ndarray) else [X[i] for i in rows.tolist()]
+
+
+def _shown(value: Any, method: str) -> Any:
+    """decision_function of one output is 1-d, as scikit-learn's."""
+    return value[:, 0] if method == "decision_function" and value.shape[1] == 1 else value

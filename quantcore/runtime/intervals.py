@@ -1,0 +1,100 @@
+"""What a link makes of scores that are known up to a bound: intervals in, intervals out.
+
+Every function takes the lowest and the highest value of each entry and returns the same of its result, wide enough for
+the source's own rounding. A decision is certified where it is the same for all values between them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.plan import ops
+from quantcore.reference import FUNCTIONS
+
+__all__ = ["decide", "propagate"]
+
+Interval = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+# Far more than any link rounds: a handful of operations, each within an ulp.
+_SLACK = {"float64": 2.0**-40, "float32": 2.0**-16}
+_MONOTONE = ("Ramp", "Log")
+
+
+def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | None:
+    """The interval of an op's result, or None for an op that has no bound here.
+
+    Parameters
+    ----------
+    op : Op
+    arguments : list of (lowest, highest)
+    dtype : {"float64", "float32"}
+        In what the source computes.
+    """
+    slack = _SLACK[dtype]
+    if isinstance(op, ops.Average):
+        return _widened(FUNCTIONS["Average"](op, [a[0] for a in arguments]), FUNCTIONS["Average"](op, [a[1] for a in arguments]), slack)
+    low, high = arguments[0]
+    function = FUNCTIONS[op.kind] if op.kind in FUNCTIONS else None
+    if function is None:
+        return None
+    if isinstance(op, ops.Take):
+        return function(op, low), function(op, high)
+    if isinstance(op, ops.Sigmoid | ops.Isotonic | ops.Ramp | ops.Log):
+        # Monotone in each entry, rising or falling: the ends of the result are among the results of the ends.
+        a, b = function(op, low), function(op, high)
+        return _widened(np.minimum(a, b), np.maximum(a, b), slack)
+    if isinstance(op, ops.Softmax | ops.LogSoftmax):
+        return _softmax(op, low, high, slack)
+    if isinstance(op, ops.NormalizeRows):
+        return _normalized(low, high, slack)
+    return None
+
+
+def decide(op: ops.Op, interval: Interval) -> NDArray[np.bool_]:
+    """Rows, or entries, for which an op decides alike anywhere between the two ends, shape (n_rows,)."""
+    low, high = interval
+    if isinstance(op, ops.ArgMax):
+        best = np.argmax((low + high) / 2, axis=1)
+        rows = np.arange(len(low))
+        others = high.copy()
+        others[rows, best] = -np.inf
+        return np.asarray(low[rows, best] > others.max(axis=1, initial=-np.inf))
+    if isinstance(op, ops.Threshold | ops.MultiLabel):
+        return np.asarray(((low > op.at) | (high <= op.at)).all(axis=1))
+    return np.zeros(len(low), np.bool_)
+
+
+def _widened(low: NDArray[np.float64], high: NDArray[np.float64], slack: float) -> Interval:
+    with np.errstate(invalid="ignore"):
+        return low - np.abs(low) * slack - 1e-300, high + np.abs(high) * slack + 1e-300
+
+
+def _softmax(op: Any, low: NDArray[np.float64], high: NDArray[np.float64], slack: float) -> Interval:
+    if op.paired != "no":
+        a, b = FUNCTIONS[op.kind](op, low), FUNCTIONS[op.kind](op, high)
+        return _widened(np.minimum(a, b), np.maximum(a, b), slack)
+    least, most = np.empty_like(low), np.empty_like(high)
+    falling = isinstance(op, ops.Softmax) and op.scale < 0
+    if falling:
+        low, high = high, low
+    for k in range(low.shape[1]):
+        # output k is smallest where its own score is lowest and all others are highest
+        own_low, own_high = high.copy(), low.copy()
+        own_low[:, k], own_high[:, k] = low[:, k], high[:, k]
+        least[:, k], most[:, k] = FUNCTIONS[op.kind](op, own_low)[:, k], FUNCTIONS[op.kind](op, own_high)[:, k]
+    return _widened(least, most, slack)
+
+
+def _normalized(low: NDArray[Any], high: NDArray[Any], slack: float) -> Interval:
+    low = np.maximum(low, 0.0)
+    least_others = low.sum(axis=1, keepdims=True) - low
+    most_others = high.sum(axis=1, keepdims=True) - high
+    with np.errstate(invalid="ignore", divide="ignore"):
+        least, most = low / (low + most_others), high / (high + least_others)
+    # A row that may be all zeros is replaced as a whole: nothing is known of it.
+    unknown = ~(low.sum(axis=1) > 0.0)
+    least[unknown], most[unknown] = 0.0, 1.0
+    return _widened(least, most, slack)

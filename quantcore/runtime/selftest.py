@@ -1,0 +1,63 @@
+"""Known answers: rows made from what a Plan holds, scored when the file is written and again when it is loaded."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from quantcore.plan import Plan
+from quantcore.plan.ops import Text
+from quantcore.runtime.execute import Executor
+
+__all__ = ["expected", "log_fallback", "passes", "rows"]
+
+_log = logging.getLogger("quantcore")
+_WORDS = 6
+
+
+def rows(plan: Plan) -> Any:
+    """Synthetic rows: texts of symbols spread over each vocabulary (never training data), or small numbers."""
+    if plan.input == "matrix":
+        width = plan.n_features_in or 1
+        return np.sin(np.arange(2 * width, dtype=np.float64)).reshape(2, width)
+    texts = ["quantcore"]
+    for op in plan.ops:
+        if isinstance(op, Text) and op.vocabulary is not None and op.vocabulary.n_symbols:
+            found = op.vocabulary
+            picks = np.unique(np.linspace(0, found.n_symbols - 1, _WORDS).astype(np.int64))
+            raw, ends = found.symbol_bytes.tobytes(), found.symbol_ends
+            symbols = [raw[int(ends[i - 1]) if i else 0 : int(ends[i])].decode("utf-8", "surrogatepass") for i in picks.tolist()]
+            texts.append((found.separator or " ").join(symbols))
+    return texts
+
+
+def expected(executor: Executor) -> list[float] | None:
+    """The scores of the rows, rounded to what every path agrees on; None where the Plan has none."""
+    found = executor.scores(_served(executor))
+    return None if found is None else [float(f"{score:.6g}") for score in found[0].ravel()[:8]]
+
+
+def passes(executor: Executor, known: Any) -> bool:
+    """Whether this path gives the known answers."""
+    if not isinstance(known, list) or not all(isinstance(score, int | float) for score in known):
+        return False
+    try:
+        found = executor.scores(_served(executor))
+    except (ValueError, TypeError, OSError):
+        return False
+    if found is None:
+        return False
+    given, want = found[0].ravel()[: len(known)], np.array(known, np.float64)
+    # six digits, less what float32 idf and norms of the hot tables lose
+    return len(given) == len(want) and bool(np.allclose(given, want, rtol=2e-5, atol=2e-5 * (1.0 + np.abs(want).max(initial=0.0))))
+
+
+def _served(executor: Executor) -> Any:
+    return rows(executor.plan)
+
+
+def log_fallback() -> None:
+    """Say that the compiled path failed its self-test."""
+    _log.error("the compiled kernels fail this artifact's self-test on this machine; NumPy serves it in their place")

@@ -1,0 +1,250 @@
+/* Builds the tables of a text model; ISA-neutral. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/text/hash.h"
+#include "kernels/text/text.h"
+
+/* Tags fill at most this share of a table; above it buckets spill too often. */
+#define LOAD 0.70
+/* A chain of so many full buckets never happens by chance: the keys were made to collide. */
+#define LONGEST_CHAIN 64
+#define SEEDS 4
+
+static void *allocate(size_t bytes) {
+    const size_t rounded = (bytes + 127) & ~(size_t)127;
+#if defined(_MSC_VER)
+    void *p = _aligned_malloc(rounded, 64);
+#else
+    void *p = aligned_alloc(64, rounded);
+#endif
+    if (p) memset(p, 0, rounded);
+    return p;
+}
+
+static void release(void *p) {
+#if defined(_MSC_VER)
+    _aligned_free(p);
+#else
+    free(p);
+#endif
+}
+
+static int new_index(qc_index *index, size_t n) {
+    index->n_buckets = (uint64_t)((double)n / (QC_TAGS * LOAD)) + 1;
+    index->tags = allocate(index->n_buckets * QC_TAGS * sizeof(uint16_t));
+    return index->tags ? 0 : -1;
+}
+
+/* A free slot for the hash: its number, or -2. */
+static int64_t insert(qc_index *index, uint64_t hash) {
+    uint64_t bucket = qc_bucket(hash, index->n_buckets);
+    for (int chain = 0; chain < LONGEST_CHAIN; chain++) {
+        uint16_t *tags = index->tags + bucket * QC_TAGS;
+        for (int i = 0; i < QC_TAGS; i++)
+            if (!tags[i]) {
+                tags[i] = qc_tag(hash);
+                return (int64_t)(bucket * QC_TAGS) + i;
+            }
+        if (++bucket == index->n_buckets) bucket = 0;
+    }
+    return -2;
+}
+
+static void token_key(const uint8_t *bytes, uint32_t length, uint64_t seed, uint64_t key[2]) {
+    if (length > 16) {
+        qc_long_key(bytes, length, seed, key);
+    } else {
+        key[0] = key[1] = 0;
+        memcpy(key, bytes, length);
+    }
+}
+
+/* The slot of a token that is there already (stop words are inserted first), or -1. */
+static int64_t find_token(const qc_text *text, const uint64_t key[2], const uint8_t *bytes, uint32_t length) {
+    const uint64_t hash = qc_hash_key(key[0], key[1], text->token_index.seed);
+    uint64_t bucket = qc_bucket(hash, text->token_index.n_buckets);
+    for (;;) {
+        const uint16_t *tags = text->token_index.tags + bucket * QC_TAGS;
+        for (int i = 0; i < QC_TAGS && tags[i]; i++) {
+            const qc_token *token = text->tokens + bucket * QC_TAGS + i;
+            if (tags[i] == qc_tag(hash) && token->key[0] == key[0] && token->key[1] == key[1] &&
+                (length <= 16 || !memcmp(text->long_tokens + token->record + 4, bytes, length)))
+                return (int64_t)(bucket * QC_TAGS) + i;
+        }
+        if (!tags[QC_TAGS - 1]) return -1;
+        if (++bucket == text->token_index.n_buckets) bucket = 0;
+    }
+}
+
+static int64_t add_token(qc_text *text, const uint8_t *bytes, uint32_t length, size_t *used) {
+    uint64_t key[2];
+    token_key(bytes, length, text->token_index.seed, key);
+    const int64_t slot = insert(&text->token_index, qc_hash_key(key[0], key[1], text->token_index.seed));
+    if (slot < 0) return slot;
+    qc_token *token = text->tokens + slot;
+    memcpy(token->key, key, sizeof key);
+    token->column = QC_NONE;
+    if (length > 16) {
+        token->record = (uint32_t)*used;
+        memcpy(text->long_tokens + *used, &length, 4);
+        memcpy(text->long_tokens + *used + 4, bytes, length);
+        *used += 4 + (size_t)length;
+    }
+    return slot;
+}
+
+static int add_tokens(qc_text *text, const qc_text_tables *t, uint32_t *refs) {
+    size_t used = 0;
+    for (size_t i = 0; i < t->n_stop; i++) {
+        const uint32_t start = i ? t->stop_ends[i - 1] : 0, length = t->stop_ends[i] - start;
+        const int64_t slot = add_token(text, t->stop_bytes + start, length, &used);
+        if (slot < 0) return -2;
+        text->tokens[slot].value = QC_VALUE_STOP;
+    }
+    for (size_t i = 0; i < t->n_symbols; i++) {
+        const uint32_t start = i ? t->symbol_ends[i - 1] : 0, length = t->symbol_ends[i] - start;
+        const uint8_t *bytes = t->symbol_bytes + start;
+        refs[i] = QC_NONE;
+        if (t->n_stop) { /* a stop word is no symbol: no text can lead to its n-grams */
+            uint64_t key[2];
+            token_key(bytes, length, text->token_index.seed, key);
+            if (find_token(text, key, bytes, length) >= 0) continue;
+        }
+        const int64_t slot = add_token(text, bytes, length, &used);
+        if (slot < 0) return -2;
+        text->tokens[slot].value = t->values[i];
+        text->tokens[slot].column = t->columns[i];
+        refs[i] = (uint32_t)slot;
+    }
+    return 0;
+}
+
+static int add_pairs(qc_text *text, const qc_text_tables *t, uint32_t *refs) {
+    for (size_t i = 0; i < t->n_pairs; i++) {
+        const uint32_t prefix = refs[t->parent[i]], last = refs[t->symbol[i]];
+        const size_t node = t->n_symbols + i;
+        refs[node] = QC_NONE;
+        if (prefix == QC_NONE || last == QC_NONE) continue;
+        const uint64_t key = (uint64_t)prefix << 32 | last;
+        const int64_t slot = insert(&text->pair_index, qc_hash_pair(key, text->pair_index.seed));
+        if (slot < 0) return -2;
+        text->pairs[slot].key = key;
+        text->pairs[slot].value = t->values[node];
+        if (text->pair_column) text->pair_column[slot] = t->columns[node];
+        refs[node] = text->first_pair_ref + (uint32_t)slot;
+    }
+    return 0;
+}
+
+static void clear(qc_text *text) {
+    release(text->token_index.tags);
+    release(text->pair_index.tags);
+    release(text->tokens);
+    release(text->pairs);
+    text->token_index.tags = text->pair_index.tags = NULL;
+    text->tokens = NULL;
+    text->pairs = NULL;
+    free(text->pair_column);
+    free(text->long_tokens);
+    text->pair_column = NULL;
+    text->long_tokens = NULL;
+}
+
+static int build_once(qc_text *text, const qc_text_tables *t, uint64_t seed, uint32_t *refs) {
+    size_t long_bytes = 1;
+    for (size_t i = 0; i < t->n_stop; i++) {
+        const uint32_t length = t->stop_ends[i] - (i ? t->stop_ends[i - 1] : 0);
+        if (length > 16) long_bytes += 4 + (size_t)length;
+    }
+    for (size_t i = 0; i < t->n_symbols; i++) {
+        const uint32_t length = t->symbol_ends[i] - (i ? t->symbol_ends[i - 1] : 0);
+        if (length > 16) long_bytes += 4 + (size_t)length;
+    }
+    text->token_index.seed = text->pair_index.seed = seed;
+    if (new_index(&text->token_index, t->n_symbols + t->n_stop)) return -1;
+    if (new_index(&text->pair_index, t->n_pairs)) return -1;
+    const uint64_t slots = text->token_index.n_buckets * QC_TAGS, pair_slots = text->pair_index.n_buckets * QC_TAGS;
+    if (slots + pair_slots >= QC_NONE || long_bytes >= QC_NONE) return -1;
+    text->tokens = allocate(slots * sizeof(qc_token));
+    text->pairs = allocate(pair_slots * sizeof(qc_pair));
+    text->long_tokens = malloc(long_bytes);
+    if (!text->tokens || !text->pairs || !text->long_tokens) return -1;
+    if (t->with_columns && t->n_pairs) {
+        text->pair_column = malloc(pair_slots * sizeof(uint32_t));
+        if (!text->pair_column) return -1;
+    }
+    text->first_pair_ref = (uint32_t)slots;
+    text->n_pairs = t->n_pairs;
+    text->prefetch = slots * sizeof(qc_token) + pair_slots * sizeof(qc_pair) > (size_t)512 << 10;
+    const int status = add_tokens(text, t, refs);
+    return status ? status : add_pairs(text, t, refs);
+}
+
+static int decode(const uint8_t *bytes, uint32_t length, uint32_t *code) {
+    const uint32_t a = bytes[0];
+    if (length == 1) *code = a;
+    else if (length == 2) *code = (a & 0x1F) << 6 | (bytes[1] & 0x3F);
+    else if (length == 3) *code = (a & 0x0F) << 12 | (bytes[1] & 0x3Fu) << 6 | (bytes[2] & 0x3F);
+    else if (length == 4) *code = (a & 0x07) << 18 | (bytes[1] & 0x3Fu) << 12 | (bytes[2] & 0x3Fu) << 6 | (bytes[3] & 0x3F);
+    else return -2;
+    return *code < 0x110000 ? 0 : -2;
+}
+
+/* Characters are symbols of one code point: pages lead from the code point to the reference. */
+static int map_symbols(qc_text *text, const qc_text_tables *t, const uint32_t *refs) {
+    text->symbol_pages = calloc(4352, sizeof(uint32_t *));
+    if (!text->symbol_pages) return -1;
+    for (size_t i = 0; i < t->n_symbols; i++) {
+        const uint32_t start = i ? t->symbol_ends[i - 1] : 0;
+        uint32_t code;
+        if (decode(t->symbol_bytes + start, t->symbol_ends[i] - start, &code)) return -2;
+        uint32_t **page = text->symbol_pages + (code >> 8);
+        if (!*page) {
+            *page = malloc(256 * sizeof(uint32_t));
+            if (!*page) return -1;
+            memset(*page, 0xFF, 256 * sizeof(uint32_t));
+        }
+        (*page)[code & 255] = refs[i];
+    }
+    return 0;
+}
+
+int qc_text_build(qc_text *text, const qc_text_tables *t) {
+    uint32_t *refs = malloc((t->n_symbols + t->n_pairs + 1) * sizeof(uint32_t));
+    if (!refs) return -1;
+    int status = -2;
+    for (uint64_t seed = 0; status == -2 && seed < SEEDS; seed++) {
+        clear(text);
+        status = build_once(text, t, seed * QC_MIX_B, refs);
+    }
+    if (!status && text->analyzer != QC_WORD) status = map_symbols(text, t, refs);
+    free(refs);
+    return status;
+}
+
+void qc_text_free(qc_text *text) {
+    clear(text);
+    if (text->symbol_pages)
+        for (int i = 0; i < 4352; i++) free(text->symbol_pages[i]);
+    free(text->symbol_pages);
+    text->symbol_pages = NULL;
+}
+
+void *qc_grow(qc_scratch *scratch, int which, size_t bytes) {
+    if (bytes > scratch->size[which]) {
+        const size_t size = bytes + bytes / 2 + 1024;
+        void *fresh = allocate(size);
+        if (!fresh) return NULL;
+        if (scratch->memory[which]) memcpy(fresh, scratch->memory[which], scratch->size[which]);
+        release(scratch->memory[which]);
+        scratch->memory[which] = fresh;
+        scratch->size[which] = size;
+    }
+    return scratch->memory[which];
+}
+
+void qc_scratch_free(qc_scratch *scratch) {
+    for (int i = 0; i < 16; i++) release(scratch->memory[i]);
+    memset(scratch, 0, sizeof *scratch);
+}

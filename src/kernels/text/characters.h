@@ -1,0 +1,138 @@
+/* Character n-grams: "char" slides over the whole text, "char_wb" over each word between two spaces. */
+#ifndef QC_TEXT_CHARACTERS_H
+#define QC_TEXT_CHARACTERS_H
+
+/* Lowered code points of [from, to), runs of two and more spaces as one; flags as in words_any. */
+#define CODES_IN(TYPE)                                                            \
+    for (int64_t i = from; i < to; i++) {                                         \
+        uint32_t c = ((const TYPE *)d->data)[i], v;                               \
+        if (sizeof(TYPE) < 4 || c < 0x10000) {                                    \
+            v = chars->bmp[c];                                                    \
+            c = chars->lowered[c];                                                \
+        } else {                                                                  \
+            const uint32_t *page = chars->wide[(c - 0x10000) >> 8];               \
+            v = page ? page[c & 255] : 0;                                         \
+            c = v & QC_WIDE_CODE;                                                 \
+        }                                                                         \
+        any |= v;                                                                 \
+        every &= v;                                                               \
+        const uint32_t space = v >> 27 & 1;                                       \
+        if (space & was_space) codes[--n] = ' ';                                  \
+        else codes[n] = c;                                                        \
+        spaces[n++] = (uint8_t)space;                                             \
+        was_space = space;                                                        \
+    }
+
+static qc_status lowered_codes(const qc_text *text, qc_scratch *s, const qc_document *d, int64_t from, int64_t to, size_t *count) {
+    const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
+    const size_t room = (size_t)(to - from);
+    uint32_t *codes = qc_grow(s, STARTS, (room + 1) * sizeof *codes);
+    uint8_t *spaces = qc_grow(s, BYTES, room + 1);
+    if (!codes || !spaces) return QC_NO_MEMORY;
+    uint32_t any = 0, every = UINT32_MAX, was_space = 0;
+    size_t n = 0;
+    if (d->kind == 1) CODES_IN(uint8_t)
+    else if (d->kind == 2) CODES_IN(uint16_t)
+    else CODES_IN(uint32_t)
+    if (!(every & QC_CHAR_MADE)) return missing_char(chars, d, from, to, s);
+    if (chars->lower && any & QC_CHAR_SPECIAL) return QC_NEEDS_LOWER;
+    *count = n;
+    return QC_DONE;
+}
+
+static inline uint32_t symbol_of(const qc_text *text, uint32_t code) {
+    const uint32_t *page = text->symbol_pages[code >> 8];
+    return page ? page[code & 255] : QC_NONE;
+}
+
+/* References of the characters behind `at` carried ones, and for each how many follow in its piece of text. */
+static size_t lay_out(const qc_text *text, qc_scratch *s, size_t n_codes, size_t at, uint32_t *refs, uint32_t *room) {
+    const uint32_t *codes = s->memory[STARTS];
+    const uint8_t *spaces = s->memory[BYTES];
+    if (text->analyzer == QC_CHAR) {
+        for (size_t i = 0; i < n_codes; i++) refs[at + i] = symbol_of(text, codes[i]);
+        for (size_t i = 0; i < at + n_codes; i++) room[i] = (uint32_t)(at + n_codes - i);
+        return at + n_codes;
+    }
+    const uint32_t space = symbol_of(text, ' ');
+    size_t n = 0;
+    for (size_t i = 0; i < n_codes;) {
+        if (spaces[i]) {
+            i++;
+            continue;
+        }
+        const size_t start = n;
+        refs[n++] = space;
+        while (i < n_codes && !spaces[i]) refs[n++] = symbol_of(text, codes[i++]);
+        refs[n++] = space;
+        for (size_t k = start; k < n; k++) room[k] = (uint32_t)(n - k);
+        /* A word shorter than the shortest n-gram counts once, whole: marked in the top bit. */
+        if (n - start < (size_t)text->min_n) room[start] |= 1u << 31;
+    }
+    return n;
+}
+
+static qc_status collect_characters(const qc_text *text, qc_scratch *s, collector *c, const qc_document *d, int64_t from,
+                                    int64_t to, size_t *carried, qc_result *r) {
+    size_t n_codes = 0;
+    const qc_status status = lowered_codes(text, s, d, from, to, &n_codes);
+    if (status) return status;
+    const size_t at = *carried, most = at + 3 * n_codes + 3; /* char_wb: two spaces a word */
+    uint32_t *refs = qc_grow(s, REFS, most * sizeof *refs);
+    uint32_t *room = qc_grow(s, LENGTHS, most * sizeof *room);
+    uint32_t *grams = qc_grow(s, PAIR_REFS, most * sizeof *grams);
+    uint32_t *alive = qc_grow(s, BOUNDS, most * sizeof *alive);
+    uint64_t *hashes = qc_grow(s, HASHES, most * sizeof *hashes);
+    if (!refs || !room || !grams || !alive || !hashes) return QC_NO_MEMORY;
+    const size_t n = lay_out(text, s, n_codes, at, refs, room);
+    const qc_index *index = &text->pair_index;
+    size_t n_alive = 0;
+    for (size_t i = 0; i < n; i++) {
+        alive[n_alive] = (uint32_t)i;
+        grams[n_alive] = refs[i];
+        n_alive += refs[i] != QC_NONE;
+    }
+    r->tokens += n - at;
+    r->unknown += n - n_alive;
+    if (collector_room(s, c, n_alive)) return QC_NO_MEMORY;
+    if (text->min_n == 1)
+        for (size_t k = 0; k < n_alive; k++) {
+            const uint64_t value = text->tokens[grams[k]].value;
+            if (alive[k] >= at && value > QC_VALUE_STOP) collect(c, grams[k], value, 1);
+        }
+    for (uint32_t length = 2; length <= (uint32_t)text->max_n && n_alive; length++) {
+        size_t kept = 0;
+        for (size_t k = 0; k < n_alive; k++) { /* those that the text and the alphabet can continue */
+            const uint32_t i = alive[k], follow = room[i] & ~(1u << 31);
+            const uint32_t last = follow >= length ? refs[i + length - 1] : QC_NONE;
+            const uint64_t key = (uint64_t)grams[k] << 32 | last;
+            hashes[kept] = qc_hash_pair(key, index->seed);
+            alive[kept] = i;
+            grams[kept] = grams[k];
+            PREFETCH(index->tags + qc_bucket(hashes[kept], index->n_buckets) * QC_TAGS);
+            kept += last != QC_NONE;
+        }
+        n_alive = kept;
+        kept = 0;
+        if (collector_room(s, c, n_alive)) return QC_NO_MEMORY;
+        for (size_t k = 0; k < n_alive; k++) {
+            const uint32_t i = alive[k];
+            uint64_t value;
+            const uint32_t ref = find_pair(text, (uint64_t)grams[k] << 32 | refs[i + length - 1], hashes[k], &value);
+            if (ref == QC_NONE) continue;
+            alive[kept] = i;
+            grams[kept++] = ref;
+            const int whole = (room[i] >> 31) && (room[i] & ~(1u << 31)) == length;
+            if (i + length > at && value > QC_VALUE_STOP && ((int)length >= text->min_n || whole)) collect(c, ref, value, 1);
+        }
+        n_alive = kept;
+    }
+    if (text->analyzer == QC_CHAR) {
+        const size_t keep = n < (size_t)text->max_n - 1 ? n : (size_t)text->max_n - 1;
+        memmove(refs, refs + n - keep, keep * sizeof *refs);
+        *carried = keep;
+    }
+    return QC_DONE;
+}
+
+#endif

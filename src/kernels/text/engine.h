@@ -1,0 +1,565 @@
+/* The text kernel itself, written once over a handful of primitives that each
+ * ISA provides (simd_<isa>.h):
+ *
+ *   words_ascii(chars, data, n, out, bounds)   lower, and where tokens start and end
+ *   load_key(bytes, length, key)               up to 16 bytes, zero padded
+ *   match_tags(tags, tag)                      bit per equal tag of a bucket of 32
+ *   repeats(refs, n)                           bit per ref (n <= 32) that stood earlier; QC_NONE never does
+ *   sums_one(text, values, counts, n, sums)    one output: the five sums of a document
+ *   steps_many(...), dot_many(...)             several outputs: counts on an integer grid, integer dot products
+ *
+ * All else is plain C, so every ISA takes the same decisions; float sums are
+ * taken in the order that README.md fixes. */
+#ifndef QC_TEXT_ENGINE_H
+#define QC_TEXT_ENGINE_H
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/text/hash.h"
+#include "kernels/text/text.h"
+
+#if defined(__GNUC__)
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define PREFETCH(p) __builtin_prefetch(p)
+#define FIRST_BIT(x) ((uint32_t)__builtin_ctz(x))
+#else
+#include <intrin.h>
+#define LIKELY(x) (x)
+#define UNLIKELY(x) (x)
+#define PREFETCH(p) ((void)(p))
+static inline uint32_t FIRST_BIT(uint32_t x) {
+    unsigned long i;
+    _BitScanForward(&i, x);
+    return i;
+}
+#endif
+
+enum {
+    BYTES, BOUNDS, STARTS, LENGTHS, KEYS, HASHES, REFS, VALUES, PAIR_REFS, PAIR_VALUES,
+    STAMPS, KEPT_REFS, KEPT, STEPS, COLUMNS, COUNTS
+};
+
+#define GROUP_TOKENS 256      /* tokens that are looked up together, across documents */
+#define GROUP_DOCUMENTS 64
+#define SLICE 65536           /* longer documents are taken in slices of so many code points */
+#define MOST_REPEATS 32       /* so many tokens are compared with each other; more go through a table */
+#define KEPT_PADDING 16       /* sums read whole vectors: zeros stand behind the last value */
+
+/* A document's distinct features: values, and counts where not all are 1. */
+typedef struct {
+    uint64_t *values;
+    int32_t *counts; /* NULL: all 1 */
+    size_t n;
+} features;
+
+/* Features of a document that is collected piece by piece. */
+typedef struct {
+    uint64_t *stamps; /* ref << 32 | position, ~0: free */
+    size_t capacity;
+    uint32_t *refs;
+    uint64_t *values;
+    int32_t *counts;
+    size_t n, room;
+} collector;
+
+/* ------------------------------------------------------------- look-ups */
+
+static inline int same_long(const qc_text *text, const qc_token *token, const uint8_t *bytes, uint32_t length) {
+    uint32_t stored;
+    memcpy(&stored, text->long_tokens + token->record, 4);
+    return stored == length && !memcmp(text->long_tokens + token->record + 4, bytes, length);
+}
+
+static inline uint32_t find_token(const qc_text *text, const uint64_t key[2], uint64_t hash, const uint8_t *bytes,
+                                  uint32_t length, uint64_t *value) {
+    uint64_t bucket = qc_bucket(hash, text->token_index.n_buckets);
+    for (;;) {
+        const uint16_t *tags = text->token_index.tags + bucket * QC_TAGS;
+        for (uint32_t mask = match_tags(tags, qc_tag(hash)); mask; mask &= mask - 1) {
+            const uint32_t slot = (uint32_t)(bucket * QC_TAGS) + FIRST_BIT(mask);
+            const qc_token *token = text->tokens + slot;
+            if (LIKELY(token->key[0] == key[0] && token->key[1] == key[1]) &&
+                (LIKELY(length <= 16) || same_long(text, token, bytes, length))) {
+                *value = token->value;
+                return slot;
+            }
+        }
+        if (LIKELY(!tags[QC_TAGS - 1])) break;
+        if (++bucket == text->token_index.n_buckets) bucket = 0;
+    }
+    *value = QC_VALUE_NONE;
+    return QC_NONE;
+}
+
+static inline uint32_t find_pair(const qc_text *text, uint64_t key, uint64_t hash, uint64_t *value) {
+    uint64_t bucket = qc_bucket(hash, text->pair_index.n_buckets);
+    for (;;) {
+        const uint16_t *tags = text->pair_index.tags + bucket * QC_TAGS;
+        for (uint32_t mask = match_tags(tags, qc_tag(hash)); mask; mask &= mask - 1) {
+            const uint32_t slot = (uint32_t)(bucket * QC_TAGS) + FIRST_BIT(mask);
+            if (LIKELY(text->pairs[slot].key == key)) {
+                *value = text->pairs[slot].value;
+                return text->first_pair_ref + slot;
+            }
+        }
+        if (LIKELY(!tags[QC_TAGS - 1])) break;
+        if (++bucket == text->pair_index.n_buckets) bucket = 0;
+    }
+    *value = QC_VALUE_NONE;
+    return QC_NONE;
+}
+
+/* ---------------------------------------------------------- tokenization */
+
+/* The first character whose page is not made yet. */
+static qc_status missing_char(const qc_chars *chars, const qc_document *d, int64_t from, int64_t to, qc_scratch *s) {
+    for (int64_t i = from; i < to; i++) {
+        const uint32_t c = d->kind == 1   ? ((const uint8_t *)d->data)[i]
+                           : d->kind == 2 ? ((const uint16_t *)d->data)[i]
+                                          : ((const uint32_t *)d->data)[i];
+        if (c < 0x10000 ? !chars->bmp[c] : !chars->wide[(c - 0x10000) >> 8]) {
+            s->code = c & ~255u;
+            return QC_NEEDS_CHARS;
+        }
+    }
+    return QC_NEEDS_LOWER;
+}
+
+static inline uint32_t wide_utf8(uint32_t code, uint8_t *out) {
+    if (code < 0x10000) { /* no supplementary character lowers into the BMP today; a later Unicode may */
+        out[0] = (uint8_t)(0xE0 | code >> 12);
+        out[1] = (uint8_t)(0x80 | (code >> 6 & 0x3F));
+        out[2] = (uint8_t)(0x80 | (code & 0x3F));
+        return 3;
+    }
+    out[0] = (uint8_t)(0xF0 | code >> 18);
+    out[1] = (uint8_t)(0x80 | (code >> 12 & 0x3F));
+    out[2] = (uint8_t)(0x80 | (code >> 6 & 0x3F));
+    out[3] = (uint8_t)(0x80 | (code & 0x3F));
+    return 4;
+}
+
+/* Lowered bytes, and alternately the start and the end of each token. Needs 4 * n + 8 bytes and n + 1 bounds.
+ * Flags seen in any character come back in `seen`, those in all in `all`. */
+#define WORDS_IN(TYPE)                                                                     \
+    for (size_t i = 0; i < n; i++) {                                                       \
+        const uint32_t c = ((const TYPE *)data)[i];                                        \
+        uint32_t v, length;                                                                \
+        if (sizeof(TYPE) < 4 || c < 0x10000) {                                             \
+            v = bmp[c];                                                                    \
+            memcpy(p, &v, 4);                                                              \
+            length = v >> QC_CHAR_LENGTH_SHIFT & 3;                                        \
+        } else {                                                                           \
+            const uint32_t *page = chars->wide[(c - 0x10000) >> 8];                        \
+            v = page ? page[c & 255] : 0;                                                  \
+            length = wide_utf8(v & QC_WIDE_CODE, p);                                       \
+        }                                                                                  \
+        const uint32_t word = v >> 26 & 1;                                                 \
+        bounds[n_bounds] = (uint32_t)(p - out);                                            \
+        n_bounds += word ^ inside;                                                         \
+        inside = word;                                                                     \
+        any |= v;                                                                          \
+        every &= v;                                                                        \
+        p += length;                                                                       \
+    }
+
+static size_t words_any(const qc_chars *chars, const void *data, int kind, size_t n, uint8_t *out, uint32_t *bounds,
+                        size_t *used, uint32_t *seen, uint32_t *all) {
+    const uint32_t *bmp = chars->bmp;
+    uint8_t *p = out;
+    size_t n_bounds = 0;
+    uint32_t inside = 0, any = 0, every = UINT32_MAX;
+    if (kind == 1) WORDS_IN(uint8_t)
+    else if (kind == 2) WORDS_IN(uint16_t)
+    else WORDS_IN(uint32_t)
+    bounds[n_bounds] = (uint32_t)(p - out);
+    n_bounds += inside;
+    *used = (size_t)(p - out);
+    *seen = any;
+    *all = every;
+    return n_bounds / 2;
+}
+
+static int long_enough(const uint8_t *bytes, uint32_t length, uint32_t minimum) {
+    uint32_t characters = 0;
+    for (uint32_t i = 0; i < length; i++) characters += (bytes[i] & 0xC0) != 0x80;
+    return characters >= minimum;
+}
+
+/* Appends the tokens of code points [from, to) to STARTS and LENGTHS, their bytes to BYTES. */
+static qc_status tokenize(const qc_text *text, qc_scratch *s, const qc_document *d, int64_t from, int64_t to,
+                          size_t *n_tokens, size_t *n_bytes) {
+    const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
+    const size_t n = (size_t)(to - from);
+    uint8_t *bytes = qc_grow(s, BYTES, *n_bytes + (d->ascii ? n : 4 * n) + 256);
+    uint32_t *bounds = qc_grow(s, BOUNDS, (n + 160) * sizeof *bounds);
+    uint32_t *starts = qc_grow(s, STARTS, (*n_tokens + n / 2 + 80) * sizeof *starts);
+    uint32_t *lengths = qc_grow(s, LENGTHS, (*n_tokens + n / 2 + 80) * sizeof *lengths);
+    if (!bytes || !bounds || !starts || !lengths) return QC_NO_MEMORY;
+    const uint8_t *data = (const uint8_t *)d->data + from * d->kind;
+    const uint32_t base = (uint32_t)*n_bytes, minimum = (uint32_t)text->minimum;
+    size_t found, used, kept = *n_tokens;
+    if (d->ascii) {
+        found = words_ascii(chars, data, n, bytes + base, bounds);
+        kept = keep_long(bounds, found, base, minimum, starts, lengths, kept);
+        used = (n + 63) & ~(size_t)63;
+    } else {
+        uint32_t seen, all;
+        found = words_any(chars, data, d->kind, n, bytes + base, bounds, &used, &seen, &all);
+        if (!(all & QC_CHAR_MADE)) return missing_char(chars, d, from, to, s);
+        if (chars->lower && seen & QC_CHAR_SPECIAL) return QC_NEEDS_LOWER;
+        for (size_t i = 0; i < found; i++) {
+            const uint32_t start = bounds[2 * i], length = bounds[2 * i + 1] - start;
+            starts[kept] = base + start;
+            lengths[kept] = length;
+            kept += length >= 4 * minimum || long_enough(bytes + base + start, length, minimum);
+        }
+    }
+    *n_tokens = kept;
+    *n_bytes = base + used + 16; /* keys are loaded 16 bytes at a time */
+    return QC_DONE;
+}
+
+/* -------------------------------------------------------- token look-ups */
+
+/* References and values of tokens [0, n) into REFS and VALUES, from position `at` on. */
+static qc_status look_up_tokens(const qc_text *text, qc_scratch *s, size_t n, size_t at) {
+    uint64_t *keys = qc_grow(s, KEYS, (2 * n + 2) * sizeof *keys);
+    uint64_t *hashes = qc_grow(s, HASHES, (n + at + 1) * sizeof *hashes);
+    uint32_t *refs = qc_grow(s, REFS, (n + at + 64) * sizeof *refs);
+    uint64_t *values = qc_grow(s, VALUES, (n + at + 64) * sizeof *values);
+    if (!keys || !hashes || !refs || !values) return QC_NO_MEMORY;
+    const uint8_t *bytes = s->memory[BYTES];
+    const uint32_t *starts = s->memory[STARTS], *lengths = s->memory[LENGTHS];
+    const qc_index *index = &text->token_index;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *token = bytes + starts[i];
+        uint64_t *key = keys + 2 * i;
+        if (LIKELY(lengths[i] <= 16)) load_key(token, lengths[i], key);
+        else qc_long_key(token, lengths[i], index->seed, key);
+        hashes[i] = qc_hash_key(key[0], key[1], index->seed);
+        PREFETCH(index->tags + qc_bucket(hashes[i], index->n_buckets) * QC_TAGS);
+    }
+    for (size_t i = 0; i < n; i++)
+        refs[at + i] = find_token(text, keys + 2 * i, hashes[i], bytes + starts[i], lengths[i], values + at + i);
+    return QC_DONE;
+}
+
+/* Stop words leave before n-grams are formed. */
+static size_t drop_stop_words(uint32_t *refs, uint64_t *values, size_t from, size_t to) {
+    size_t kept = from;
+    for (size_t i = from; i < to; i++) {
+        refs[kept] = refs[i];
+        values[kept] = values[i];
+        kept += values[i] != QC_VALUE_STOP;
+    }
+    return kept;
+}
+
+/* 2-grams of the adjacent references [0, n): into PAIR_REFS and PAIR_VALUES. */
+static qc_status look_up_pairs(const qc_text *text, qc_scratch *s, size_t n) {
+    uint64_t *hashes = qc_grow(s, HASHES, (n + 1) * sizeof *hashes);
+    uint32_t *pair_refs = qc_grow(s, PAIR_REFS, (n + 64) * sizeof *pair_refs);
+    uint64_t *pair_values = qc_grow(s, PAIR_VALUES, (n + 64) * sizeof *pair_values);
+    if (!hashes || !pair_refs || !pair_values) return QC_NO_MEMORY;
+    const uint32_t *refs = s->memory[REFS];
+    const qc_index *index = &text->pair_index;
+    for (size_t i = 0; i + 1 < n; i++) {
+        hashes[i] = qc_hash_pair((uint64_t)refs[i] << 32 | refs[i + 1], index->seed);
+        if (refs[i] != QC_NONE && refs[i + 1] != QC_NONE)
+            PREFETCH(index->tags + qc_bucket(hashes[i], index->n_buckets) * QC_TAGS);
+    }
+    for (size_t i = 0; i + 1 < n; i++) {
+        if (refs[i] == QC_NONE || refs[i + 1] == QC_NONE) {
+            pair_refs[i] = QC_NONE;
+            pair_values[i] = QC_VALUE_NONE;
+        } else {
+            pair_refs[i] = find_pair(text, (uint64_t)refs[i] << 32 | refs[i + 1], hashes[i], pair_values + i);
+        }
+    }
+    return QC_DONE;
+}
+
+/* ------------------------------------------------------------ collecting */
+
+static size_t stamp_slot(uint32_t ref, size_t capacity) {
+    return ((uint64_t)ref * QC_MIX_A >> 32) & (capacity - 1);
+}
+
+/* Room for so many more features; the table stays at most half full. */
+static int collector_room(qc_scratch *s, collector *c, size_t more) {
+    if (c->n + more <= c->room) return 0;
+    const size_t room = c->n + more < 2 * c->room ? 2 * c->room : c->n + more;
+    size_t capacity = 256;
+    while (capacity < 2 * room) capacity *= 2;
+    uint32_t *refs = qc_grow(s, KEPT_REFS, 2 * (room + KEPT_PADDING) * sizeof *refs); /* refs, then counts */
+    c->values = qc_grow(s, KEPT, (room + KEPT_PADDING) * sizeof *c->values);
+    c->stamps = qc_grow(s, STAMPS, capacity * sizeof *c->stamps);
+    if (!refs || !c->values || !c->stamps) return -1;
+    if (c->n) memmove(refs + room + KEPT_PADDING, refs + c->room + KEPT_PADDING, c->n * sizeof *refs);
+    c->refs = refs;
+    c->counts = (int32_t *)(refs + room + KEPT_PADDING);
+    c->room = room;
+    c->capacity = capacity;
+    memset(c->stamps, 0xFF, capacity * sizeof *c->stamps);
+    for (size_t i = 0; i < c->n; i++) {
+        size_t slot = stamp_slot(c->refs[i], capacity);
+        while (c->stamps[slot] != UINT64_MAX) slot = (slot + 1) & (capacity - 1);
+        c->stamps[slot] = (uint64_t)c->refs[i] << 32 | i;
+    }
+    return 0;
+}
+
+static inline void collect(collector *c, uint32_t ref, uint64_t value, int32_t count) {
+    size_t slot = stamp_slot(ref, c->capacity);
+    for (;; slot = (slot + 1) & (c->capacity - 1)) {
+        const uint64_t stamp = c->stamps[slot];
+        if (stamp == UINT64_MAX) break;
+        if ((uint32_t)(stamp >> 32) == ref) {
+            c->counts[(uint32_t)stamp] += count;
+            return;
+        }
+    }
+    c->stamps[slot] = (uint64_t)ref << 32 | c->n;
+    c->refs[c->n] = ref;
+    c->values[c->n] = value;
+    c->counts[c->n++] = count;
+}
+
+static features collected(const qc_text *text, collector *c) {
+    features f = {c->values, c->counts, c->n};
+    for (size_t i = c->n; i < c->n + KEPT_PADDING; i++) c->values[i] = 0, c->counts[i] = 0;
+    if (text->binary) f.counts = NULL;
+    return f;
+}
+
+/* n-grams of the references [a, b) from the one ending at position `fresh` on, level by level. */
+static int collect_words(const qc_text *text, qc_scratch *s, collector *c, size_t a, size_t b, size_t fresh) {
+    const uint32_t *refs = s->memory[REFS];
+    const uint64_t *values = s->memory[VALUES];
+    if (b <= a) return 0;
+    const size_t levels = (size_t)text->max_n;
+    if (collector_room(s, c, (b - a) * (levels > 1 ? levels : 1))) return -1;
+    if (text->min_n == 1)
+        for (size_t i = fresh; i < b; i++)
+            if (values[i] > QC_VALUE_STOP) collect(c, refs[i], values[i], 1);
+    if (text->max_n < 2 || !text->n_pairs) return 0;
+    uint32_t *longer = s->memory[PAIR_REFS];
+    const uint64_t *pair_values = s->memory[PAIR_VALUES];
+    if (text->min_n <= 2)
+        for (size_t i = a; i + 1 < b; i++)
+            if (i + 1 >= fresh && pair_values[i] > QC_VALUE_STOP) collect(c, longer[i], pair_values[i], 1);
+    for (size_t n = 3; n <= levels && a + n <= b; n++)
+        for (size_t i = a; i + n <= b; i++) {
+            uint64_t value = QC_VALUE_NONE;
+            const uint32_t last = refs[i + n - 1];
+            if (longer[i] != QC_NONE && last != QC_NONE) {
+                const uint64_t key = (uint64_t)longer[i] << 32 | last;
+                longer[i] = find_pair(text, key, qc_hash_pair(key, text->pair_index.seed), &value);
+            } else {
+                longer[i] = QC_NONE;
+            }
+            if (i + n - 1 >= fresh && (int)n >= text->min_n && value > QC_VALUE_STOP) collect(c, longer[i], value, 1);
+        }
+    return 0;
+}
+
+/* Up to MOST_REPEATS tokens and 2-grams: compare them with each other. A 2-gram can only stand twice where
+ * both its tokens do, so that usually one comparison of the tokens tells that all counts are 1. */
+static features collect_few(const qc_text *text, qc_scratch *s, size_t a, size_t b) {
+    const uint32_t *refs = (uint32_t *)s->memory[REFS] + a, *pair_refs = (uint32_t *)s->memory[PAIR_REFS] + a;
+    const uint64_t *values = (uint64_t *)s->memory[VALUES] + a, *pair_values = (uint64_t *)s->memory[PAIR_VALUES] + a;
+    uint64_t *kept = s->memory[KEPT];
+    int32_t *counts = (int32_t *)((uint32_t *)s->memory[KEPT_REFS]);
+    const size_t n_tokens = b - a;
+    const uint32_t again = repeats(refs, n_tokens);
+    size_t n = 0;
+    if (LIKELY(!again)) {
+        if (text->min_n == 1)
+            for (size_t i = 0; i < n_tokens; i++) {
+                kept[n] = values[i];
+                n += values[i] > QC_VALUE_STOP;
+            }
+        if (text->max_n > 1 && text->n_pairs)
+            for (size_t i = 0; i + 1 < n_tokens; i++) {
+                kept[n] = pair_values[i];
+                n += pair_values[i] > QC_VALUE_STOP;
+            }
+        for (size_t i = n; i < n + KEPT_PADDING; i++) kept[i] = 0;
+        return (features){kept, NULL, n};
+    }
+    int32_t token_counts[MOST_REPEATS], pair_counts[MOST_REPEATS];
+    for (int i = 0; i < MOST_REPEATS; i++) token_counts[i] = pair_counts[i] = 1;
+    for (uint32_t mask = again; mask; mask &= mask - 1) {
+        const uint32_t i = FIRST_BIT(mask);
+        uint32_t first = 0;
+        while (refs[first] != refs[i]) first++;
+        token_counts[first]++;
+        token_counts[i] = 0;
+    }
+    if (text->min_n == 1)
+        for (size_t i = 0; i < n_tokens; i++) {
+            kept[n] = values[i];
+            counts[n] = token_counts[i];
+            n += values[i] > QC_VALUE_STOP && token_counts[i];
+        }
+    if (text->max_n > 1 && text->n_pairs) {
+        for (uint32_t mask = again & again >> 1; mask; mask &= mask - 1) {
+            const uint32_t i = FIRST_BIT(mask);
+            uint32_t first = 0;
+            if (pair_refs[i] == QC_NONE) continue;
+            while (pair_refs[first] != pair_refs[i]) first++;
+            if (first == i) continue;
+            pair_counts[first]++;
+            pair_counts[i] = 0;
+        }
+        for (size_t i = 0; i + 1 < n_tokens; i++) {
+            kept[n] = pair_values[i];
+            counts[n] = pair_counts[i];
+            n += pair_values[i] > QC_VALUE_STOP && pair_counts[i];
+        }
+    }
+    for (size_t i = n; i < n + KEPT_PADDING; i++) kept[i] = 0, counts[i] = 0;
+    return (features){kept, text->binary ? NULL : counts, n};
+}
+
+#include "kernels/text/hashing.h"
+#include "kernels/text/characters.h"
+#include "kernels/text/score.h"
+
+/* ----------------------------------------------------------- documents */
+
+static uint32_t code_at(const qc_document *d, int64_t i) {
+    return d->kind == 1 ? ((const uint8_t *)d->data)[i] : d->kind == 2 ? ((const uint16_t *)d->data)[i] : ((const uint32_t *)d->data)[i];
+}
+
+static uint32_t flags_at(const qc_chars *chars, const qc_document *d, int64_t i) {
+    const uint32_t c = code_at(d, i);
+    if (c < 0x10000) return chars->bmp[c];
+    const uint32_t *page = chars->wide[(c - 0x10000) >> 8];
+    return page ? page[c & 255] : 0;
+}
+
+/* May the text be cut in front of code point i? Tokens, and runs of spaces that shrink to one, stay whole. */
+static int may_cut(const qc_text *text, const qc_chars *chars, const qc_document *d, int64_t i) {
+    if (text->analyzer == QC_WORD) return !(flags_at(chars, d, i) & QC_CHAR_WORD);
+    if (text->analyzer == QC_CHAR) return !(flags_at(chars, d, i - 1) & QC_CHAR_SPACE);
+    return (flags_at(chars, d, i) & QC_CHAR_SPACE) != 0;
+}
+
+static int64_t end_of_slice(const qc_text *text, const qc_chars *chars, const qc_document *d, int64_t from) {
+    if (d->length - from <= SLICE) return d->length;
+    for (int64_t i = from + SLICE; i > from + SLICE / 2; i--)
+        if (may_cut(text, chars, d, i)) return i;
+    int64_t i = from + SLICE + 1;
+    while (i < d->length && !may_cut(text, chars, d, i)) i++;
+    return i;
+}
+
+/* A document of any length, slice by slice; the last references of a slice are carried into the next. */
+static qc_status run_long(const qc_text *text, qc_scratch *s, const qc_document *d, qc_result *r, size_t at) {
+    const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
+    collector c = {0};
+    size_t carried = 0;
+    if (collector_room(s, &c, 64)) return QC_NO_MEMORY;
+    for (int64_t from = 0, to; from < d->length; from = to) {
+        to = text->hashing ? d->length : end_of_slice(text, chars, d, from);
+        qc_status status;
+        if (text->analyzer != QC_WORD) {
+            status = collect_characters(text, s, &c, d, from, to, &carried, r);
+            if (status) return status;
+            continue;
+        }
+        size_t n = 0, n_bytes = 0;
+        status = tokenize(text, s, d, from, to, &n, &n_bytes);
+        if (status) return status;
+        if (text->hashing) {
+            status = collect_hashed(text, s, &c, r, n);
+            if (status) return status;
+            continue;
+        }
+        status = look_up_tokens(text, s, n, carried);
+        if (status) return status;
+        uint32_t *refs = s->memory[REFS];
+        uint64_t *values = s->memory[VALUES];
+        r->tokens += n;
+        for (size_t i = 0; i < n; i++) r->unknown += refs[carried + i] == QC_NONE;
+        size_t end = carried + n;
+        if (text->has_stop_words) end = drop_stop_words(refs, values, carried, end);
+        if (text->max_n > 1 && text->n_pairs) {
+            status = look_up_pairs(text, s, end);
+            if (status) return status;
+        }
+        if (collect_words(text, s, &c, 0, end, carried)) return QC_NO_MEMORY;
+        const size_t keep = end < (size_t)text->max_n - 1 ? end : (size_t)text->max_n - 1;
+        memmove(refs, refs + end - keep, keep * sizeof *refs);
+        memmove(values, values + end - keep, keep * sizeof *values);
+        carried = keep;
+    }
+    return finish(text, s, collected(text, &c), c.refs, r, at);
+}
+
+/* Documents in groups: their tokens are looked up together, so that cache misses overlap. */
+static qc_status run(const qc_text *text, qc_scratch *s, const qc_document *documents, size_t n, qc_result *r) {
+    const int together = text->analyzer == QC_WORD && !text->hashing;
+    if (!qc_grow(s, PAIR_REFS, 64 * sizeof(uint32_t)) || !qc_grow(s, PAIR_VALUES, 64 * sizeof(uint64_t)) ||
+        !qc_grow(s, KEPT, (2 * MOST_REPEATS + KEPT_PADDING) * sizeof(uint64_t)) ||
+        !qc_grow(s, KEPT_REFS, 2 * (2 * MOST_REPEATS + 2 * KEPT_PADDING) * sizeof(uint32_t)))
+        return QC_NO_MEMORY;
+    while (s->done < n) {
+        size_t ends[GROUP_DOCUMENTS], n_group = 0, n_tokens = 0, n_bytes = 0;
+        qc_status status = QC_DONE;
+        while (together && n_group < GROUP_DOCUMENTS && s->done + n_group < n && n_tokens < GROUP_TOKENS) {
+            const qc_document *d = documents + s->done + n_group;
+            if (d->length > SLICE) break;
+            status = tokenize(text, s, d, 0, d->length, &n_tokens, &n_bytes);
+            if (status) break;
+            ends[n_group++] = n_tokens;
+        }
+        if (!n_group) {
+            if (status) return status;
+            status = run_long(text, s, documents + s->done, r, s->done);
+            if (status) return status;
+            s->done++;
+            continue;
+        }
+        status = look_up_tokens(text, s, n_tokens, 0);
+        if (status) return status;
+        r->tokens += n_tokens;
+        uint32_t *refs = s->memory[REFS];
+        for (size_t i = 0; i < n_tokens; i++) r->unknown += refs[i] == QC_NONE;
+        if (text->has_stop_words) {
+            size_t from = 0, kept = 0;
+            for (size_t g = 0; g < n_group; g++) {
+                const size_t end = drop_stop_words(refs, s->memory[VALUES], from, ends[g]);
+                memmove(refs + kept, refs + from, (end - from) * sizeof *refs);
+                memmove((uint64_t *)s->memory[VALUES] + kept, (uint64_t *)s->memory[VALUES] + from, (end - from) * sizeof(uint64_t));
+                kept += end - from;
+                from = ends[g];
+                ends[g] = kept;
+            }
+            n_tokens = kept;
+        }
+        if (text->max_n > 1 && text->n_pairs) {
+            status = look_up_pairs(text, s, n_tokens);
+            if (status) return status;
+        }
+        for (size_t g = 0; g < n_group; g++) {
+            const size_t a = g ? ends[g - 1] : 0, b = ends[g];
+            if (b - a <= MOST_REPEATS && text->max_n <= 2 && r->job != QC_COUNTS) {
+                status = finish(text, s, collect_few(text, s, a, b), NULL, r, s->done);
+            } else {
+                collector c = {0};
+                if (collector_room(s, &c, 2 * MOST_REPEATS) || collect_words(text, s, &c, a, b, a)) return QC_NO_MEMORY;
+                status = finish(text, s, collected(text, &c), c.refs, r, s->done);
+            }
+            if (status) return status;
+            s->done++;
+        }
+    }
+    return QC_DONE;
+}
+
+#endif
