@@ -9,7 +9,7 @@ __all__ = ["checksum", "invalid", "newer", "too_large", "truncated"]
 
 def invalid(what: str) -> ArtifactError:
     """The bytes break a rule of SPEC.md."""
-    return ArtifactError("invalid", f"not a valid quantcore artifact: {what}; get the file again or convert the source model again")
+    return ArtifactError("invalid", f"not a valid artifact: {what}; get the file again, or convert the source model again")
 
 
 def checksum(what: str) -> ArtifactError:

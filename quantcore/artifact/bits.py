@@ -21,7 +21,8 @@ _TOP = np.where(np.arange(34) > 0, np.uint64(1) << _WIDTH.astype(np.uint64), np.
 def zigzag(values: NDArray[Any]) -> NDArray[np.int64]:
     """0, -1, 1, -2, ... → 0, 1, 2, 3, ..."""
     wide = values.astype(np.int64)
-    return (wide << 1) ^ (wide >> 63)
+    result: NDArray[np.int64] = (wide << 1) ^ (wide >> 63)
+    return result
 
 
 def unzigzag(values: NDArray[np.uint64]) -> NDArray[np.int64]:

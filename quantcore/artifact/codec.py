@@ -124,8 +124,9 @@ def _open(sections: list[Section], memory: int | None) -> tuple[Any, Decoder]:
     decoder.charge(canonical.parsed_size(text))
     document = canonical.loads(text)
     decoder.load(pools[0] if pools else None, [s for s in sections if s.type == ARRAY])
-    decoder.sizes.update({"meta": (len(head.stored), head.decoded)})
-    decoder.sizes.update({"pool": (len(s.stored), s.decoded) for s in pools})
+    decoder.sizes["meta"] = len(head.stored), head.decoded
+    for pool in pools:
+        decoder.sizes["pool"] = len(pool.stored), pool.decoded
     tree = decoder.value(document)
     decoder.finish()
     return tree, decoder

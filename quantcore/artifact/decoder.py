@@ -76,7 +76,7 @@ class Decoder:
         if depth > _DEEPEST:
             raise invalid("its metadata is nested too deeply")
         if isinstance(value, list):
-            return [self.value(v, f"{path}.{i}", depth + 1) for i, v in enumerate(value)]
+            return [self.value(v, f"{path}.{i}", depth + 1) if isinstance(v, (dict, list)) else v for i, v in enumerate(value)]
         if not isinstance(value, dict):
             return value
         if "$" in value:
@@ -86,6 +86,9 @@ class Decoder:
         late = {}
         out = {}
         for key, member in value.items():
+            if not isinstance(member, (dict, list)):
+                out[key] = member
+                continue
             where = f"{path}.{key}" if path else key
             if isinstance(member, dict) and isinstance(node := member.get("$"), list) and node[:1] == ["byidf"]:
                 late[key] = self._table(node, where)
@@ -162,7 +165,11 @@ class Decoder:
     def _planes(self, dtype: Any, low: Any, group: Any, high: Any, packed: Any, wide: Any) -> Array:
         if dtype not in ("i2", "i4"):
             raise invalid(f"bit planes of dtype {dtype!r}")
-        if not isinstance(low, list) or any(type(h) is not int or not 0 <= h <= planes.MAX_LOW for h in low) or low != sorted(low):
+        if (
+            not isinstance(low, list)
+            or any(type(h) is not int or not 0 <= h <= planes.MAX_LOW for h in low)
+            or low != sorted(low)
+        ):
             raise invalid("bit planes need ascending numbers of low bits")
         groups, bytes_ = self._bytes(group, "int"), self._inner(high, ("pool", "own"))
         rest, outside = self._bytes(packed), self._integers(wide)

@@ -74,11 +74,11 @@ def inflate(stored: memoryview | bytes, decoded: int, dictionary: bytes = b"") -
 def shuffle(array: NDArray[np.generic]) -> bytes:
     """Bytes of a little-endian array, all first bytes before all second ones, and so on."""
     raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    return raw.reshape(-1, array.itemsize).T.tobytes()
+    return bytes(raw.reshape(-1, array.itemsize).T.tobytes())
 
 
 def unshuffle(data: bytes | memoryview, itemsize: int) -> bytes | memoryview:
     """Inverse of `shuffle`."""
     if itemsize == 1:
         return data
-    return np.frombuffer(data, np.uint8).reshape(itemsize, -1).T.tobytes()
+    return bytes(np.frombuffer(data, np.uint8).reshape(itemsize, -1).T.tobytes())

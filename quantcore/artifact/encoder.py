@@ -176,7 +176,7 @@ class Encoder:
 
 
 def _name(array: Array) -> str:
-    return array.dtype.str[1:]
+    return str(array.dtype.str[1:])
 
 
 def _int_nodes(array: Array, name: str) -> list[Any]:

@@ -43,12 +43,14 @@ def _log(x: NDArray[np.float64]) -> NDArray[np.float64]:
 def _idf(top: int, counts: NDArray[Any], kind: str) -> NDArray[Any]:
     real = np.dtype(kind).type
     ratio = real(top) / counts.astype(kind)
-    return _log(ratio.astype(np.float64)).astype(kind) + real(1)
+    result: NDArray[Any] = _log(ratio.astype(np.float64)).astype(kind) + real(1)
+    return result
 
 
 def _bits(values: NDArray[Any], kind: str) -> NDArray[Any]:
     """Numbers whose differences count units in the last place."""
-    return values.view(f"i{kind[1]}").astype(np.int64)
+    counts: NDArray[np.int64] = values.view(f"i{kind[1]}").astype(np.int64)
+    return counts
 
 
 def split_idf(idf: NDArray[np.float64]) -> tuple[str, int, NDArray[np.int64], NDArray[np.int64]] | None:

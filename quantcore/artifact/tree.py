@@ -55,7 +55,8 @@ def _fields(item: Plan | Op) -> dict[str, Any]:
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    return value is default or (type(value) is type(default) and not isinstance(value, np.ndarray) and repr(value) == repr(default))
+    simple = type(value) is type(default) and not isinstance(value, np.ndarray)
+    return value is default or (simple and repr(value) == repr(default))  # repr tells -0.0 from 0.0
 
 
 def _plain(value: Any, hint: Any) -> Any:
@@ -76,21 +77,27 @@ def _plain(value: Any, hint: Any) -> Any:
 
 def _build(cls: type[Any], raw: dict[str, Any], where: str) -> Any:
     hints = _hints(cls)
-    names = {f.name: f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING for f in dataclasses.fields(cls)}
-    if unknown := sorted(set(raw) - set(names)):
+    if unknown := sorted(set(raw) - set(hints)):
         raise newer(f"a field {unknown[0]!r} of {where}")
-    if missing := [name for name, required in names.items() if required and name not in raw]:
+    if missing := [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.name not in raw]:
         raise invalid(f"{where} has no {missing[0]!r}")
     return cls(**{name: _typed(value, hints[name], f"{name!r} of {where}") for name, value in raw.items()})
 
 
 @functools.cache
+def _cached_hints(cls: Any) -> dict[str, Any]:
+    names = {f.name for f in dataclasses.fields(cls)}
+    return {name: hint for name, hint in typing.get_type_hints(cls).items() if name in names}
+
+
 def _hints(cls: type[Any]) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+    return _cached_hints(cls)
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
     """The value as the declared type wants it, or ArtifactError."""
+    if type(value) is hint:
+        return value
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return _classes(value, where)
@@ -112,8 +119,6 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         wanted = typing.get_args(args[1])[0]
         if isinstance(value, np.ndarray) and (wanted is Any or value.dtype == np.dtype(wanted)):
             return value
-    elif type(value) is hint:
-        return value
     raise invalid(f"{where} is {_shown(value)}, expected {_shown_type(hint)}")
 
 

@@ -83,4 +83,3 @@ def alphabetical(parent: Counts, levels: tuple[int, ...], is_term: NDArray[np.bo
         low, high = starts[level], starts[level + 1]
         offset[low:high] += offset[parent[low - starts[1] : high - starts[1]]]
     return offset[is_term].astype(np.int64)
-
