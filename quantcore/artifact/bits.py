@@ -27,7 +27,8 @@ def zigzag(values: NDArray[Any]) -> NDArray[np.int64]:
 
 def unzigzag(values: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Inverse of `zigzag`."""
-    return (values >> np.uint64(1)).view(np.int64) ^ -(values & np.uint64(1)).view(np.int64)
+    result: NDArray[np.int64] = (values >> np.uint64(1)).view(np.int64) ^ -(values & np.uint64(1)).view(np.int64)
+    return result
 
 
 def split(values: NDArray[Any]) -> tuple[Bytes, Bytes] | None:

@@ -165,11 +165,8 @@ class Decoder:
     def _planes(self, dtype: Any, low: Any, group: Any, high: Any, packed: Any, wide: Any) -> Array:
         if dtype not in ("i2", "i4"):
             raise invalid(f"bit planes of dtype {dtype!r}")
-        if (
-            not isinstance(low, list)
-            or any(type(h) is not int or not 0 <= h <= planes.MAX_LOW for h in low)
-            or low != sorted(low)
-        ):
+        valid = isinstance(low, list) and all(type(h) is int and 0 <= h <= planes.MAX_LOW for h in low)
+        if not valid or low != sorted(low):
             raise invalid("bit planes need ascending numbers of low bits")
         groups, bytes_ = self._bytes(group, "int"), self._inner(high, ("pool", "own"))
         rest, outside = self._bytes(packed), self._integers(wide)
@@ -199,7 +196,8 @@ class Decoder:
         # each round doubles how far a reference reaches
         while not np.array_equal(further := source[source], source):
             source = further
-        return value[source]
+        result: Array = value[source]
+        return result
 
     def _idf(self, kind: Any, top: Any, counts: Any, off: Any) -> Array:
         if kind not in ("f4", "f8") or type(top) is not int or not 0 < top < 1 << 31:

@@ -169,8 +169,9 @@ class Encoder:
             forms = [trie.split_level(parent, symbol, n_parents, v.n_symbols, ranked) for ranked in (True, False)]
             levels.append(min(([self._ints(part) for part in form] for form in forms), key=self._cost))
             start, base = start + n_edges, base + n_parents
+        is_term = np.packbits(v.is_term, bitorder="little")
         return [
-            "trie", v.separator, self._ints(prefix), self._ints(rest), data, ["bool", [v.n_nodes], np.packbits(v.is_term, bitorder="little")],
+            "trie", v.separator, self._ints(prefix), self._ints(rest), data, ["bool", [v.n_nodes], is_term],
             self._ints(steps) if steps.any() else None, levels,
         ]  # fmt: skip
 

@@ -59,11 +59,11 @@ def splits(rows: NDArray[Any]) -> Iterator[Planes]:
 
 def _split(rows: NDArray[Any], scale: NDArray[Any], per_bit: int, keep: int) -> Planes:
     """Rows by ``scale`` (in bits times ``per_bit``), ``keep`` bits of it in the high byte."""
-    levels, group = np.unique(scale, return_inverse=True)
-    group = group.reshape(-1).astype(np.uint8)
+    levels, inverse = np.unique(scale, return_inverse=True)
+    group: NDArray[np.uint8] = inverse.reshape(-1).astype(np.uint8)
     low = np.clip(levels // per_bit - keep, 0, MAX_LOW)
     order = np.argsort(group, kind="stable")
-    cut = low[group][order][:, None]
+    cut = low[group[order]][:, None]
     shifted = rows[order].astype(np.int64) + (1 << cut >> 1)
     high = shifted >> cut
     rest = shifted - (high << cut)

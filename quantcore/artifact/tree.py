@@ -6,7 +6,6 @@ Generic over the op dataclasses: a new op, or a new field, needs nothing here. F
 from __future__ import annotations
 
 import dataclasses
-import functools
 import operator
 import types
 import typing
@@ -19,6 +18,8 @@ from quantcore.artifact._fail import invalid, newer
 from quantcore.plan import OPS, Op, Plan, Vocabulary
 
 __all__ = ["plan_from_tree", "plan_to_tree"]
+
+_HINTS: dict[type[Any], dict[str, Any]] = {}
 
 
 def plan_to_tree(plan: Plan) -> dict[str, Any]:
@@ -84,14 +85,12 @@ def _build(cls: type[Any], raw: dict[str, Any], where: str) -> Any:
     return cls(**{name: _typed(value, hints[name], f"{name!r} of {where}") for name, value in raw.items()})
 
 
-@functools.cache
-def _cached_hints(cls: Any) -> dict[str, Any]:
-    names = {f.name for f in dataclasses.fields(cls)}
-    return {name: hint for name, hint in typing.get_type_hints(cls).items() if name in names}
-
-
 def _hints(cls: type[Any]) -> dict[str, Any]:
-    return _cached_hints(cls)
+    """Types of a dataclass's fields; looking them up costs more than reading a small file, so once."""
+    if cls not in _HINTS:
+        hints = typing.get_type_hints(cls)
+        _HINTS[cls] = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+    return _HINTS[cls]
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:
