@@ -9,7 +9,7 @@ __all__ = ["checksum", "invalid", "newer", "too_large", "truncated"]
 
 def invalid(what: str) -> ArtifactError:
     """The bytes break a rule of SPEC.md."""
-    return ArtifactError("invalid", f"not a valid artifact: {what}; get the file again, or convert the source model again")
+    return ArtifactError("invalid", f"not a valid artifact: {what[:300]}; get the file again, or convert the source model again")
 
 
 def checksum(what: str) -> ArtifactError:
@@ -26,7 +26,7 @@ def truncated(found: int, expected: int) -> ArtifactError:
 
 def newer(what: str, release: str = "a newer release") -> ArtifactError:
     """The file needs another quantcore."""
-    return ArtifactError("version", f"this quantcore can't read the artifact: it holds {what}; install quantcore {release}")
+    return ArtifactError("version", f"this quantcore can't read the artifact: it holds {what[:300]}; install quantcore {release}")
 
 
 def too_large(what: str, max_bytes: int) -> ArtifactError:

@@ -19,6 +19,7 @@ __all__ = ["Decoder", "content"]
 
 Array = NDArray[Any]
 _DEEPEST = 64
+_DEEPEST_NODE = 6
 _STRING = 64  # bytes that a Python string needs besides its text
 
 
@@ -90,7 +91,7 @@ class Decoder:
                 out[key] = member
                 continue
             where = f"{path}.{key}" if path else key
-            if isinstance(member, dict) and isinstance(node := member.get("$"), list) and node[:1] == ["byidf"]:
+            if isinstance(member, dict) and isinstance(node := member.get("$"), list) and node[:1] == ["byidf"] and len(member) == 1:
                 late[key] = self._table(node, where)
                 continue
             out[key] = self.value(member, where, depth + 1)
@@ -99,6 +100,8 @@ class Decoder:
         return out
 
     def _coded(self, node: Any, path: str) -> Any:
+        if not _shallow(node, _DEEPEST_NODE):
+            raise invalid("a coded value is nested too deeply")
         self._path = path
         result = self._node(node)
         # only whole arrays can be named again
@@ -121,10 +124,10 @@ class Decoder:
 
     # leaves
 
-    def _leaf_pool(self, dtype: Any, *dims: Any) -> Array:
+    def _leaf_pool(self, dtype: Any = None, *dims: Any) -> Array:
         shape = _shape(list(dims))
         if dtype not in DTYPES:
-            raise invalid(f"an array of unknown dtype {dtype!r}")
+            raise invalid(f"an array of unknown dtype {dtype!r}"[:200])
         end = self._pooled + math.prod(shape) * ITEMSIZE[dtype]
         if end > len(self._pool):
             raise invalid("the pool is too short")
@@ -330,6 +333,10 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "ucs4": (Decoder._ucs4, 2),
     "trie": (Decoder._trie, 7),
 }
+
+
+def _shallow(value: Any, depth: int) -> bool:
+    return not isinstance(value, (list, dict)) or (depth > 0 and all(_shallow(v, depth - 1) for v in value))
 
 
 def _shape(dims: Any) -> tuple[int, ...]:

@@ -191,7 +191,7 @@ def _int_nodes(array: Array, name: str) -> list[Any]:
 
 def _wide(array: Array) -> Any:
     raw = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    return ["ucs4", list(array.shape), raw.reshape(-1).view("<u4").reshape(array.size, -1)]
+    return ["ucs4", list(array.shape), raw.reshape(-1).view("<u4").reshape(array.size, array.itemsize // 4)]
 
 
 def _back(array: Array) -> Array | None:

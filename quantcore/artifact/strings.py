@@ -44,8 +44,8 @@ def join_text(lengths: NDArray[Any], data: Bytes) -> list[str]:
 def split_sorted(data: Bytes, ends: NDArray[Any]) -> tuple[Bytes, NDArray[np.int64], Bytes]:
     """Prefix shared with the string before (at most 15 bytes), length of the rest, and the rests."""
     stops = ends.astype(np.int64)
-    starts = np.concatenate([[0], stops[:-1]]).astype(np.int64)
-    lengths = stops - starts
+    lengths = np.diff(stops, prepend=0)
+    starts = stops - lengths
     prefix = np.zeros(len(stops), np.int64)
     padded = np.concatenate([data, np.zeros(MAX_PREFIX + 1, np.uint8)])
     open_ = np.arange(1, len(stops))

@@ -1,0 +1,193 @@
+"""Plans of every shape that an artifact has to hold, built by hand; equality down to the bit; checksums repaired."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from quantcore.artifact import encode
+from quantcore.artifact.container import ENTRY, HEADER
+from quantcore.plan import Plan, Vocabulary
+from quantcore.plan.ops import ArgMax, Binarize, Linear, MultiLabel, PlanarLinear, Sigmoid, Softmax, Text, TfIdf, Threshold
+
+WORDS = "account alarm balance book card cancel change check food hotel music play quick réserver transfer water weather".split()
+
+
+def text(terms: dict[tuple[str, ...], int] | None, n_features: int, **changes: Any) -> Text:
+    analyzer = changes.get("analyzer", "word")
+    fields: dict[str, Any] = {
+        "analyzer": "word",
+        "ngram_range": (1, 2),
+        "lowercase": True,
+        "strip_accents": None,
+        "token_pattern": r"(?u)\b\w\w+\b",
+        "stop_words": (),
+        "encoding": "utf-8",
+        "decode_error": "strict",
+        "source": "content",
+        "binary": False,
+        "n_features": n_features,
+        "vocabulary": None if terms is None else Vocabulary.from_terms(terms, " " if analyzer == "word" else ""),
+        "alternate_sign": terms is None,
+    }
+    return Text(**{**fields, **changes})
+
+
+def terms(n: int) -> dict[tuple[str, ...], int]:
+    """Words and pairs of words, numbered as scikit-learn numbers a learnt vocabulary."""
+    grams = [(w,) for w in WORDS] + list(itertools.product(WORDS, WORDS))
+    rng = np.random.default_rng(0)
+    chosen = [grams[i] for i in sorted(rng.choice(len(grams), n, replace=False))]
+    return {gram: column for column, gram in enumerate(sorted(chosen, key=" ".join))}
+
+
+def idf(n: int, documents: int = 1000) -> np.ndarray:
+    counts = np.random.default_rng(1).integers(1, documents, n).astype(np.float64)
+    return np.log((documents + 1) / (counts + 1)) + 1.0
+
+
+def planar(n: int, outputs: int, **changes: Any) -> PlanarLinear:
+    rng = np.random.default_rng(2)
+    rows = np.rint(rng.standard_t(3, (n, outputs)) * 200).clip(-32000, 32000).astype(np.int16)
+    fields: dict[str, Any] = {
+        "inputs": (0,),
+        "rows": rows,
+        "exponent": np.full(n, -9, np.int16),
+        "index": None,
+        "bias": rng.normal(size=outputs),
+        "centred": False,
+        "sublinear": True,
+        "idf": idf(n),
+        "norm": "l2",
+        "error": 0.5,
+        "amplitude": 40.0,
+    }
+    return PlanarLinear(**{**fields, **changes})
+
+
+def binary(n: int = 60) -> Plan:
+    classes = np.array(["ham", "spam"])
+    ops = (
+        text(terms(n), n),
+        planar(n, 1),
+        Sigmoid(inputs=(1,), slope=np.array([-1.0]), offset=np.array([0.0]), paired=True),
+        Threshold(inputs=(1,), classes=classes),
+    )
+    return Plan(ops, {"predict": 3, "predict_proba": 2, "decision_function": 1}, "text", classes=classes, source="Pipeline")
+
+
+def several(n: int = 200, outputs: int = 5) -> Plan:
+    """Shared rows, an exponent that follows the idf, string classes of mixed script."""
+    classes = np.array(["añadir", "буква", "c", "d" * 40, ""])
+    distinct = 80
+    index = np.concatenate([np.arange(distinct), np.random.default_rng(3).integers(0, distinct, n - distinct)]).astype(np.uint32)
+    linear = planar(n, outputs, index=index, rows=planar(distinct, outputs).rows, exponent=np.full(distinct, -3, np.int16))
+    ops = (text(terms(n), n), linear, Softmax(inputs=(1,)), ArgMax(inputs=(1,), classes=classes))
+    return Plan(ops, {"predict": 3, "predict_proba": 2}, "text", classes=classes)
+
+
+def characters() -> Plan:
+    """Three levels; some inner nodes are no terms; columns in an order of their own."""
+    rng = np.random.default_rng(4)
+    grams = sorted(
+        {tuple(w[i : i + k]) for w in (*WORDS, "日本語のテキスト", "\ud800x😀") for k in (1, 2, 3) for i in range(len(w) - k + 1)}
+    )
+    chosen = [grams[i] for i in rng.permutation(len(grams))[: len(grams) * 3 // 4]]
+    featurizer = text({g: c for c, g in enumerate(chosen)}, len(chosen) + 3, analyzer="char", ngram_range=(1, 3))
+    weight = rng.normal(size=(len(chosen) + 3, 3))
+    ops = (
+        featurizer,
+        TfIdf(inputs=(0,), sublinear=False, idf=None, norm="l1"),
+        Linear(inputs=(1,), weight=weight, bias=np.zeros(3)),
+        MultiLabel(inputs=(2,)),
+    )
+    return Plan(ops, {"predict": 3, "transform": 1, "decision_function": 2}, "text")
+
+
+def hashing() -> Plan:
+    rng = np.random.default_rng(5)
+    index = np.zeros(1 << 14, np.uint32)
+    index[rng.integers(0, 1 << 14, 50)] = np.arange(1, 51)
+    linear = planar(51, 1, index=index, idf=None, norm=None, sublinear=False, rows=np.arange(51, dtype=np.int32)[:, None] * 70000)
+    ops = (text(None, 1 << 14), linear, Threshold(inputs=(1,), classes=np.array([False, True]), at=0.25))
+    return Plan(ops, {"predict": 2, "decision_function": 1}, "text", classes=np.array([False, True]))
+
+
+def matrix() -> Plan:
+    classes = ("no", 1)
+    linear = Linear(inputs=(0,), weight=np.arange(12.0).reshape(4, 3)[:, :1], bias=np.array([-0.0]), dtype="float32")
+    names = tuple(f"feature {i}" for i in range(4))
+    ops = (Binarize(threshold=0.5), linear, Threshold(inputs=(1,), classes=classes))
+    return Plan(ops, {"predict": 2}, "matrix", n_features_in=4, classes=classes, feature_names_in=names)
+
+
+PLANS = {f.__name__: f for f in (binary, several, characters, hashing, matrix)}
+EXTRA: dict[str, Any] = {
+    "provenance": {"versions": {"quantcore": "0.1.0"}, "notes": ["a\u20ac", None, True, -1, 1e-300]},
+    "report": {"agreement": 1.0, "histogram": np.arange(5, dtype=np.int64)},
+    "selftest": {"rows": ["one", "two \ud800"], "scores": np.array([[1.5, -0.0], [np.inf, np.nan]])},
+}
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether two trees are equal: same types, same dtypes, same bits."""
+    if isinstance(a, np.ndarray):
+        return isinstance(b, np.ndarray) and a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+    if dataclasses.is_dataclass(a):
+        return type(a) is type(b) and all(_same(getattr(a, f.name), getattr(b, f.name)) for f in dataclasses.fields(a))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(_same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(_same, a, b))
+    return type(a) is type(b) and repr(a) == repr(b)
+
+
+def _repair(data: bytearray) -> bytes:
+    """Recompute every CRC where the layout still allows it."""
+    count = int.from_bytes(data[20:24], "little")
+    end = HEADER.size + ENTRY.size * count
+    if count < 1000 and end <= len(data):
+        for at in range(HEADER.size, end, ENTRY.size):
+            offset, stored = (int.from_bytes(data[at + k : at + k + 8], "little") for k in (32, 40))
+            if offset <= len(data) and stored <= len(data) - offset:
+                data[at + 56 : at + 60] = zlib.crc32(data[offset : offset + stored]).to_bytes(4, "little")
+        data[40:44] = zlib.crc32(data[HEADER.size : end]).to_bytes(4, "little")
+    data[60:64] = zlib.crc32(data[:60]).to_bytes(4, "little")
+    return bytes(data)
+
+
+@pytest.fixture(params=PLANS)
+def plan(request: pytest.FixtureRequest) -> Plan:
+    return PLANS[request.param]()
+
+
+@pytest.fixture
+def plans() -> dict[str, Callable[..., Plan]]:
+    return dict(PLANS)
+
+
+@pytest.fixture
+def extra() -> dict[str, Any]:
+    return EXTRA
+
+
+@pytest.fixture
+def same() -> Callable[[Any, Any], bool]:
+    return _same
+
+
+@pytest.fixture
+def repair() -> Callable[[bytearray], bytes]:
+    return _repair
+
+
+@pytest.fixture(scope="session", params=["binary", "several"])
+def small(request: pytest.FixtureRequest) -> bytes:
+    """A small artifact of a few hundred bytes."""
+    return encode(PLANS[request.param](20 if request.param == "binary" else 90), {"report": {}, "provenance": {}})

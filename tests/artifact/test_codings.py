@@ -1,0 +1,177 @@
+"""Each coding gives back what it was given, and refuses parts that do not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from quantcore.artifact import bits, idf, planes, strings, trie
+from quantcore.artifact.deflate import compress, compress_parts, inflate
+from quantcore.errors import ArtifactError
+from quantcore.plan import Vocabulary
+
+U8 = np.uint8
+
+
+@given(st.lists(st.integers(0, 2**33 - 1), max_size=50))
+def test_bits(values):
+    coded = bits.split(np.array(values, np.int64))
+    assert coded is not None
+    assert bits.join(*coded, "u8", False).tolist() == values
+
+
+def test_bits_over_blocks():
+    values = np.random.default_rng(0).geometric(1e-4, 3 * bits.BLOCK + 5)
+    assert np.array_equal(bits.join(*bits.split(values), "i4", False), values)
+    assert bits.split(np.array([1 << 33])) is None
+
+
+@given(hnp.arrays(st.sampled_from([np.int8, np.int16, np.int32]), st.integers(0, 50)))
+def test_signed_bits(values):
+    coded = bits.split(bits.zigzag(values))
+    found = bits.join(*coded, values.dtype.str[1:], True)
+    assert found.dtype == values.dtype and np.array_equal(found, values)
+
+
+@pytest.mark.parametrize(
+    ("classes", "packed", "dtype"),
+    [
+        ([34], [], "u8"),
+        ([3], [], "u1"),
+        ([3], [0, 0], "u1"),
+        ([3], [4], "u1"),
+        ([9], [0], "u1"),
+        ([33], [0, 0, 0, 0], "u4"),
+        ([8], [0], "i1"),
+    ],
+)
+def test_bits_refuse(classes, packed, dtype):
+    with pytest.raises(ArtifactError):
+        bits.join(np.array(classes, U8), np.array(packed, U8), dtype, False)
+
+
+@given(hnp.arrays(st.sampled_from([np.int16, np.int32]), st.tuples(st.integers(1, 20), st.integers(2, 9))))
+def test_planes(rows):
+    for coded in planes.splits(rows):
+        found = planes.join_planes(coded, rows.dtype.str[1:])
+        assert found.dtype == rows.dtype and np.array_equal(found, rows)
+
+
+def test_planes_over_blocks():
+    rng = np.random.default_rng(1)
+    rows = (rng.standard_t(2, (3000, 37)) * np.exp(rng.uniform(0, 6, 3000))[:, None]).clip(-32768, 32767).astype(np.int16)
+    for coded in planes.splits(rows):
+        assert np.array_equal(planes.join_planes(coded, "i2"), rows)
+
+
+def test_planes_refuse():
+    good = planes.Planes([0, 2], np.array([1, 0], U8), np.array([[1], [2]], np.int8), np.array([1, 0], U8), np.zeros(0, np.int64))
+    assert planes.join_planes(good, "i2").tolist() == [[7], [1]] or planes.join_planes(good, "i2").shape == (2, 1)
+    for change in (
+        {"group": np.array([1], U8)},
+        {"group": np.array([1, 2], U8)},
+        {"packed": np.array([1], U8)},
+        {"packed": np.array([2, 0], U8)},
+        {"wide": np.array([5])},
+        {"high": np.array([[1], [-128]], np.int8)},
+    ):
+        with pytest.raises(ArtifactError):
+            planes.join_planes(planes.Planes(**{**good.__dict__, **change}), "i2")
+    big = planes.Planes([12], np.array([0], U8), np.array([[100]], np.int8), np.zeros(12, U8), np.zeros(0, np.int64))
+    with pytest.raises(ArtifactError):
+        planes.join_planes(big, "i2")
+
+
+@given(st.sets(st.text(min_size=1, max_size=30), max_size=30))
+def test_sorted_strings(words):
+    encoded = sorted(w.encode("utf-8", "surrogatepass") for w in words)
+    data = np.frombuffer(b"".join(encoded), U8)
+    ends = np.cumsum([len(e) for e in encoded], dtype=np.int64)
+    found, found_ends = strings.join_sorted(*strings.split_sorted(data, ends))
+    assert found.tobytes() == data.tobytes() and found_ends.tolist() == ends.tolist()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "rest", "data"),
+    [([1], [1], "a"), ([0, 2], [1, 1], "ab"), ([0, 16], [20, 1], "a" * 21), ([0], [2], "a"), ([0], [], "")],
+)
+def test_sorted_strings_refuse(prefix, rest, data):
+    with pytest.raises(ArtifactError):
+        strings.join_sorted(np.array(prefix, U8), np.array(rest, U8), np.frombuffer(data.encode(), U8))
+
+
+@given(st.lists(st.text(max_size=9), max_size=9))
+def test_text(words):
+    assert strings.join_text(*strings.split_text(words)) == words
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("smooth", [0, 1])
+@pytest.mark.parametrize(("documents", "rarest"), [(2, 1), (57, 1), (4000, 2), (100_000, 1), (100_000, 900)])
+def test_idf_of_scikit_learn(dtype, smooth, documents, rarest):
+    """The bits of scikit-learn's formula, from integers."""
+    counts = np.random.default_rng(documents).integers(rarest, documents + 1, 500).astype(dtype)
+    values = np.full_like(counts, documents + smooth) / (counts + dtype(smooth))
+    source = (np.log(values) + dtype(1)).astype(np.float64)
+    coded = idf.split_idf(source)
+    assert coded is not None
+    found, _ = idf.join_idf(*coded)
+    assert found.tobytes() == source.tobytes()
+
+
+def test_idf_of_anything_else():
+    rng = np.random.default_rng(0)
+    for values in (
+        rng.uniform(1, 9, 50),
+        np.array([np.nan]),
+        np.array([np.inf]),
+        np.array([-3.0, 1.0]),
+        np.zeros(0),
+        np.array([1e300]),
+    ):
+        coded = idf.split_idf(values)
+        assert coded is None or idf.join_idf(*coded)[0].tobytes() == values.tobytes()
+
+
+GRAMS = st.dictionaries(
+    st.lists(st.sampled_from("abcdeé☃"), min_size=1, max_size=4).map(tuple), st.integers(0, 2**32 - 1), min_size=1, max_size=40
+)
+
+
+@given(GRAMS, st.booleans())
+def test_trie_levels(grams, ranked):
+    v = Vocabulary.from_terms(grams, "")
+    start = base = 0
+    for n_parents, n_edges in zip(v.levels, v.levels[1:], strict=False):
+        parent, symbol = v.parent[start : start + n_edges].astype(np.int64) - base, v.symbol[start : start + n_edges]
+        found = trie.join_level(*trie.split_level(parent, symbol, n_parents, v.n_symbols, ranked), v.n_symbols)
+        assert np.array_equal(found[0], parent) and np.array_equal(found[1], symbol)
+        start, base = start + n_edges, base + n_parents
+
+
+@given(
+    st.sets(
+        st.lists(st.sampled_from(["ab", "abc", "b", "é", "☃x", "_", "zz"]), min_size=1, max_size=3).map(tuple),
+        min_size=1,
+        max_size=60,
+    )
+)
+def test_alphabetical_is_the_order_of_learnt_columns(grams):
+    v = Vocabulary.from_terms({gram: column for column, gram in enumerate(sorted(grams, key=" ".join))}, " ")
+    assert np.array_equal(trie.alphabetical(v.parent, v.levels, v.is_term), v.column)
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=5))
+def test_deflate(parts):
+    data = b"".join(parts)
+    assert inflate(compress(data), len(data)) == data
+    assert inflate(compress_parts(parts), len(data)) == data
+    with pytest.raises(ArtifactError):
+        inflate(compress(data) + b"x", len(data))
+    with pytest.raises(ArtifactError):
+        inflate(compress(data), len(data) + 1)
+    with pytest.raises(ArtifactError):
+        inflate(compress(data + b"y"), len(data))

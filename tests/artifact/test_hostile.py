@@ -1,0 +1,244 @@
+"""Nothing but ArtifactError, whatever the bytes."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from quantcore.artifact import canonical, decode, encode
+from quantcore.artifact.codec import DICTIONARY
+from quantcore.artifact.container import ANCILLARY, ARRAY, DEFLATE, ENTRY, HEADER, META, POOL, RAW, Section, pack, unpack
+from quantcore.artifact.decoder import content
+from quantcore.errors import ArtifactError
+
+LIMIT = 1 << 24
+
+
+def refused(data: bytes) -> str:
+    with pytest.raises(ArtifactError) as caught:
+        decode(data, max_bytes=LIMIT)
+    return caught.value.reason
+
+
+def opened(data: bytes) -> tuple[dict, list[Section]]:
+    """The document and the other sections."""
+    sections, _ = unpack(memoryview(data), None)
+    return json.loads(bytes(content(sections[0], DICTIONARY)).decode("utf-8", "surrogatepass")), sections[1:]
+
+
+def closed(document: object, sections: list[Section], memory: int = 1 << 20) -> bytes:
+    text = document if isinstance(document, bytes) else canonical.dumps(document)
+    return pack([Section(META, RAW, "u1", (len(text),), text), *sections], memory)
+
+
+def test_every_bit_flip_is_refused(small):
+    for bit in range(8 * len(small)):
+        changed = bytearray(small)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ArtifactError):
+            decode(bytes(changed))
+
+
+def test_every_truncation_is_refused(small):
+    for size in range(len(small)):
+        assert refused(small[:size]) == "truncated"
+
+
+def test_every_trailing_byte_is_refused(small):
+    for tail in (b"\0", b"\0" * 64, small):
+        assert refused(small + tail) == "invalid"
+
+
+def test_something_else_is_refused():
+    for data in (b"PK\3\4" + bytes(100), b"\x80\x04", bytes(64), b"{}"):
+        assert refused(data) == "invalid"
+    assert refused(b"") == "truncated"
+
+
+@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix"])
+def test_mutants_with_repaired_checksums(plans, name, repair):
+    """Those that decode all the same have to be valid Plans: decode validates."""
+    data = encode(plans[name](), {"report": {"x": np.arange(3)}})
+    rng = random.Random(name)
+    extremes = [0, 1, 2**31 - 1, 2**31, 2**32 - 1]
+    for _ in range(1200):
+        changed = bytearray(data)
+        for _ in range(rng.choice([1, 1, 2, 4])):
+            at = rng.randrange(len(changed))
+            if rng.random() < 0.5:
+                changed[at] = rng.randrange(256)
+            else:
+                changed[at : at + 4] = struct.pack("<I", rng.choice(extremes))[: len(changed) - at]
+        try:
+            decode(repair(changed), max_bytes=LIMIT)
+        except ArtifactError:
+            continue
+
+
+@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix"])
+def test_mutants_of_the_document(plans, name):
+    """Values of the metadata replaced by others, sections left as they are."""
+    document, sections = opened(encode(plans[name](), {"report": {"x": np.arange(3)}}))
+    rng = random.Random(name)
+    pieces = [
+        None,
+        True,
+        -1,
+        0,
+        1,
+        3,
+        2**31,
+        2**63,
+        2**80,
+        0.5,
+        "",
+        "u1",
+        "f8",
+        "own",
+        "pool",
+        [],
+        {},
+        [["own"]],
+        {"$": []},
+        {"$": ["own"]},
+    ]
+    pieces += [
+        {"$": [kind]} for kind in ("same", "int", "planes", "bool", "again", "idf", "byidf", "text", "ucs4", "trie", "zip")
+    ]
+    for _ in range(1500):
+        mutant = json.loads(json.dumps(document))
+        for _ in range(rng.choice([1, 1, 2])):
+            _replace(mutant, rng, pieces)
+        try:
+            decode(closed(mutant, sections, memory_of(mutant, sections)), max_bytes=LIMIT)
+        except ArtifactError:
+            continue
+
+
+def _replace(tree, rng, pieces):
+    while True:
+        keys = list(tree) if isinstance(tree, dict) else range(len(tree))
+        if not keys:
+            return
+        key = rng.choice(list(keys))
+        if isinstance(tree[key], (dict, list)) and tree[key] and rng.random() < 0.85:
+            tree = tree[key]
+            continue
+        action = rng.random()
+        if action < 0.2 and isinstance(tree, dict):
+            tree[rng.choice(["op", "extra", "rows", "new", "idf"])] = copy.deepcopy(rng.choice(pieces))
+        elif action < 0.4:
+            del tree[key]
+        else:
+            tree[key] = copy.deepcopy(rng.choice(pieces))
+        return
+
+
+def memory_of(document, sections) -> int:
+    """The memory that a document needs: the number that decode accepts, found by asking."""
+    from quantcore.artifact.codec import _open
+
+    text = canonical.dumps(document)
+    return _open([Section(META, RAW, "u1", (len(text),), text), *sections], None)[1].used
+
+
+def test_declared_memory_is_exact(small):
+    document, sections = opened(small)
+    need = memory_of(document, sections)
+    decode(closed(document, sections, need))
+    for memory in (0, need - 1, need + 1, 1 << 40):
+        assert refused(closed(document, sections, memory)) == "invalid"
+    with pytest.raises(ArtifactError, match="max_bytes"):
+        decode(small, max_bytes=100)
+
+
+def test_zip_bombs_are_refused_before_they_inflate(small):
+    document, _ = opened(small)
+    stored = zlib.compress(bytes(1 << 26), 9, -15)
+    honest = Section(POOL, DEFLATE, "u1", (1 << 26,), stored)
+    with pytest.raises(ArtifactError, match="max_bytes"):
+        decode(closed(document, [honest], 1 << 27), max_bytes=LIMIT)
+    assert refused(closed(document, [honest], 1 << 20)) == "invalid"
+    for declared in (1, 1 << 10):
+        assert refused(closed(document, [Section(POOL, DEFLATE, "u1", (declared,), stored)])) == "invalid"
+    # more than deflate can do
+    assert refused(closed(document, [Section(POOL, DEFLATE, "u1", (1 << 20,), b"\3\0")])) == "invalid"
+    # text whose objects need far more than itself
+    bomb = b"[" + b"[]," * 200_000 + b"[]]"
+    packed = zlib.compress(bomb, 9, -15)
+    assert refused(pack([Section(META, DEFLATE, "u1", (len(bomb),), packed)], 1 << 20)) == "invalid"
+
+
+def test_newer_files_name_what_to_install(small, repair):
+    newer = bytearray(small)
+    newer[8:14] = struct.pack("<HHH", 2, 0, 7)
+    with pytest.raises(ArtifactError, match=r"format version 2 .*install quantcore 0\.7 or newer") as caught:
+        decode(repair(newer))
+    assert caught.value.reason == "version"
+    newer = bytearray(small)
+    newer[16] = 1
+    assert refused(repair(newer)) == "version"
+
+
+def test_unknown_parts(small):
+    document, sections = opened(small)
+    need = memory_of(document, sections)
+    unknown = Section(ANCILLARY | 9, RAW, "u1", (3,), b"abc")
+    assert decode(closed(document, [*sections, unknown], need)).digest == decode(small).digest
+    assert refused(closed(document, [*sections, Section(9, RAW, "u1", (3,), b"abc")], need)) == "version"
+    document["plan"]["ops"][0]["op"] = "Oracle"
+    assert refused(closed(document, sections, memory_of(document, sections))) == "version"
+    document, sections = opened(small)
+    document["plan"]["ops"][0]["depth"] = 3
+    assert refused(closed(document, sections, memory_of(document, sections))) == "version"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace(b'"extra":', b'"extra": '),
+        lambda text: text.replace(b'"ops":', b'"ops":[],"ops":'),
+        lambda text: text.replace(b"0.5", b"0.50"),
+        lambda text: text.replace(b"0.5", b"NaN"),
+        lambda text: b"[" * 100_000 + b"]" * 100_000,
+        lambda text: b"9" * 5000,
+        lambda text: b"\xff" + text,
+        lambda text: text[:-1],
+    ],
+)
+def test_other_spellings_of_the_metadata(small, change):
+    document, sections = opened(small)
+    text = canonical.dumps(document)
+    assert change(text) != text
+    assert refused(closed(change(text), sections)) == "invalid"
+
+
+def test_wrong_types_and_leftovers(small):
+    document, sections = opened(small)
+    for where, value in [
+        ("ngram_range", [1, 2, 3]),
+        ("lowercase", 1),
+        ("n_features", 20.0),
+        ("analyzer", "words"),
+        ("encoding", None),
+    ]:
+        changed = json.loads(json.dumps(document))
+        changed["plan"]["ops"][0][where] = value
+        assert refused(closed(changed, sections, memory_of(changed, sections))) == "invalid"
+    spare = Section(ARRAY, RAW, "u1", (1,), b"x")
+    assert refused(closed(document, [*sections, spare])) == "invalid"
+    assert refused(closed(document, [*sections, *sections])) == "invalid"
+    assert refused(pack(sections, 0)) == "invalid"
+
+
+def test_reserved_fields(small, repair):
+    for at in [14, *range(44, 60), *(HEADER.size + k for k in (5, 6, 7, 16, 60, 63)), HEADER.size + ENTRY.size + 7]:
+        changed = bytearray(small)
+        changed[at] = 1
+        assert refused(repair(changed)) == "invalid"
