@@ -13,7 +13,21 @@ from dataclasses import dataclass
 
 from quantcore.artifact._fail import checksum, invalid, newer, too_large, truncated
 
-__all__ = ["ANCILLARY", "ARRAY", "DEFLATE", "DTYPES", "ITEMSIZE", "META", "POOL", "RAW", "SHUFFLE", "Section", "pack", "unpack"]
+__all__ = [
+    "ANCILLARY",
+    "ARRAY",
+    "DEFLATE",
+    "DTYPES",
+    "ITEMSIZE",
+    "MAX_SECTIONS",
+    "META",
+    "POOL",
+    "RAW",
+    "SHUFFLE",
+    "Section",
+    "pack",
+    "unpack",
+]
 
 MAGIC = b"\x89QCM\r\n\x1a\n"
 VERSION = 1
@@ -23,6 +37,7 @@ ENTRY = struct.Struct("<HBBB3s3QQQQI4s")
 ALIGN = 64
 
 META, POOL, ARRAY = 1, 2, 3
+MAX_SECTIONS = 4096
 ANCILLARY = 0x8000  # types with this bit may be ignored by a reader that does not know them
 RAW, DEFLATE, SHUFFLE = 0, 1, 2
 MAX_RATIO = {RAW: 1, DEFLATE: 1032, SHUFFLE: 1032}  # 1032 is the most that deflate can do
@@ -82,7 +97,7 @@ def unpack(data: memoryview, max_bytes: int | None) -> tuple[list[Section], int]
     for i in range(count):
         section, start = _entry(data, HEADER.size + ENTRY.size * i)
         expected = offset + -offset % ALIGN
-        if start != expected or len(section.stored) == 0:
+        if start != expected or section.decoded == 0:
             raise invalid(f"section {i} starts at {start}, its place is {expected}")
         if any(data[offset:start]):
             raise invalid(f"the padding before section {i} is not zero")
@@ -115,7 +130,7 @@ def _header(data: memoryview) -> tuple[int, int]:
     if size > total:
         raise invalid(f"the file holds {size} bytes, its header says {total}")
     end = HEADER.size + ENTRY.size * count
-    if count == 0 or end > size:
+    if not 0 < count <= MAX_SECTIONS or end > size:
         raise invalid(f"a table of {count} sections does not fit a file of {size} bytes")
     if zlib.crc32(data[HEADER.size : end]) != table_crc:
         raise checksum("the table")

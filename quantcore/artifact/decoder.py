@@ -91,7 +91,7 @@ class Decoder:
                 out[key] = member
                 continue
             where = f"{path}.{key}" if path else key
-            if isinstance(member, dict) and isinstance(node := member.get("$"), list) and node[:1] == ["byidf"] and len(member) == 1:
+            if (node := _by_idf(member)) is not None:
                 late[key] = self._table(node, where)
                 continue
             out[key] = self.value(member, where, depth + 1)
@@ -335,12 +335,19 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
 }
 
 
+def _by_idf(member: Any) -> list[Any] | None:
+    """The node of an array that has to wait for its sibling ``idf``."""
+    node = member["$"] if isinstance(member, dict) and list(member) == ["$"] else None
+    return node if isinstance(node, list) and node[:1] == ["byidf"] else None
+
+
 def _shallow(value: Any, depth: int) -> bool:
     return not isinstance(value, (list, dict)) or (depth > 0 and all(_shallow(v, depth - 1) for v in value))
 
 
 def _shape(dims: Any) -> tuple[int, ...]:
-    if not isinstance(dims, list) or len(dims) > 3 or any(type(d) is not int or not 0 <= d < 1 << 48 for d in dims):
+    valid = isinstance(dims, list) and len(dims) <= 3 and all(type(d) is int and d >= 0 for d in dims)
+    if not valid or math.prod(max(d, 1) for d in dims) >= 1 << 48:
         raise invalid(f"an array of shape {dims!r}"[:200])
     return tuple(dims)
 

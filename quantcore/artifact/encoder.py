@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.artifact import bits, idf, planes, strings, trie
-from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, POOL, RAW, SHUFFLE, Section
+from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
 from quantcore.plan.vocabulary import Vocabulary
 
@@ -84,7 +84,7 @@ class Encoder:
             return [self._commit(n) for n in node]
         if not isinstance(node, np.ndarray):
             return node
-        if node.nbytes < POOLED:
+        if node.nbytes < POOLED or len(self._own) == MAX_SECTIONS - 2:
             self._pool.append(shuffle(node))
             return ["pool", _name(node), *node.shape]
         self._own.append(self._pack(node))

@@ -95,30 +95,46 @@ def join_planes(planes: Planes, dtype: str) -> NDArray[Any]:
         raise invalid(f"the low bits of a matrix do not fill {len(packed)} bytes")
     order = np.argsort(group, kind="stable")
     out = np.empty((n, width), np.dtype(dtype).newbyteorder("<"))
-    wide_enough = np.int32 if dtype == "i2" and planes.low[-1:] <= [15] else np.int64
     step = max(8, _BLOCK // max(width, 1) & ~7)  # rows, so that blocks are whole bytes
     row = byte = taken = 0
     for h, (count, size) in enumerate(zip(counts, sizes, strict=True)):
         bits = packed[byte : byte + h * size].reshape(h, size)
         if count * width % 8 and (bits[:, -1:] >> (count * width % 8)).any():
             raise invalid("the padding of a bit plane is not zero")
+        # without escapes the entries of a matrix of this many low bits stay below 127.5 * 2**h
+        work = out.dtype if 255 << h >> 1 <= limits.max else np.dtype(np.int64)
         for a in range(0, count, step):
             b = min(a + step, count)
             part = high[row + a : row + b]
-            value = part.astype(wide_enough)
+            rest = _unpack(bits[:, a * width // 8 : -(-b * width // 8)], part.size).reshape(part.shape)
+            half = 1 << h >> 1
+            value = (part.astype(work) << h) + rest.astype(work) - half
             escaped = part == ESCAPE
             if escaped.any():
                 end = taken + int(np.count_nonzero(escaped))
-                value[escaped] = planes.wide[taken:end]
+                apart = (planes.wide[taken:end].astype(np.int64) << h) + rest[escaped] - half
+                _check(apart, limits, dtype)
+                value[escaped] = apart
                 taken = end
-            value <<= h
-            for k in range(h):
-                plane = np.unpackbits(bits[k, a * width // 8 : -(-b * width // 8)], count=(b - a) * width, bitorder="little")
-                value += plane.reshape(-1, width).astype(wide_enough) << k
-            value -= 1 << h >> 1
-            if value.size and (value.min() < limits.min or value.max() > limits.max):
-                raise invalid(f"an entry of a matrix does not fit {dtype}")
+            if work != out.dtype:
+                _check(value, limits, dtype)
             out[order[row + a : row + b]] = value
         row += count
         byte += h * size
     return out
+
+
+def _unpack(bits: NDArray[np.uint8], count: int) -> NDArray[Any]:
+    """Numbers from their bits, lowest plane first."""
+    total: NDArray[Any] = np.zeros(count, np.uint8 if len(bits) <= 8 else np.int64)
+    for at in range(0, len(bits), 8):
+        byte = np.zeros(count, np.uint8)
+        for k, plane in enumerate(bits[at : at + 8]):
+            byte |= np.unpackbits(plane, count=count, bitorder="little") << np.uint8(k)
+        total |= byte.astype(total.dtype) << at
+    return total
+
+
+def _check(values: NDArray[Any], limits: np.iinfo[Any], dtype: str) -> None:
+    if values.size and (values.min() < limits.min or values.max() > limits.max):
+        raise invalid(f"an entry of a matrix does not fit {dtype}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import random
 import struct
@@ -235,6 +236,23 @@ def test_wrong_types_and_leftovers(small):
     assert refused(closed(document, [*sections, spare])) == "invalid"
     assert refused(closed(document, [*sections, *sections])) == "invalid"
     assert refused(pack(sections, 0)) == "invalid"
+
+
+@pytest.mark.parametrize("dims", [[2**47, 2**47, 0], [2**63, 0], [0, -1], [1, 1, 1, 1], [True], "ab"])
+def test_impossible_shapes(small, dims):
+    document, sections = opened(small)
+    for node in (
+        ["pool", "u1", *dims],
+        ["bool", dims, ["pool", "u1", 0]],
+        ["int", "u1", 0, dims, ["pool", "u1", 0], ["pool", "u1", 0]],
+    ):
+        document["extra"]["report"] = {"$": node}
+        assert refused(closed(document, sections)) == "invalid"
+
+
+def test_the_preset_dictionary_is_frozen():
+    """Files depend on it for ever; SPEC.md states the same hash."""
+    assert hashlib.sha256(DICTIONARY).hexdigest() == "7c67fa20396fb601fbddafe5fe29009ea75a79ed22a69e34b26a810d9fbd905a"
 
 
 def test_reserved_fields(small, repair):
