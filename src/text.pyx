@@ -52,6 +52,7 @@ cdef extern from *:
         qc_index token_index, pair_index
         int n_outputs, width, padded, centred
         const signed char *hot
+        uint32_t scale_base
         const int16_t *fine16
         const int32_t *fine32
         const double *fine_scale
@@ -101,6 +102,8 @@ cdef extern from *:
         int with_columns
     int qc_text_build(qc_text *, const qc_text_tables *) nogil
     void qc_text_free(qc_text *)
+    double qc_hot_plane(const void *, int, const int32_t *, int, double, size_t, size_t, size_t, size_t, signed char *, uint8_t *,
+                        double *) noexcept nogil
     void qc_scratch_free(qc_scratch *)
     qc_chars *qc_chars_new(int lower)
     void qc_chars_free(qc_chars *)
@@ -136,6 +139,16 @@ cdef enum:
 def log(double x):
     """The kernels' natural logarithm, for tests."""
     return qc_log(x)
+
+
+def hot_plane(rows, exponent, int base, double error, size_t n_outputs, size_t padded):
+    """The int8 hot plane of grid rows (contiguous int16 or int32; exponents int32), the codes of the rows' scales, the spread of
+    errors and the least hot step in grid steps: see ``qc_hot_plane``."""
+    cdef double spread, least = 1.0
+    hot, codes = np.empty((len(rows), padded), np.int8), np.empty(len(rows), np.uint8)
+    spread = qc_hot_plane(data_of(rows), rows.itemsize == 4, <const int32_t *>data_of(exponent), base, error, len(rows), rows.shape[1],
+                          n_outputs, padded, <signed char *>data_of(hot), <uint8_t *>data_of(codes), &least)
+    return hot, codes, spread, least
 
 
 cdef class CharTable:
@@ -277,6 +290,7 @@ cdef class TextModel:
         t.bias = <const double *>data_of(weights["bias"])
         if t.n_outputs > 1:
             t.hot = <const signed char *>data_of(weights["hot"])
+            t.scale_base = config["scale_base"]
             if weights["fine"].dtype == np.int16:
                 t.fine16 = <const int16_t *>data_of(weights["fine"])
             else:

@@ -53,7 +53,7 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
             return [op]
         tfidf = _tfidf(plan, op)
         source = op.inputs[0] if tfidf is None else tfidf.inputs[0]
-        sample = matrices.sample(source, tfidf, len(op.weight), options.seed)
+        sample = matrices.sample(source, tfidf, op, options.seed)
         readers = consumers(plan, position)
         compared = all(isinstance(r, ArgMax | Softmax | LogSoftmax) for r in readers)
         shown = position in plan.outputs.values()
@@ -94,8 +94,9 @@ class _Matrices:
                 self.rows = inputs.matrix(calibration, plan.n_features_in or 0, plan.feature_names_in)
             self.executor = Executor(plan)
 
-    def sample(self, position: int, tfidf: TfIdf | None, n_features: int, seed: int) -> Sample:
+    def sample(self, position: int, tfidf: TfIdf | None, op: Linear, seed: int) -> Sample:
         if self.rows is None:
-            return drawn(tfidf, n_features, seed)
+            weights = op.weight if tfidf is None or tfidf.idf is None else op.weight * tfidf.idf[:, None]
+            return drawn(tfidf, weights, seed)
         found = self.executor.value_at(position, self.rows)
         return given(as_csr(found), tfidf)

@@ -15,6 +15,7 @@ from quantcore.reference.matrices import row_norms, tfidf
 __all__ = ["Sample", "drawn", "given", "usage"]
 
 ROWS = 2000
+_CLASSES = 50
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,36 @@ def usage(op: TfIdf | None, n_features: int) -> NDArray[np.float64]:
     return np.exp(op.idf.min() - op.idf)
 
 
-def drawn(op: TfIdf | None, n_features: int, seed: int) -> Sample:
-    """Rows of features drawn by how many documents hold them: about as long as real ones, less clear in their label."""
+def drawn(op: TfIdf | None, weights: NDArray[np.float64], seed: int) -> Sample:
+    """Rows that the model itself could have seen.
+
+    A class is drawn, then features by how many documents hold them, tilted by ``exp(x_j w_jk)``: if the model gives
+    ``p(k | x)`` in proportion to ``exp(w_k x)``, that is how its documents of class k are distributed. Their margins are
+    about as clear as real ones, where features drawn regardless of the class would be closer calls.
+
+    Parameters
+    ----------
+    op : TfIdf or None
+    weights : ndarray, shape (n_features, n_outputs)
+        The source's, idf folded in.
+    seed : int
+    """
     random = np.random.default_rng(seed)
+    n_features, n_outputs = weights.shape
     share = usage(op, n_features)
     # The commonest feature of a text stands in a good part of all documents; rows stay within 5 to 60 features.
     mean = float(np.clip(share.sum() * 0.5, 5.0, 60.0))
     lengths = np.minimum(1 + random.poisson(mean, ROWS), n_features)
-    edges = np.cumsum(share)
-    picks = np.searchsorted(edges, random.random(int(lengths.sum())) * edges[-1], side="right")
-    rows = np.repeat(np.arange(ROWS), lengths)
-    keys = np.unique(rows * n_features + np.minimum(picks, n_features - 1))
+    idf = 1.0 if op is None or op.idf is None else float(np.average(op.idf, weights=share))
+    norm = 1.0 if op is None or op.norm is None else idf * (mean if op.norm == "l1" else np.sqrt(mean) if op.norm == "l2" else 1.0)
+    outputs = random.permutation(n_outputs)[:_CLASSES]
+    parts = np.array_split(np.arange(ROWS), 2 * len(outputs) if n_outputs == 1 else len(outputs))
+    picks = []
+    for i, part in enumerate(parts):
+        tilt = weights[:, outputs[i % len(outputs)]] / norm * (1.0 if i < len(outputs) else -1.0)
+        edges = np.cumsum(share * np.exp(np.clip(tilt, -30.0, 30.0)))
+        picks.append(np.searchsorted(edges, random.random(int(lengths[part].sum())) * edges[-1], side="right"))
+    keys = np.unique(np.repeat(np.arange(ROWS), lengths) * n_features + np.minimum(np.concatenate(picks), n_features - 1))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(keys // n_features, minlength=ROWS))]).astype(np.int64)
     counts = Csr(indptr, (keys % n_features).astype(np.int64), np.ones(len(keys)), n_features)
     return Sample(given(counts, op).terms, True)

@@ -55,8 +55,8 @@ class Executor:
         self.module = registry.door("text") if native and plan.input == "text" else None
         self.reasons: dict[int, str] = {}
         self.counters = {"rows": 0, "open": 0}
-        self.fused = self._fused()
         self._models: dict[tuple[int, ...], Any] = {}
+        self.fused = self._fused()
 
     # ------------------------------------------------------------ the one pass
 
@@ -70,7 +70,10 @@ class Executor:
         if reason is not None:
             self.reasons[self.plan.outputs["predict"]] = reason
             return None
-        return text.build(self.module, op, scores, decision, self._settle_labels if self.settle else None)
+        fused = text.build(self.module, op, scores, decision, self._settle_labels if self.settle else None)
+        at = self.plan.ops[self.plan.outputs["predict"]].inputs[0]
+        self._models[self.plan.ops[at].inputs[0], at] = fused
+        return fused
 
     def _chain(self) -> tuple[Text, PlanarLinear, Op] | None:
         at = self.plan.outputs.get("predict")

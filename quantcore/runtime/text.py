@@ -107,7 +107,7 @@ def build(
     weights: dict[str, NDArray[Any]] = {}
     values = np.full(op.n_features, 2, np.uint64)
     if scores is not None:
-        planes = _Planes(scores)
+        planes = _Planes(module, scores)
         config.update(planes.config())
         weights = planes.weights()
         values = planes.values(op.n_features)
@@ -139,73 +139,66 @@ def class_array(op: Op) -> NDArray[Any]:
 class _Planes:
     """The planes of a PlanarLinear op as the kernel reads them."""
 
-    def __init__(self, op: PlanarLinear) -> None:
+    def __init__(self, module: ModuleType, op: PlanarLinear) -> None:
         self.op = op
-        self.n_outputs = len(op.bias)
-        n, e = op.rows[:, : self.n_outputs].astype(np.int64), op.exponent.astype(np.int64)
-        largest = np.abs(n).max(axis=1, initial=0)
-        # h low bits of a row go to the fine plane: the hot one keeps -127 .. 127.
-        h = np.maximum(np.ceil(np.log2(largest + 1.0)).astype(np.int64) - 7, 0)
-        h += _rounded(largest, h) > 127
-        self.shift, self.exponent = h, e + h
-        self.hot = _rounded(n, h[:, None]) if self.n_outputs > 1 else n
-        self.n = n
+        self.single = len(op.bias) == 1
+        self.padded = -(-op.rows.shape[1] // _LANES) * _LANES
+        self.rows = np.ascontiguousarray(op.rows)
+        self.exponent = op.exponent.astype(np.int32)
+        if not self.single:
+            # 31 octaves of scales end where the coarsest row's can't reach: 2^23 entries, less 2^7 of the hot plane.
+            self.base = max(int(self.exponent.max(initial=-60)) + 25 - 31, -120)
+            found = module.hot_plane(self.rows, self.exponent, self.base, op.error, len(op.bias), self.padded)
+            self.hot, self.codes, self.spread, self.least_step = found
 
     def config(self) -> dict[str, Any]:
-        op, h = self.op, self.shift
-        step = 2.0 ** float(op.exponent.max(initial=-1000)) if op.exponent.size else 0.0
-        errors = (self.n - (self.hot << h[:, None])) / (1 << h)[:, None] if self.n_outputs > 1 else np.zeros((0, 1))
-        spread = (errors.max(axis=1) - errors.min(axis=1) + 2.0 * op.error / (1 << h)).max() if len(errors) else 0.0
-        single = self.n_outputs == 1
-        return {
-            "n_outputs": self.n_outputs,
+        op = self.op
+        found = {
+            "n_outputs": len(op.bias),
             "width": op.rows.shape[1],
-            "padded": -(-op.rows.shape[1] // _LANES) * _LANES,
+            "padded": self.padded,
             "centred": op.centred,
             "bias_max": float(np.abs(op.bias).max(initial=0.0)) * (1 + 2.0**-23),
-            "spread": float(spread) * (1 + 2.0**-23),
-            "amplitude": op.amplitude / float(1 << int(h.min(initial=0))) * (1 + 2.0**-23) if h.size else 0.0,
-            "fine_error": op.error,
-            "weight_error": op.error * step if single else 0.0,
-            "weight_amplitude": op.amplitude * step if single else 0.0,
             "source_unit": _UNIT[op.dtype],
-            "empty_label": int(op.bias[0] > 0.0) if single else int(np.argmax(op.bias)),
+            "fine_error": op.error,
+            "empty_label": int(op.bias[0] > 0.0) if self.single else int(np.argmax(op.bias)),
+        }
+        if self.single:
+            step = 2.0 ** int(self.exponent.max(initial=-1000))
+            return {**found, "weight_error": op.error * step, "weight_amplitude": op.amplitude * step, "spread": 0.0, "amplitude": 0.0}
+        return {
+            **found,
+            "weight_error": 0.0,
+            "weight_amplitude": 0.0,
+            "scale_base": (self.base + 127) << 23,
+            "spread": self.spread * (1 + 2.0**-23),
+            "amplitude": op.amplitude / self.least_step * (1 + 2.0**-23),
         }
 
     def weights(self) -> dict[str, NDArray[Any]]:
         op = self.op
-        bias = {"bias": np.ascontiguousarray(op.bias)}
-        if self.n_outputs == 1:
-            return bias
-        padded = -(-op.rows.shape[1] // _LANES) * _LANES
-        hot = np.zeros((max(len(op.rows), 1), padded), np.int8)
-        hot[: len(op.rows), : self.n_outputs] = self.hot
-        bias32 = np.full(padded, -np.inf, np.float32)
-        bias32[: self.n_outputs] = op.bias
-        return {
-            **bias,
-            "hot": hot,
-            "bias32": bias32,
-            "fine": np.ascontiguousarray(op.rows),
-            "fine_scale": np.ldexp(1.0, op.exponent.astype(np.int64)),
-        }
+        found: dict[str, NDArray[Any]] = {"bias": np.ascontiguousarray(op.bias)}
+        if self.single:
+            return found
+        bias32 = np.full(self.padded, -np.inf, np.float32)
+        bias32[: len(op.bias)] = op.bias
+        return {**found, "hot": self.hot, "bias32": bias32, "fine": self.rows, "fine_scale": np.ldexp(1.0, self.exponent)}
 
     def values(self, n_features: int) -> NDArray[np.uint64]:
         """idf and weight, or idf, scale and row, of each feature in one word."""
         op = self.op
-        row = np.arange(n_features) if op.index is None else op.index
-        idf = np.ones(n_features, np.float32) if op.idf is None else op.idf.astype(np.float32)
-        if self.n_outputs == 1:
-            high = np.ldexp(self.n[:, 0].astype(np.float64), op.exponent.astype(np.int64)).astype(np.float32).view(np.uint32)[row]
+        halves = np.empty((n_features, 2), np.uint32)
+        halves.view(np.float32)[:, 0] = 1.0 if op.idf is None else op.idf
+        if self.single:
+            weights = np.ldexp(self.rows[:, 0].astype(np.float32), self.exponent).view(np.uint32)
+            halves[:, 1] = weights if op.index is None else weights[op.index]
         else:
-            high = (row | (self.exponent + 127)[row] << 24).astype(np.uint32)
-        values: NDArray[np.uint64] = high.astype(np.uint64) << np.uint64(32) | idf.view(np.uint32)
+            scales = self.codes.astype(np.uint32) << 24
+            row = np.arange(n_features, dtype=np.uint32) if op.index is None else op.index
+            halves[:, 1] = row | (scales if op.index is None else scales[row])
+        values: NDArray[np.uint64] = halves.view(np.uint64)[:, 0]
         values[values == 1] = _NO_TERM
         return values
-
-
-def _rounded(n: NDArray[np.int64], h: NDArray[np.int64]) -> NDArray[np.int64]:
-    return (n + (np.int64(1) << h >> 1)) >> h
 
 
 def _tables(op: Text, values: NDArray[np.uint64]) -> dict[str, Any]:

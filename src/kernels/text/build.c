@@ -1,4 +1,5 @@
 /* Builds the tables of a text model; ISA-neutral. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -229,6 +230,60 @@ void qc_text_free(qc_text *text) {
         for (int i = 0; i < 4352; i++) free(text->symbol_pages[i]);
     free(text->symbol_pages);
     text->symbol_pages = NULL;
+}
+
+/* The hot step of a row whose largest entry is `largest` grid steps: how many grid steps it is. Up to 4 a power of two
+ * (the remainders are then whole steps, and the spread of errors stays at one hot step); above, in eighths of an octave. */
+static double hot_step(int64_t largest, int *octave, int *eighths) {
+    *octave = *eighths = 0;
+    while ((largest + ((int64_t)1 << *octave >> 1)) >> *octave > 127) ++*octave;
+    if (*octave > 2) {
+        --*octave;
+        while ((double)largest > 127.0 * (1.0 + *eighths / 8.0) * (double)((int64_t)1 << *octave)) ++*eighths;
+        if (*eighths == 8) {
+            ++*octave;
+            *eighths = 0;
+        }
+    }
+    return (1.0 + *eighths / 8.0) * (double)((int64_t)1 << *octave);
+}
+
+#define SPLIT(TYPE)                                                                                                  \
+    for (size_t i = 0; i < n_rows; i++) {                                                                            \
+        const TYPE *row = (const TYPE *)fine + i * width;                                                            \
+        int64_t largest = 0;                                                                                         \
+        for (size_t k = 0; k < n_outputs; k++) {                                                                     \
+            const int64_t size = row[k] < 0 ? -(int64_t)row[k] : row[k];                                             \
+            largest = size > largest ? size : largest;                                                               \
+        }                                                                                                            \
+        int octave, eighths;                                                                                         \
+        double step = hot_step(largest, &octave, &eighths);                                                          \
+        int code = 8 * (exponent[i] + octave - base) + eighths;                                                      \
+        if (code < 0) { /* far below the other rows: a step that is coarser than need be */                          \
+            step = (double)((int64_t)1 << (base - exponent[i] < 40 ? base - exponent[i] : 40));                      \
+            code = 0;                                                                                                \
+        }                                                                                                            \
+        const double inverse = 1.0 / step, share = octave ? 1.0 + 2.0 * (error - 0.5) : 2.0 * error;                 \
+        const double own = octave > 2 || code == 0 ? 1.0 + 2.0 * error * inverse : share;                            \
+        spread = own > spread ? own : spread;                                                                        \
+        least = step < least ? step : least;                                                                         \
+        codes[i] = (uint8_t)code;                                                                                    \
+        int8_t *out = hot + i * padded;                                                                              \
+        if (octave <= 2 && !eighths && code) { /* half up: remainders from -2^(h-1) to 2^(h-1) - 1 */                \
+            for (size_t k = 0; k < n_outputs; k++) out[k] = (int8_t)((row[k] + (1 << octave >> 1)) >> octave);       \
+        } else {                                                                                                     \
+            for (size_t k = 0; k < n_outputs; k++) out[k] = (int8_t)floor((double)row[k] * inverse + 0.5);           \
+        }                                                                                                            \
+        memset(out + n_outputs, 0, padded - n_outputs);                                                              \
+    }
+
+double qc_hot_plane(const void *fine, int wide, const int32_t *exponent, int base, double error, size_t n_rows, size_t width,
+                    size_t n_outputs, size_t padded, int8_t *hot, uint8_t *codes, double *least_step) {
+    double spread = 1.0, least = 1e300;
+    if (wide) SPLIT(int32_t)
+    else SPLIT(int16_t)
+    *least_step = n_rows ? least : 1.0;
+    return spread;
 }
 
 void *qc_grow(qc_scratch *scratch, int which, size_t bytes) {

@@ -26,8 +26,8 @@
 static qc_status lowered_codes(const qc_text *text, qc_scratch *s, const qc_document *d, int64_t from, int64_t to, size_t *count) {
     const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
     const size_t room = (size_t)(to - from);
-    uint32_t *codes = qc_grow(s, STARTS, (room + 1) * sizeof *codes);
-    uint8_t *spaces = qc_grow(s, BYTES, room + 1);
+    uint32_t *codes = room_for(s, STARTS, (room + 1) * sizeof *codes);
+    uint8_t *spaces = room_for(s, BYTES, room + 1);
     if (!codes || !spaces) return QC_NO_MEMORY;
     uint32_t any = 0, every = UINT32_MAX, was_space = 0;
     size_t n = 0;
@@ -78,11 +78,11 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
     const qc_status status = lowered_codes(text, s, d, from, to, &n_codes);
     if (status) return status;
     const size_t at = *carried, most = at + 3 * n_codes + 3; /* char_wb: two spaces a word */
-    uint32_t *refs = qc_grow(s, REFS, most * sizeof *refs);
-    uint32_t *room = qc_grow(s, LENGTHS, most * sizeof *room);
-    uint32_t *grams = qc_grow(s, PAIR_REFS, most * sizeof *grams);
-    uint32_t *alive = qc_grow(s, BOUNDS, most * sizeof *alive);
-    uint64_t *hashes = qc_grow(s, HASHES, most * sizeof *hashes);
+    uint32_t *refs = room_for(s, REFS, most * sizeof *refs);
+    uint32_t *room = room_for(s, LENGTHS, most * sizeof *room);
+    uint32_t *grams = room_for(s, PAIR_REFS, most * sizeof *grams);
+    uint32_t *alive = room_for(s, BOUNDS, most * sizeof *alive);
+    uint64_t *hashes = room_for(s, HASHES, most * sizeof *hashes);
     if (!refs || !room || !grams || !alive || !hashes) return QC_NO_MEMORY;
     const size_t n = lay_out(text, s, n_codes, at, refs, room);
     const qc_index *index = &text->pair_index;

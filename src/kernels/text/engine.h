@@ -5,6 +5,7 @@
  *   load_key(bytes, length, key)               up to 16 bytes, zero padded
  *   match_tags(tags, tag)                      bit per equal tag of a bucket of 32
  *   repeats(refs, n)                           bit per ref (n <= 32) that stood earlier; QC_NONE never does
+ *   keep_terms(values, n, kept)                those of terms, in order; may read and write 8 values too many
  *   sums_one(text, values, counts, n, sums)    one output: the five sums of a document
  *   steps_many(...), dot_many(...)             several outputs: counts on an integer grid, integer dot products
  *
@@ -46,6 +47,11 @@ enum {
 #define SLICE 65536           /* longer documents are taken in slices of so many code points */
 #define MOST_REPEATS 32       /* so many tokens are compared with each other; more go through a table */
 #define KEPT_PADDING 16       /* sums read whole vectors: zeros stand behind the last value */
+
+/* qc_grow without the call where there is room already. */
+static inline void *room_for(qc_scratch *s, int which, size_t bytes) {
+    return LIKELY(bytes <= s->size[which]) ? s->memory[which] : qc_grow(s, which, bytes);
+}
 
 /* A document's distinct features: values, and counts where not all are 1. */
 typedef struct {
@@ -193,10 +199,10 @@ static qc_status tokenize(const qc_text *text, qc_scratch *s, const qc_document 
                           size_t *n_tokens, size_t *n_bytes) {
     const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
     const size_t n = (size_t)(to - from);
-    uint8_t *bytes = qc_grow(s, BYTES, *n_bytes + (d->ascii ? n : 4 * n) + 256);
-    uint32_t *bounds = qc_grow(s, BOUNDS, (n + 160) * sizeof *bounds);
-    uint32_t *starts = qc_grow(s, STARTS, (*n_tokens + n / 2 + 80) * sizeof *starts);
-    uint32_t *lengths = qc_grow(s, LENGTHS, (*n_tokens + n / 2 + 80) * sizeof *lengths);
+    uint8_t *bytes = room_for(s, BYTES, *n_bytes + (d->ascii ? n : 4 * n) + 256);
+    uint32_t *bounds = room_for(s, BOUNDS, (n + 160) * sizeof *bounds);
+    uint32_t *starts = room_for(s, STARTS, (*n_tokens + n / 2 + 80) * sizeof *starts);
+    uint32_t *lengths = room_for(s, LENGTHS, (*n_tokens + n / 2 + 80) * sizeof *lengths);
     if (!bytes || !bounds || !starts || !lengths) return QC_NO_MEMORY;
     const uint8_t *data = (const uint8_t *)d->data + from * d->kind;
     const uint32_t base = (uint32_t)*n_bytes, minimum = (uint32_t)text->minimum;
@@ -224,16 +230,30 @@ static qc_status tokenize(const qc_text *text, qc_scratch *s, const qc_document 
 
 /* -------------------------------------------------------- token look-ups */
 
-/* References and values of tokens [0, n) into REFS and VALUES, from position `at` on. */
+/* The first slot of the hash's bucket whose tag fits (its entry on the way to the cache), or QC_NONE. A full bucket
+ * without one may have spilled: MAYBE sends the key through the whole search. */
+#define MAYBE (QC_NONE - 1)
+static inline uint32_t candidate(const qc_index *index, uint64_t hash) {
+    const uint64_t bucket = qc_bucket(hash, index->n_buckets);
+    const uint16_t *tags = index->tags + bucket * QC_TAGS;
+    const uint32_t mask = match_tags(tags, qc_tag(hash));
+    const uint32_t slot = (uint32_t)(bucket * QC_TAGS) + FIRST_BIT(mask | 1u << 31);
+    return mask ? slot : tags[QC_TAGS - 1] ? MAYBE : QC_NONE;
+}
+
+/* References and values of tokens [0, n) into REFS and VALUES, from position `at` on. Three passes, so that the misses of
+ * many tokens overlap: hashes, then tags, then entries. */
 static qc_status look_up_tokens(const qc_text *text, qc_scratch *s, size_t n, size_t at) {
-    uint64_t *keys = qc_grow(s, KEYS, (2 * n + 2) * sizeof *keys);
-    uint64_t *hashes = qc_grow(s, HASHES, (n + at + 1) * sizeof *hashes);
-    uint32_t *refs = qc_grow(s, REFS, (n + at + 64) * sizeof *refs);
-    uint64_t *values = qc_grow(s, VALUES, (n + at + 64) * sizeof *values);
+    uint64_t *keys = room_for(s, KEYS, (2 * n + 2) * sizeof *keys);
+    uint64_t *hashes = room_for(s, HASHES, (n + at + 1) * sizeof *hashes);
+    uint32_t *refs = room_for(s, REFS, (n + at + 64) * sizeof *refs);
+    uint64_t *values = room_for(s, VALUES, (n + at + 64) * sizeof *values);
     if (!keys || !hashes || !refs || !values) return QC_NO_MEMORY;
     const uint8_t *bytes = s->memory[BYTES];
     const uint32_t *starts = s->memory[STARTS], *lengths = s->memory[LENGTHS];
     const qc_index *index = &text->token_index;
+    refs += at;
+    values += at;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *token = bytes + starts[i];
         uint64_t *key = keys + 2 * i;
@@ -242,8 +262,19 @@ static qc_status look_up_tokens(const qc_text *text, qc_scratch *s, size_t n, si
         hashes[i] = qc_hash_key(key[0], key[1], index->seed);
         PREFETCH(index->tags + qc_bucket(hashes[i], index->n_buckets) * QC_TAGS);
     }
-    for (size_t i = 0; i < n; i++)
-        refs[at + i] = find_token(text, keys + 2 * i, hashes[i], bytes + starts[i], lengths[i], values + at + i);
+    for (size_t i = 0; i < n; i++) {
+        refs[i] = candidate(index, hashes[i]);
+        PREFETCH(text->tokens + (refs[i] < MAYBE ? refs[i] : 0));
+    }
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t slot = refs[i];
+        const qc_token *token = text->tokens + (slot < MAYBE ? slot : 0);
+        const uint64_t *key = keys + 2 * i;
+        const int same = slot < MAYBE && token->key[0] == key[0] && token->key[1] == key[1] && lengths[i] <= 16;
+        values[i] = same ? token->value : QC_VALUE_NONE;
+        if (UNLIKELY(!same && slot != QC_NONE))
+            refs[i] = find_token(text, key, hashes[i], bytes + starts[i], lengths[i], values + i);
+    }
     return QC_DONE;
 }
 
@@ -258,25 +289,41 @@ static size_t drop_stop_words(uint32_t *refs, uint64_t *values, size_t from, siz
     return kept;
 }
 
-/* 2-grams of the adjacent references [0, n): into PAIR_REFS and PAIR_VALUES. */
+/* 2-grams of the adjacent references [0, n): into PAIR_REFS and PAIR_VALUES. Most are in no vocabulary, so each pass
+ * keeps a list of those that still may be. */
 static qc_status look_up_pairs(const qc_text *text, qc_scratch *s, size_t n) {
-    uint64_t *hashes = qc_grow(s, HASHES, (n + 1) * sizeof *hashes);
-    uint32_t *pair_refs = qc_grow(s, PAIR_REFS, (n + 64) * sizeof *pair_refs);
-    uint64_t *pair_values = qc_grow(s, PAIR_VALUES, (n + 64) * sizeof *pair_values);
-    if (!hashes || !pair_refs || !pair_values) return QC_NO_MEMORY;
+    uint64_t *hashes = room_for(s, HASHES, (n + 1) * sizeof *hashes);
+    uint32_t *left = room_for(s, STARTS, (n + 1) * sizeof *left); /* the tokens' bytes have served */
+    uint32_t *slots = room_for(s, LENGTHS, (n + 1) * sizeof *slots);
+    uint32_t *pair_refs = room_for(s, PAIR_REFS, (n + 64) * sizeof *pair_refs);
+    uint64_t *pair_values = room_for(s, PAIR_VALUES, (n + 64) * sizeof *pair_values);
+    if (!hashes || !left || !slots || !pair_refs || !pair_values) return QC_NO_MEMORY;
     const uint32_t *refs = s->memory[REFS];
     const qc_index *index = &text->pair_index;
+    size_t n_left = 0, n_known = 0;
     for (size_t i = 0; i + 1 < n; i++) {
         hashes[i] = qc_hash_pair((uint64_t)refs[i] << 32 | refs[i + 1], index->seed);
-        if (refs[i] != QC_NONE && refs[i + 1] != QC_NONE)
-            PREFETCH(index->tags + qc_bucket(hashes[i], index->n_buckets) * QC_TAGS);
+        PREFETCH(index->tags + qc_bucket(hashes[i], index->n_buckets) * QC_TAGS);
+        left[n_left] = (uint32_t)i;
+        n_left += (refs[i] != QC_NONE) & (refs[i + 1] != QC_NONE);
     }
-    for (size_t i = 0; i + 1 < n; i++) {
-        if (refs[i] == QC_NONE || refs[i + 1] == QC_NONE) {
-            pair_refs[i] = QC_NONE;
-            pair_values[i] = QC_VALUE_NONE;
+    memset(pair_refs, 0xFF, n * sizeof *pair_refs);
+    memset(pair_values, 0, n * sizeof *pair_values);
+    for (size_t k = 0; k < n_left; k++) {
+        const uint32_t i = left[k], slot = candidate(index, hashes[i]);
+        PREFETCH(text->pairs + (slot < MAYBE ? slot : 0));
+        left[n_known] = i;
+        slots[n_known] = slot;
+        n_known += slot != QC_NONE;
+    }
+    for (size_t k = 0; k < n_known; k++) {
+        const uint32_t i = left[k], slot = slots[k];
+        const uint64_t key = (uint64_t)refs[i] << 32 | refs[i + 1];
+        if (LIKELY(slot != MAYBE && text->pairs[slot].key == key)) {
+            pair_refs[i] = text->first_pair_ref + slot;
+            pair_values[i] = text->pairs[slot].value;
         } else {
-            pair_refs[i] = find_pair(text, (uint64_t)refs[i] << 32 | refs[i + 1], hashes[i], pair_values + i);
+            pair_refs[i] = find_pair(text, key, hashes[i], pair_values + i);
         }
     }
     return QC_DONE;
@@ -294,9 +341,9 @@ static int collector_room(qc_scratch *s, collector *c, size_t more) {
     const size_t room = c->n + more < 2 * c->room ? 2 * c->room : c->n + more;
     size_t capacity = 256;
     while (capacity < 2 * room) capacity *= 2;
-    uint32_t *refs = qc_grow(s, KEPT_REFS, 2 * (room + KEPT_PADDING) * sizeof *refs); /* refs, then counts */
-    c->values = qc_grow(s, KEPT, (room + KEPT_PADDING) * sizeof *c->values);
-    c->stamps = qc_grow(s, STAMPS, capacity * sizeof *c->stamps);
+    uint32_t *refs = room_for(s, KEPT_REFS, 2 * (room + KEPT_PADDING) * sizeof *refs); /* refs, then counts */
+    c->values = room_for(s, KEPT, (room + KEPT_PADDING) * sizeof *c->values);
+    c->stamps = room_for(s, STAMPS, capacity * sizeof *c->stamps);
     if (!refs || !c->values || !c->stamps) return -1;
     if (c->n) memmove(refs + room + KEPT_PADDING, refs + c->room + KEPT_PADDING, c->n * sizeof *refs);
     c->refs = refs;
@@ -377,16 +424,8 @@ static features collect_few(const qc_text *text, qc_scratch *s, size_t a, size_t
     const uint32_t again = repeats(refs, n_tokens);
     size_t n = 0;
     if (LIKELY(!again)) {
-        if (text->min_n == 1)
-            for (size_t i = 0; i < n_tokens; i++) {
-                kept[n] = values[i];
-                n += values[i] > QC_VALUE_STOP;
-            }
-        if (text->max_n > 1 && text->n_pairs)
-            for (size_t i = 0; i + 1 < n_tokens; i++) {
-                kept[n] = pair_values[i];
-                n += pair_values[i] > QC_VALUE_STOP;
-            }
+        if (text->min_n == 1) n = keep_terms(values, n_tokens, kept);
+        if (text->max_n > 1 && text->n_pairs && n_tokens > 1) n += keep_terms(pair_values, n_tokens - 1, kept + n);
         for (size_t i = n; i < n + KEPT_PADDING; i++) kept[i] = 0;
         return (features){kept, NULL, n};
     }
@@ -504,9 +543,9 @@ static qc_status run_long(const qc_text *text, qc_scratch *s, const qc_document 
 /* Documents in groups: their tokens are looked up together, so that cache misses overlap. */
 static qc_status run(const qc_text *text, qc_scratch *s, const qc_document *documents, size_t n, qc_result *r) {
     const int together = text->analyzer == QC_WORD && !text->hashing;
-    if (!qc_grow(s, PAIR_REFS, 64 * sizeof(uint32_t)) || !qc_grow(s, PAIR_VALUES, 64 * sizeof(uint64_t)) ||
-        !qc_grow(s, KEPT, (2 * MOST_REPEATS + KEPT_PADDING) * sizeof(uint64_t)) ||
-        !qc_grow(s, KEPT_REFS, 2 * (2 * MOST_REPEATS + 2 * KEPT_PADDING) * sizeof(uint32_t)))
+    if (!room_for(s, PAIR_REFS, 64 * sizeof(uint32_t)) || !room_for(s, PAIR_VALUES, 64 * sizeof(uint64_t)) ||
+        !room_for(s, KEPT, (2 * MOST_REPEATS + KEPT_PADDING) * sizeof(uint64_t)) ||
+        !room_for(s, KEPT_REFS, 2 * (2 * MOST_REPEATS + 2 * KEPT_PADDING) * sizeof(uint32_t)))
         return QC_NO_MEMORY;
     while (s->done < n) {
         size_t ends[GROUP_DOCUMENTS], n_group = 0, n_tokens = 0, n_bytes = 0;

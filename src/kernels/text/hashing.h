@@ -42,8 +42,8 @@ static qc_status collect_hashed(const qc_text *text, qc_scratch *s, collector *c
     const uint32_t *starts = s->memory[STARTS], *lengths = s->memory[LENGTHS];
     size_t total = 0;
     for (size_t i = 0; i < n; i++) total += lengths[i] + 1;
-    uint8_t *joined = qc_grow(s, BOUNDS, total + 16); /* the bounds have served */
-    uint32_t *at = qc_grow(s, REFS, (n + 1) * sizeof *at);
+    uint8_t *joined = room_for(s, BOUNDS, total + 16); /* the bounds have served */
+    uint32_t *at = room_for(s, REFS, (n + 1) * sizeof *at);
     if (!joined || !at || collector_room(s, c, n * (size_t)(text->max_n - text->min_n + 1))) return QC_NO_MEMORY;
     const uint8_t *bytes = s->memory[BYTES];
     uint32_t end = 0;

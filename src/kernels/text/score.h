@@ -18,6 +18,13 @@ static inline float value_weight(uint64_t value) {
     return weight;
 }
 
+static inline float power_of_two(int exponent) {
+    const uint32_t bits = (uint32_t)(exponent + 127) << 23;
+    float power;
+    memcpy(&power, &bits, 4);
+    return power;
+}
+
 static double tf64(const qc_text *text, int32_t count) {
     return text->sublinear ? 1.0 + qc_log((double)count) : (double)count;
 }
@@ -25,7 +32,7 @@ static double tf64(const qc_text *text, int32_t count) {
 /* Counts as floats in STEPS, zeros behind the last; NULL where all are 1. */
 static const float *term_frequencies(const qc_text *text, qc_scratch *s, const features *f, int *failed) {
     if (!f->counts) return NULL;
-    float *tf = qc_grow(s, STEPS, (f->n + KEPT_PADDING) * sizeof *tf);
+    float *tf = room_for(s, STEPS, (f->n + KEPT_PADDING) * sizeof *tf);
     if (!tf) {
         *failed = 1;
         return NULL;
@@ -116,7 +123,7 @@ static double fine_scores(const qc_text *text, const features *f, double *out) {
             for (size_t k = 0; k < width; k++) out[k] += x * (double)w[k];
         }
         steps += fabs(x);
-        source += fabs(tf) * (double)scale_of(high);
+        source += fabs(tf) * (double)scale_of(text->scale_base, high);
     }
     const double inverse = inverse_norm64(text, f), centre = text->centred ? out[width - 1] : 0.0;
     for (int k = 0; k < text->n_outputs; k++) out[k] = (out[k] + centre) * inverse + text->bias[k];
@@ -124,28 +131,42 @@ static double fine_scores(const qc_text *text, const features *f, double *out) {
                       source * (double)text->amplitude * (source_rounding(text, f->n) + ((double)f->n + 32.0) * TWO_TO_MINUS(52))) * 1.0001;
 }
 
-static void two_best(const double *scores, int n, int *best, double *first, double *second) {
-    *best = 0;
-    *first = -INFINITY;
-    *second = -INFINITY;
-    for (int k = 0; k < n; k++) {
-        if (scores[k] > *first) {
-            *second = *first;
-            *first = scores[k];
-            *best = k;
-        } else if (scores[k] > *second) {
-            *second = scores[k];
+/* Among the outputs that the hot plane leaves in play (`out` at least `least`) the best on the whole grid. All others are
+ * proved to be below the hot plane's best, so that a winner among these that is certified is certified against all. */
+static int label_fine(const qc_text *text, const features *f, const float *out, double least, double *x, uint8_t *plane) {
+    const size_t width = (size_t)text->width;
+    double steps = 0.0, source = 0.0;
+    for (size_t i = 0; i < f->n; i++) {
+        const uint32_t high = (uint32_t)(f->values[i] >> 32), row = high & ((1u << QC_ROW_BITS) - 1);
+        const double tf = f->counts ? tf64(text, f->counts[i]) : 1.0;
+        x[i] = tf * text->fine_scale[row];
+        steps += fabs(x[i]);
+        source += fabs(tf) * (double)scale_of(text->scale_base, high);
+    }
+    const double inverse = inverse_norm64(text, f);
+    double first = -INFINITY, second = -INFINITY;
+    int best = 0;
+    for (int k = 0; k < text->n_outputs; k++) {
+        if (!((double)out[k] >= least)) continue;
+        double sum = 0.0;
+        for (size_t i = 0; i < f->n; i++) {
+            const size_t entry = ((f->values[i] >> 32) & ((1u << QC_ROW_BITS) - 1)) * width + (size_t)k;
+            sum += x[i] * (text->fine16 ? (double)text->fine16[entry] : (double)text->fine32[entry]);
+        }
+        const double score = sum * inverse + text->bias[k];
+        if (score > first) {
+            second = first;
+            first = score;
+            best = k;
+        } else if (score > second) {
+            second = score;
         }
     }
-}
-
-static int label_fine(const qc_text *text, const features *f, double *scores, uint8_t *plane) {
-    int best;
-    double first, second;
-    const double bound = fine_scores(text, f, scores);
-    two_best(scores, text->n_outputs, &best, &first, &second);
-    const double rounding = (fabs(first) + fabs(second) + 2.0 * (double)text->bias_max) * TWO_TO_MINUS(22);
-    *plane = first - second > bound + rounding ? QC_FINE : QC_OPEN;
+    const double n = (double)f->n;
+    const double bound = inverse * (2.0 * text->fine_error * steps + source * (double)text->amplitude *
+                                    (source_rounding(text, f->n) + (n + 32.0) * TWO_TO_MINUS(52))) * 1.0001;
+    const double shown = fabs(first) + (second > -INFINITY ? fabs(second) : 0.0) + 2.0 * (double)text->bias_max;
+    *plane = first - second > bound + shown * TWO_TO_MINUS(22) ? QC_FINE : QC_OPEN;
     return best;
 }
 
@@ -153,31 +174,34 @@ static qc_status label_many(const qc_text *text, qc_scratch *s, const features *
     int failed = 0;
     const float *tf = term_frequencies(text, s, f, &failed);
     const size_t padded = (f->n + KEPT_PADDING) & ~(size_t)(KEPT_PADDING - 1);
-    /* one buffer: scores (doubles), outputs, steps as floats, rows, steps */
-    const size_t outputs = ((size_t)text->padded + 15) & ~(size_t)15;
-    uint8_t *memory = qc_grow(s, KEYS, outputs * 12 + padded * 10 + 64);
+    /* one buffer: terms of the fine plane (doubles), outputs, steps as floats, rows, steps */
+    const size_t outputs = (size_t)text->padded;
+    uint8_t *memory = room_for(s, KEYS, outputs * 4 + padded * 18 + 64);
     if (failed || !memory) return QC_NO_MEMORY;
-    double *scores = (double *)memory;
-    float *out = (float *)(scores + outputs), *q = out + outputs;
+    double *x = (double *)memory;
+    float *out = (float *)(x + padded), *q = out + outputs;
     uint32_t *rows = (uint32_t *)(q + padded);
     int16_t *steps = (int16_t *)(rows + padded);
     float norm, largest;
-    steps_many(f->values, tf, f->n, text->norm, q, rows, &norm, &largest);
+    steps_many(text, f->values, tf, f->n, q, rows, &norm, &largest);
     if (text->prefetch)
         for (size_t i = 0; i < f->n; i++)
             for (int k = 0; k < text->padded; k += 64) PREFETCH(text->hot + (size_t)rows[i] * (size_t)text->padded + k);
     /* largest * grid stays below 32767, and the sum of |steps| * 127 below 2^31 */
-    if (!(largest < 1e38f)) {
-        *label = label_fine(text, f, scores, plane);
+    if (!(largest < 1e38f)) { /* beyond the grid: nothing is ruled out */
+        for (int k = 0; k < text->padded; k++) out[k] = 0.0f;
+        *label = label_fine(text, f, out, -1.0, x, plane);
         return QC_DONE;
     }
-    int exponent;
-    frexpf(largest * (1.0f + 1.0f / 32768.0f), &exponent);
-    int shift = exponent < -100 ? 115 : 15 - exponent;
+    const float bumped = largest * (1.0f + 1.0f / 32768.0f);
+    uint32_t bits;
+    memcpy(&bits, &bumped, 4);
+    int shift = 141 - (int)(bits >> 23); /* 2^14 <= bumped * 2^shift < 2^15 */
     for (size_t most = 512; f->n > most; most *= 2) shift--;
-    const float grid = ldexpf(1.0f, shift);
+    shift = shift > 100 ? 100 : shift;
+    const float grid = power_of_two(shift), step = power_of_two(-shift);
     const int64_t total = to_steps(q, f->n, grid, steps);
-    const float inverse = inverse_norm(text->norm, norm), factor = inverse / grid;
+    const float inverse = inverse_norm(text->norm, norm), factor = inverse * step;
     dot_many(text, rows, steps, f->n, factor, out);
     int best;
     float first, second;
@@ -190,15 +214,15 @@ static qc_status label_many(const qc_text *text, qc_scratch *s, const features *
     *label = best;
     *plane = QC_HOT;
     if (LIKELY((double)first - (double)second > bound)) return QC_DONE;
-    *label = label_fine(text, f, scores, plane);
+    *label = label_fine(text, f, out, (double)first - bound, x, plane);
     return QC_DONE;
 }
 
 /* ---------------------------------------------------------------- results */
 
 static qc_status finish_counts(const qc_text *text, qc_scratch *s, const features *f, const uint32_t *refs, qc_result *r, size_t at) {
-    int64_t *columns = qc_grow(s, COLUMNS, (s->n_counts + f->n + 1) * sizeof *columns);
-    double *counts = qc_grow(s, COUNTS, (s->n_counts + f->n + 1) * sizeof *counts);
+    int64_t *columns = room_for(s, COLUMNS, (s->n_counts + f->n + 1) * sizeof *columns);
+    double *counts = room_for(s, COUNTS, (s->n_counts + f->n + 1) * sizeof *counts);
     if (!columns || !counts) return QC_NO_MEMORY;
     for (size_t i = 0; i < f->n; i++) {
         const uint32_t ref = refs[i];
@@ -219,7 +243,7 @@ static qc_status finish(const qc_text *text, qc_scratch *s, features f, const ui
         if (text->n_outputs == 1) {
             scores_one(text, &f, scores, r->bounds + at);
         } else {
-            wide = qc_grow(s, KEYS, (size_t)text->width * sizeof *wide);
+            wide = room_for(s, KEYS, (size_t)text->width * sizeof *wide);
             if (!wide) return QC_NO_MEMORY;
             double largest = 0.0;
             const double bound = fine_scores(text, &f, wide);

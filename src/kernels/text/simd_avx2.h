@@ -85,6 +85,15 @@ static inline uint32_t repeats(const uint32_t *refs, size_t n) {
     return mask;
 }
 
+static inline size_t keep_terms(const uint64_t *values, size_t n, uint64_t *kept) {
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++) {
+        kept[m] = values[i];
+        m += values[i] > QC_VALUE_STOP;
+    }
+    return m;
+}
+
 typedef struct {
     __m256 a, b; /* lanes 0-7, 8-15 */
 } lanes16;
@@ -154,16 +163,18 @@ static void sums_one(const uint64_t *values, const float *tf, size_t n, qc_norm 
     sums->count = lanes_sum(counts);
 }
 
-static inline __m256 steps_8(const uint64_t *values, __m256 t, float *q, uint32_t *rows) {
+static inline __m256 steps_8(__m256i base, const uint64_t *values, __m256 t, float *q, uint32_t *rows) {
     const __m256i high = _mm256_castps_si256(odd_floats(values));
-    const __m256 x = _mm256_mul_ps(t, _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_srli_epi32(high, 24), 23)));
+    const __m256 x = _mm256_mul_ps(t, _mm256_castsi256_ps(_mm256_add_epi32(base, _mm256_slli_epi32(_mm256_srli_epi32(high, 24), 20))));
     _mm256_storeu_ps(q, x);
     _mm256_storeu_si256((void *)rows, _mm256_and_si256(high, _mm256_set1_epi32((1 << QC_ROW_BITS) - 1)));
     return absolute_ps(x);
 }
 
-static void steps_many(const uint64_t *values, const float *tf, size_t n, qc_norm norm, float *q, uint32_t *rows, float *norm_sum,
+static void steps_many(const qc_text *text, const uint64_t *values, const float *tf, size_t n, float *q, uint32_t *rows, float *norm_sum,
                        float *largest) {
+    const qc_norm norm = text->norm;
+    const __m256i base = _mm256_set1_epi32((int)text->scale_base);
     const __m256 zero = _mm256_setzero_ps();
     lanes16 norms = {zero, zero};
     __m256 top = zero;
@@ -177,8 +188,8 @@ static void steps_many(const uint64_t *values, const float *tf, size_t n, qc_nor
             break;
         }
         const __m256 ta = tf_8(tf, i, n), tb = tf_8(tf, i + 8, n);
-        top = _mm256_max_ps(top, steps_8(values + i, ta, q + i, rows + i));
-        top = _mm256_max_ps(top, steps_8(values + i + 8, tb, q + i + 8, rows + i + 8));
+        top = _mm256_max_ps(top, steps_8(base, values + i, ta, q + i, rows + i));
+        top = _mm256_max_ps(top, steps_8(base, values + i + 8, tb, q + i + 8, rows + i + 8));
         norms.a = norm_step(norm, _mm256_mul_ps(ta, even_floats(values + i)), norms.a);
         norms.b = norm_step(norm, _mm256_mul_ps(tb, even_floats(values + i + 8)), norms.b);
     }

@@ -77,13 +77,23 @@ static inline uint32_t repeats(const uint32_t *refs, size_t n) {
     const __mmask16 known_b = _mm512_mask_cmpneq_epi32_mask(first_lanes(n - 16), b, none);
     mask |= (uint32_t)_mm512_mask_test_epi32_mask(known_b, _mm512_conflict_epi32(b), none) << 16;
     /* every rotation of a against b */
-    __m512i turned = a;
-    __mmask16 across = 0;
-    for (int i = 0; i < 16; i++) {
-        across |= _mm512_cmpeq_epi32_mask(turned, b);
-        turned = _mm512_alignr_epi32(turned, turned, 1);
-    }
+    __mmask16 across = _mm512_cmpeq_epi32_mask(a, b);
+#define TURN(i) across |= _mm512_cmpeq_epi32_mask(_mm512_alignr_epi32(a, a, i), b);
+    TURN(1) TURN(2) TURN(3) TURN(4) TURN(5) TURN(6) TURN(7) TURN(8)
+    TURN(9) TURN(10) TURN(11) TURN(12) TURN(13) TURN(14) TURN(15)
+#undef TURN
     return mask | (uint32_t)(across & known_b) << 16;
+}
+
+static inline size_t keep_terms(const uint64_t *values, size_t n, uint64_t *kept) {
+    size_t m = 0;
+    for (size_t i = 0; i < n; i += 8) {
+        const __m512i v = _mm512_loadu_si512(values + i);
+        const __mmask8 keep = _mm512_mask_cmpgt_epu64_mask((__mmask8)first_lanes(n - i), v, _mm512_set1_epi64(QC_VALUE_STOP));
+        _mm512_storeu_si512(kept + m, _mm512_maskz_compress_epi64(keep, v));
+        m += (size_t)_mm_popcnt_u32(keep);
+    }
+    return m;
 }
 
 static inline __m512 even_floats(const uint64_t *values) {
@@ -128,15 +138,17 @@ static void sums_one(const uint64_t *values, const float *tf, size_t n, qc_norm 
     sums->count = lanes_sum(counts);
 }
 
-static void steps_many(const uint64_t *values, const float *tf, size_t n, qc_norm norm, float *q, uint32_t *rows, float *norm_sum,
+static void steps_many(const qc_text *text, const uint64_t *values, const float *tf, size_t n, float *q, uint32_t *rows, float *norm_sum,
                        float *largest) {
+    const qc_norm norm = text->norm;
+    const __m512i base = _mm512_set1_epi32((int)text->scale_base);
     __m512 norms = _mm512_setzero_ps(), top = norms;
     const size_t padded = (n + LANES) & ~(size_t)(LANES - 1);
     for (size_t i = 0; i < padded; i += LANES) {
         const __mmask16 lanes = i < n ? first_lanes(n - i) : 0;
         const __m512 t = tf ? _mm512_maskz_loadu_ps(lanes, tf + i) : _mm512_maskz_mov_ps(lanes, _mm512_set1_ps(1.0f));
         const __m512i high = i < n ? odd_words(values + i) : _mm512_setzero_si512();
-        const __m512 scale = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_srli_epi32(high, 24), 23));
+        const __m512 scale = _mm512_castsi512_ps(_mm512_add_epi32(base, _mm512_slli_epi32(_mm512_srli_epi32(high, 24), 20)));
         const __m512 x = _mm512_mul_ps(t, scale);
         _mm512_storeu_ps(q + i, x);
         _mm512_storeu_si512(rows + i, _mm512_and_si512(high, _mm512_set1_epi32((1 << QC_ROW_BITS) - 1)));
@@ -221,26 +233,21 @@ static void dot_many(const qc_text *text, const uint32_t *rows, const int16_t *s
 }
 
 static void best_two(const float *out, int n, int *best, float *first, float *second) {
-    __m512 top = _mm512_set1_ps(-INFINITY), next = top;
-    for (int k = 0; k < n; k += 16) {
+    __m512 top = _mm512_loadu_ps(out), next = _mm512_set1_ps(-INFINITY);
+    __m512i at = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), place = at;
+    for (int k = 16; k < n; k += 16) {
         const __m512 x = _mm512_loadu_ps(out + k);
+        place = _mm512_add_epi32(place, _mm512_set1_epi32(16));
+        at = _mm512_mask_mov_epi32(at, _mm512_cmp_ps_mask(x, top, _CMP_GT_OQ), place);
         next = _mm512_max_ps(next, _mm512_min_ps(top, x));
         top = _mm512_max_ps(top, x);
     }
     const float a = _mm512_reduce_max_ps(top);
-    const __m512 every = _mm512_set1_ps(a);
+    const __mmask16 holds = _mm512_cmpeq_ps_mask(top, _mm512_set1_ps(a));
     /* the lane of the best gives its runner-up, the others their best: if two lanes share the best, it is its own second */
-    const __mmask16 holds = _mm512_cmpeq_ps_mask(top, every);
     *second = holds & (holds - 1) ? a : _mm512_reduce_max_ps(_mm512_mask_mov_ps(top, holds, next));
     *first = a;
-    *best = 0;
-    for (int k = 0; k < n; k += 16) {
-        const __mmask16 equal = _mm512_cmpeq_ps_mask(_mm512_loadu_ps(out + k), every);
-        if (equal) {
-            *best = k + (int)_tzcnt_u32(equal);
-            break;
-        }
-    }
+    *best = _mm512_mask_reduce_min_epi32(holds, at);
 }
 
 #endif

@@ -62,6 +62,15 @@ static inline uint32_t repeats(const uint32_t *refs, size_t n) {
     return mask;
 }
 
+static inline size_t keep_terms(const uint64_t *values, size_t n, uint64_t *kept) {
+    size_t m = 0;
+    for (size_t i = 0; i < n; i++) {
+        kept[m] = values[i];
+        m += values[i] > QC_VALUE_STOP;
+    }
+    return m;
+}
+
 static inline float lanes_sum(float *lanes) {
     for (int half = LANES / 2; half; half /= 2)
         for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
@@ -108,14 +117,15 @@ static void sums_one(const uint64_t *values, const float *tf, size_t n, qc_norm 
     sums->count = lanes_sum(counts);
 }
 
-static void steps_many(const uint64_t *values, const float *tf, size_t n, qc_norm norm, float *q, uint32_t *rows, float *norm_sum,
+static void steps_many(const qc_text *text, const uint64_t *values, const float *tf, size_t n, float *q, uint32_t *rows, float *norm_sum,
                        float *largest) {
+    const qc_norm norm = text->norm;
     float norms[LANES] = {0}, top = 0.0f;
     const size_t padded = (n + LANES) & ~(size_t)(LANES - 1);
     for (size_t i = 0; i < n; i++) {
         uint32_t high;
         const float idf = split(values[i], &high), t = tf ? tf[i] : 1.0f;
-        q[i] = t * scale_of(high);
+        q[i] = t * scale_of(text->scale_base, high);
         rows[i] = high & ((1u << QC_ROW_BITS) - 1);
         top = fabsf(q[i]) > top ? fabsf(q[i]) : top;
         norm_step(norm, t * idf, norms + i % LANES);

@@ -12,9 +12,9 @@ typedef struct {
     float count;    /* |tf| */
 } qc_sums;
 
-/* The scale of a row, 2^(exponent - 127), from the high half of a value: its exponent field is a float's. */
-static inline float scale_of(uint32_t high) {
-    const uint32_t bits = high >> 24 << 23;
+/* The scale of a row from the high half of a value: five bits of exponent, three of mantissa. */
+static inline float scale_of(uint32_t base, uint32_t high) {
+    const uint32_t bits = base + (high >> 24 << 20);
     float scale;
     memcpy(&scale, &bits, 4);
     return scale;

@@ -55,7 +55,7 @@ typedef struct {
 } qc_pair;
 
 /* value: float idf in the low half; in the high half a float weight (one
- * output), or stored row | scale exponent << 24 (several outputs). */
+ * output), or stored row | code of its scale << 24 (several outputs). */
 #define QC_VALUE_NONE 0u /* known, but no term */
 #define QC_VALUE_STOP 1u /* stop word */
 #define QC_ROW_BITS 24
@@ -99,7 +99,8 @@ typedef struct {
     int n_outputs;              /* 0: counts only; 1: weights stand in the values */
     int width, padded;          /* outputs with the centre; and rounded up to 16 */
     int centred;
-    const int8_t *hot;          /* [n_rows][padded]; the scale's exponent is in the value */
+    const int8_t *hot;          /* [n_rows][padded]; the code of its scale is in the value */
+    uint32_t scale_base;        /* scale = the float with the bits scale_base + (code << 20) */
     const int16_t *fine16;      /* [n_rows][width]: the whole grid ... */
     const int32_t *fine32;      /* ... in whichever width it is stored */
     const double *fine_scale;   /* [n_rows] the grid's step */
@@ -173,6 +174,11 @@ typedef struct {
  * -2: too many equal hashes (a made-up vocabulary). */
 int qc_text_build(qc_text *text, const qc_text_tables *tables);
 void qc_text_free(qc_text *text);
+/* The hot plane [n_rows][padded] of grid rows [n_rows][width] (int32 where wide, |entry| < 2^30, else int16) with grid steps
+ * 2^exponent, and each row's scale: 2^(base + codes / 8), the last three bits as a mantissa. Returns the spread: how far two
+ * errors of one row may be apart, in hot steps, the grid's own `error` (in its steps) included. */
+double qc_hot_plane(const void *fine, int wide, const int32_t *exponent, int base, double error, size_t n_rows, size_t width,
+                    size_t n_outputs, size_t padded, int8_t *hot, uint8_t *codes, double *least_step);
 void qc_scratch_free(qc_scratch *scratch);
 /* Buffer `which` with room for so many bytes, what it held kept, 64-byte aligned; NULL: no memory. */
 void *qc_grow(qc_scratch *scratch, int which, size_t bytes);
