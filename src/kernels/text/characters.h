@@ -73,7 +73,7 @@ static size_t lay_out(const qc_text *text, qc_scratch *s, size_t n_codes, size_t
 }
 
 static qc_status collect_characters(const qc_text *text, qc_scratch *s, collector *c, const qc_document *d, int64_t from,
-                                    int64_t to, size_t *carried, qc_result *r) {
+                                    int64_t to, size_t *carried, tally *seen) {
     size_t n_codes = 0;
     const qc_status status = lowered_codes(text, s, d, from, to, &n_codes);
     if (status) return status;
@@ -82,8 +82,8 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
     uint32_t *room = room_for(s, LENGTHS, most * sizeof *room);
     uint32_t *grams = room_for(s, PAIR_REFS, most * sizeof *grams);
     uint32_t *alive = room_for(s, BOUNDS, most * sizeof *alive);
-    uint64_t *hashes = room_for(s, HASHES, most * sizeof *hashes);
-    if (!refs || !room || !grams || !alive || !hashes) return QC_NO_MEMORY;
+    uint64_t *hashes = room_for(s, HASHES, most * sizeof *hashes), *keys = room_for(s, KEYS, most * sizeof *keys);
+    if (!keys || !refs || !room || !grams || !alive || !hashes) return QC_NO_MEMORY;
     const size_t n = lay_out(text, s, n_codes, at, refs, room);
     const qc_index *index = &text->pair_index;
     size_t n_alive = 0;
@@ -91,39 +91,56 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
         alive[n_alive] = (uint32_t)i;
         grams[n_alive] = refs[i];
         n_alive += refs[i] != QC_NONE;
+        seen->unknown += i >= at && refs[i] == QC_NONE;
     }
-    r->tokens += n - at;
-    r->unknown += n - n_alive;
-    if (collector_room(s, c, n_alive)) return QC_NO_MEMORY;
+    seen->symbols += n - at;
+    if (collector_room(s, c, n_alive * (size_t)text->max_n)) return QC_NO_MEMORY;
     if (text->min_n == 1)
         for (size_t k = 0; k < n_alive; k++) {
             const uint64_t value = text->tokens[grams[k]].value;
             if (alive[k] >= at && value > QC_VALUE_STOP) collect(c, grams[k], value, 1);
         }
     for (uint32_t length = 2; length <= (uint32_t)text->max_n && n_alive; length++) {
+        /* Three passes, as for tokens: what the text and the alphabet can continue; what the tags let pass; what is there. */
         size_t kept = 0;
-        for (size_t k = 0; k < n_alive; k++) { /* those that the text and the alphabet can continue */
+        for (size_t k = 0; k < n_alive; k++) {
             const uint32_t i = alive[k], follow = room[i] & ~(1u << 31);
             const uint32_t last = follow >= length ? refs[i + length - 1] : QC_NONE;
             const uint64_t key = (uint64_t)grams[k] << 32 | last;
+            keys[kept] = key;
             hashes[kept] = qc_hash_pair(key, index->seed);
             alive[kept] = i;
-            grams[kept] = grams[k];
             PREFETCH(index->tags + qc_bucket(hashes[kept], index->n_buckets) * QC_TAGS);
             kept += last != QC_NONE;
         }
         n_alive = kept;
         kept = 0;
-        if (collector_room(s, c, n_alive)) return QC_NO_MEMORY;
         for (size_t k = 0; k < n_alive; k++) {
-            const uint32_t i = alive[k];
-            uint64_t value;
-            const uint32_t ref = find_pair(text, (uint64_t)grams[k] << 32 | refs[i + length - 1], hashes[k], &value);
-            if (ref == QC_NONE) continue;
+            const uint32_t slot = candidate(index, hashes[k]);
+            PREFETCH(text->pairs + (slot < MAYBE ? slot : 0));
+            alive[kept] = alive[k];
+            keys[kept] = keys[k];
+            hashes[kept] = hashes[k];
+            grams[kept] = slot;
+            kept += slot != QC_NONE;
+        }
+        n_alive = kept;
+        kept = 0;
+        for (size_t k = 0; k < n_alive; k++) {
+            const uint32_t i = alive[k], slot = grams[k];
+            uint64_t value = QC_VALUE_NONE;
+            uint32_t ref;
+            if (LIKELY(slot != MAYBE && text->pairs[slot].key == keys[k])) {
+                ref = text->first_pair_ref + slot;
+                value = text->pairs[slot].value;
+            } else {
+                ref = find_pair(text, keys[k], hashes[k], &value);
+                if (ref == QC_NONE) continue;
+            }
             alive[kept] = i;
             grams[kept++] = ref;
             const int whole = (room[i] >> 31) && (room[i] & ~(1u << 31)) == length;
-            if (i + length > at && value > QC_VALUE_STOP && ((int)length >= text->min_n || whole)) collect(c, ref, value, 1);
+            if (LIKELY(i + length > at && value > QC_VALUE_STOP && ((int)length >= text->min_n || whole))) collect(c, ref, value, 1);
         }
         n_alive = kept;
     }

@@ -62,13 +62,18 @@ typedef struct {
 
 /* Features of a document that is collected piece by piece. */
 typedef struct {
-    uint64_t *stamps; /* ref << 32 | position, ~0: free */
+    uint32_t *places; /* hash of a reference -> position + 1, 0: free */
     size_t capacity;
     uint32_t *refs;
     uint64_t *values;
     int32_t *counts;
     size_t n, room;
 } collector;
+
+/* Symbols of a document, and those that the vocabulary does not hold. */
+typedef struct {
+    uint64_t symbols, unknown;
+} tally;
 
 /* ------------------------------------------------------------- look-ups */
 
@@ -199,7 +204,7 @@ static qc_status tokenize(const qc_text *text, qc_scratch *s, const qc_document 
                           size_t *n_tokens, size_t *n_bytes) {
     const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
     const size_t n = (size_t)(to - from);
-    uint8_t *bytes = room_for(s, BYTES, *n_bytes + (d->ascii ? n : 4 * n) + 256);
+    uint8_t *bytes = room_for(s, BYTES, *n_bytes + (d->ascii ? 2 * n : 4 * n) + 256);
     uint32_t *bounds = room_for(s, BOUNDS, (n + 160) * sizeof *bounds);
     uint32_t *starts = room_for(s, STARTS, (*n_tokens + n / 2 + 80) * sizeof *starts);
     uint32_t *lengths = room_for(s, LENGTHS, (*n_tokens + n / 2 + 80) * sizeof *lengths);
@@ -207,7 +212,8 @@ static qc_status tokenize(const qc_text *text, qc_scratch *s, const qc_document 
     const uint8_t *data = (const uint8_t *)d->data + from * d->kind;
     const uint32_t base = (uint32_t)*n_bytes, minimum = (uint32_t)text->minimum;
     size_t found, used, kept = *n_tokens;
-    if (d->ascii) {
+    /* Where NUL may stand in a token it takes two bytes, which the ASCII way doesn't write. */
+    if (d->ascii && !(chars->ascii_lower[0] & 0x80 && memchr(data, 0, n))) {
         found = words_ascii(chars, data, n, bytes + base, bounds);
         kept = keep_long(bounds, found, base, minimum, starts, lengths, kept);
         used = (n + 63) & ~(size_t)63;
@@ -331,48 +337,46 @@ static qc_status look_up_pairs(const qc_text *text, qc_scratch *s, size_t n) {
 
 /* ------------------------------------------------------------ collecting */
 
-static size_t stamp_slot(uint32_t ref, size_t capacity) {
-    return ((uint64_t)ref * QC_MIX_A >> 32) & (capacity - 1);
-}
+static inline size_t first_place(uint32_t ref, size_t capacity) { return (uint32_t)(ref * 0x9E3779B1u) >> 12 & (capacity - 1); }
 
-/* Room for so many more features; the table stays at most half full. */
+/* Room for so many more features; the table stays at most a quarter full, so that most look at one place. */
 static int collector_room(qc_scratch *s, collector *c, size_t more) {
     if (c->n + more <= c->room) return 0;
     const size_t room = c->n + more < 2 * c->room ? 2 * c->room : c->n + more;
     size_t capacity = 256;
-    while (capacity < 2 * room) capacity *= 2;
+    while (capacity < 4 * room && capacity < (size_t)1 << 31) capacity *= 2;
     uint32_t *refs = room_for(s, KEPT_REFS, 2 * (room + KEPT_PADDING) * sizeof *refs); /* refs, then counts */
     c->values = room_for(s, KEPT, (room + KEPT_PADDING) * sizeof *c->values);
-    c->stamps = room_for(s, STAMPS, capacity * sizeof *c->stamps);
-    if (!refs || !c->values || !c->stamps) return -1;
+    c->places = room_for(s, STAMPS, capacity * sizeof *c->places);
+    if (!refs || !c->values || !c->places) return -1;
     if (c->n) memmove(refs + room + KEPT_PADDING, refs + c->room + KEPT_PADDING, c->n * sizeof *refs);
     c->refs = refs;
     c->counts = (int32_t *)(refs + room + KEPT_PADDING);
     c->room = room;
     c->capacity = capacity;
-    memset(c->stamps, 0xFF, capacity * sizeof *c->stamps);
+    memset(c->places, 0, capacity * sizeof *c->places);
     for (size_t i = 0; i < c->n; i++) {
-        size_t slot = stamp_slot(c->refs[i], capacity);
-        while (c->stamps[slot] != UINT64_MAX) slot = (slot + 1) & (capacity - 1);
-        c->stamps[slot] = (uint64_t)c->refs[i] << 32 | i;
+        size_t place = first_place(c->refs[i], capacity);
+        while (c->places[place]) place = (place + 1) & (capacity - 1);
+        c->places[place] = (uint32_t)i + 1;
     }
     return 0;
 }
 
+/* Whether a feature is new is hard to predict, so the usual case (its own place, free or held by it) has no branch. */
 static inline void collect(collector *c, uint32_t ref, uint64_t value, int32_t count) {
-    size_t slot = stamp_slot(ref, c->capacity);
-    for (;; slot = (slot + 1) & (c->capacity - 1)) {
-        const uint64_t stamp = c->stamps[slot];
-        if (stamp == UINT64_MAX) break;
-        if ((uint32_t)(stamp >> 32) == ref) {
-            c->counts[(uint32_t)stamp] += count;
-            return;
-        }
+    size_t place = first_place(ref, c->capacity);
+    uint32_t held = c->places[place];
+    while (UNLIKELY(held && c->refs[held - 1] != ref)) {
+        place = (place + 1) & (c->capacity - 1);
+        held = c->places[place];
     }
-    c->stamps[slot] = (uint64_t)ref << 32 | c->n;
-    c->refs[c->n] = ref;
-    c->values[c->n] = value;
-    c->counts[c->n++] = count;
+    const size_t at = held ? held - 1 : c->n;
+    c->places[place] = (uint32_t)at + 1;
+    c->refs[at] = ref;
+    c->values[at] = value;
+    c->counts[at] = (held ? c->counts[at] : 0) + count;
+    c->n += !held;
 }
 
 static features collected(const qc_text *text, collector *c) {
@@ -501,13 +505,14 @@ static int64_t end_of_slice(const qc_text *text, const qc_chars *chars, const qc
 static qc_status run_long(const qc_text *text, qc_scratch *s, const qc_document *d, qc_result *r, size_t at) {
     const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
     collector c = {0};
+    tally seen = {0, 0};
     size_t carried = 0;
     if (collector_room(s, &c, 64)) return QC_NO_MEMORY;
     for (int64_t from = 0, to; from < d->length; from = to) {
         to = text->hashing ? d->length : end_of_slice(text, chars, d, from);
         qc_status status;
         if (text->analyzer != QC_WORD) {
-            status = collect_characters(text, s, &c, d, from, to, &carried, r);
+            status = collect_characters(text, s, &c, d, from, to, &carried, &seen);
             if (status) return status;
             continue;
         }
@@ -515,7 +520,8 @@ static qc_status run_long(const qc_text *text, qc_scratch *s, const qc_document 
         status = tokenize(text, s, d, from, to, &n, &n_bytes);
         if (status) return status;
         if (text->hashing) {
-            status = collect_hashed(text, s, &c, r, n);
+            status = collect_hashed(text, s, &c, n);
+            seen.symbols += n;
             if (status) return status;
             continue;
         }
@@ -523,8 +529,8 @@ static qc_status run_long(const qc_text *text, qc_scratch *s, const qc_document 
         if (status) return status;
         uint32_t *refs = s->memory[REFS];
         uint64_t *values = s->memory[VALUES];
-        r->tokens += n;
-        for (size_t i = 0; i < n; i++) r->unknown += refs[carried + i] == QC_NONE;
+        seen.symbols += n;
+        for (size_t i = 0; i < n; i++) seen.unknown += refs[carried + i] == QC_NONE;
         size_t end = carried + n;
         if (text->has_stop_words) end = drop_stop_words(refs, values, carried, end);
         if (text->max_n > 1 && text->n_pairs) {
@@ -537,6 +543,8 @@ static qc_status run_long(const qc_text *text, qc_scratch *s, const qc_document 
         memmove(values, values + end - keep, keep * sizeof *values);
         carried = keep;
     }
+    r->tokens += seen.symbols;
+    r->unknown += seen.unknown;
     return finish(text, s, collected(text, &c), c.refs, r, at);
 }
 
@@ -545,7 +553,7 @@ static qc_status run(const qc_text *text, qc_scratch *s, const qc_document *docu
     const int together = text->analyzer == QC_WORD && !text->hashing;
     if (!room_for(s, PAIR_REFS, 64 * sizeof(uint32_t)) || !room_for(s, PAIR_VALUES, 64 * sizeof(uint64_t)) ||
         !room_for(s, KEPT, (2 * MOST_REPEATS + KEPT_PADDING) * sizeof(uint64_t)) ||
-        !room_for(s, KEPT_REFS, 2 * (2 * MOST_REPEATS + 2 * KEPT_PADDING) * sizeof(uint32_t)))
+        !room_for(s, KEPT_REFS, 2 * (2 * MOST_REPEATS + KEPT_PADDING) * sizeof(uint32_t)))
         return QC_NO_MEMORY;
     while (s->done < n) {
         size_t ends[GROUP_DOCUMENTS], n_group = 0, n_tokens = 0, n_bytes = 0;

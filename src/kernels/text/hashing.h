@@ -24,8 +24,7 @@ static uint32_t murmur3(const uint8_t *p, size_t length) {
 }
 
 /* Tokens [0, n) of one document; its token classes hold neither NUL nor surrogates. */
-static qc_status collect_hashed(const qc_text *text, qc_scratch *s, collector *c, qc_result *r, size_t n) {
-    r->tokens += n;
+static qc_status collect_hashed(const qc_text *text, qc_scratch *s, collector *c, size_t n) {
     if (text->has_stop_words) {
         const qc_status status = look_up_tokens(text, s, n, 0);
         if (status) return status;

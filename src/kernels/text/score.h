@@ -83,7 +83,7 @@ static qc_status label_one(const qc_text *text, qc_scratch *s, const features *f
     const double bound =
         inverse * ((double)sums.count * (text->weight_error + text->weight_amplitude * source_rounding(text, f->n)) +
                    (double)sums.absolute * (n + 32.0) * TWO_TO_MINUS(24)) *
-            1.0001 +
+            (1.0001 + n * TWO_TO_MINUS(23)) +
         (fabs(dot) + fabs(text->bias[0])) * (n + 64.0) * TWO_TO_MINUS(24);
     *label = score > 0.0;
     *plane = fabs(score) > bound ? QC_HOT : QC_OPEN;
