@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.artifact import bits, idf, planes, strings, trie
+from quantcore.artifact import bits, idf, planes, repeats, strings, trie
 from quantcore.artifact._fail import invalid, newer
 from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import inflate, unshuffle
@@ -186,21 +186,21 @@ class Decoder:
         self.charge(count)
         return np.unpackbits(data, count=count, bitorder="little").view(np.bool_).reshape(shape)
 
-    def _again(self, dtype: Any, back: Any) -> Array:
+    def _again(self, dtype: Any, dims: Any, values: Any, back: Any) -> Array:
+        shape = _shape(dims)
+        new = None if values is None else self._inner(values, ("pool", "own", "int"))
         steps = self._integers(back)
-        if dtype != "u4" or steps.dtype.kind != "u" or len(steps) >= 1 << 31:
-            raise invalid("back references need dtype u4 and counts")
+        if dtype not in DTYPES or dtype[0] not in "iu" or (new is not None and (new.ndim != 1 or new.dtype != np.dtype(dtype))):
+            raise invalid(f"back references to integers of dtype {dtype!r}")
+        if steps.dtype.kind != "u" or len(steps) >= 1 << 31 or math.prod(shape) != len(steps):
+            raise invalid(f"{len(steps)} back references do not fill the shape {shape}")
+        count = int(np.count_nonzero(steps == 0))
+        if count - 1 > np.iinfo(dtype).max if new is None else count != len(new):
+            raise invalid(f"{count} new values do not fit")
         self.charge(16 * len(steps))
-        source = np.arange(len(steps), dtype=np.int32)
-        if (steps > source).any():
-            raise invalid("a back reference points before the start")
-        value = np.cumsum(steps == 0, dtype=np.uint32) - np.uint32(1)
-        source -= steps.astype(np.int32)
-        # each round doubles how far a reference reaches
-        while not np.array_equal(further := source[source], source):
-            source = further
-        result: Array = value[source]
-        return result
+        found = repeats.numbers(steps)
+        result: Array = found.astype(f"<{dtype}") if new is None else new[found]
+        return result.reshape(shape)
 
     def _idf(self, kind: Any, top: Any, counts: Any, off: Any) -> Array:
         if kind not in ("f4", "f8") or type(top) is not int or not 0 < top < 1 << 31:
@@ -327,7 +327,7 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "int": (Decoder._int, 5),
     "planes": (Decoder._planes, 6),
     "bool": (Decoder._bool, 2),
-    "again": (Decoder._again, 2),
+    "again": (Decoder._again, 4),
     "idf": (Decoder._idf, 4),
     "text": (Decoder._text, 3),
     "ucs4": (Decoder._ucs4, 2),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.artifact import bits, idf, planes, strings, trie
+from quantcore.artifact import bits, idf, planes, repeats, strings, trie
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
 from quantcore.plan.vocabulary import Vocabulary
@@ -135,10 +135,8 @@ class Encoder:
                 nodes.append(["planes", _name(array), p.low, self._ints(p.group), p.high, p.packed, self._ints(p.wide)])
         else:
             nodes += _int_nodes(array, _name(array))
-        if array.ndim == 1 and array.dtype == np.uint32:
-            back = _back(array)
-            if back is not None:
-                nodes.append(["again", "u4", self._ints(back)])
+        if 64 <= array.size == max(array.shape, default=0):
+            nodes += self._repeats(array.reshape(-1), list(array.shape))
         return nodes
 
     def _text(self, texts: list[str], array: Array | None) -> Any:
@@ -147,6 +145,15 @@ class Encoder:
         if array is not None and strings.too_wide(len(texts), array.itemsize // 4, len(data)):
             return _wide(array)
         return ["text", None if array is None else array.itemsize // 4, self._ints(lengths), data]
+
+    def _repeats(self, flat: Array, dims: list[int]) -> list[Any]:
+        back = repeats.distances(flat)
+        new = flat[back == 0]
+        if len(new) == len(flat) or len(flat) >= 1 << 31:
+            return []
+        plain = np.array_equal(new, np.arange(len(new)))
+        values = [None] if plain else [new, *_int_nodes(new, _name(new))]
+        return [["again", _name(flat), dims, min(values, key=self._cost), self._ints(back)]] if values else []
 
     def _ints(self, values: Array) -> Any:
         """A node for integers whose dtype is free: the narrowest that holds them."""
@@ -192,16 +199,6 @@ def _int_nodes(array: Array, name: str) -> list[Any]:
 def _wide(array: Array) -> Any:
     raw = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return ["ucs4", list(array.shape), raw.reshape(-1).view("<u4").reshape(array.size, array.itemsize // 4)]
-
-
-def _back(array: Array) -> Array | None:
-    """How far back each value stood last (0: it is new), where new values come as 0, 1, 2, ..."""
-    order = np.argsort(array, kind="stable")
-    repeats = np.concatenate([[False], np.diff(array[order]) == 0])[: len(array)]
-    back = np.zeros(len(array), np.int64)
-    back[order[repeats]] = order[repeats] - order[np.flatnonzero(repeats) - 1]
-    new = array[back == 0]
-    return back if np.array_equal(new, np.arange(len(new))) and len(new) < len(array) else None
 
 
 def _idf_ranks(value: dict[str, Any]) -> Array | None:

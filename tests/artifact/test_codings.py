@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from quantcore.artifact import bits, idf, planes, strings, trie
+from quantcore.artifact import bits, idf, planes, repeats, strings, trie
 from quantcore.artifact.deflate import compress, compress_parts, inflate
 from quantcore.errors import ArtifactError
 from quantcore.plan import Vocabulary
@@ -83,6 +83,24 @@ def test_planes_refuse():
     big = planes.Planes([12], np.array([0], U8), np.array([[100]], np.int8), np.zeros(12, U8), np.zeros(0, np.int64))
     with pytest.raises(ArtifactError):
         planes.join_planes(big, "i2")
+
+
+@given(st.lists(st.integers(0, 5), max_size=40))
+def test_repeats(values):
+    array = np.array(values, np.int16)
+    back = repeats.distances(array)
+    assert array[back == 0][repeats.numbers(back)].tolist() == values
+
+
+def test_repeats_over_blocks():
+    array = np.random.default_rng(0).zipf(1.3, 50_000).clip(max=30_000)
+    back = repeats.distances(array)
+    assert np.array_equal(array[back == 0][repeats.numbers(back)], array)
+
+
+def test_repeats_refuse():
+    with pytest.raises(ArtifactError):
+        repeats.numbers(np.array([0, 2], U8))
 
 
 @given(st.sets(st.text(min_size=1, max_size=30), max_size=30))
