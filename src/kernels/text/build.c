@@ -39,12 +39,13 @@ static int new_index(qc_index *index, size_t n) {
 
 /* A free slot for the hash: its number, or -2. */
 static int64_t insert(qc_index *index, uint64_t hash) {
-    uint64_t bucket = qc_bucket(hash, index->n_buckets);
+    const uint64_t place = qc_place(hash, index->n_buckets);
+    uint64_t bucket = place >> 16;
     for (int chain = 0; chain < LONGEST_CHAIN; chain++) {
         uint16_t *tags = index->tags + bucket * QC_TAGS;
         for (int i = 0; i < QC_TAGS; i++)
             if (!tags[i]) {
-                tags[i] = qc_tag(hash);
+                tags[i] = (uint16_t)place;
                 return (int64_t)(bucket * QC_TAGS) + i;
             }
         if (++bucket == index->n_buckets) bucket = 0;
@@ -63,13 +64,13 @@ static void token_key(const uint8_t *bytes, uint32_t length, uint64_t seed, uint
 
 /* The slot of a token that is there already (stop words are inserted first), or -1. */
 static int64_t find_token(const qc_text *text, const uint64_t key[2], const uint8_t *bytes, uint32_t length) {
-    const uint64_t hash = qc_hash_key(key[0], key[1], text->token_index.seed);
-    uint64_t bucket = qc_bucket(hash, text->token_index.n_buckets);
+    const uint64_t place = qc_place(qc_hash_key(key[0], key[1], text->token_index.seed), text->token_index.n_buckets);
+    uint64_t bucket = place >> 16;
     for (;;) {
         const uint16_t *tags = text->token_index.tags + bucket * QC_TAGS;
         for (int i = 0; i < QC_TAGS && tags[i]; i++) {
             const qc_token *token = text->tokens + bucket * QC_TAGS + i;
-            if (tags[i] == qc_tag(hash) && token->key[0] == key[0] && token->key[1] == key[1] &&
+            if (tags[i] == (uint16_t)place && token->key[0] == key[0] && token->key[1] == key[1] &&
                 (length <= 16 || !memcmp(text->long_tokens + token->record + 4, bytes, length)))
                 return (int64_t)(bucket * QC_TAGS) + i;
         }
@@ -167,10 +168,12 @@ static int build_once(qc_text *text, const qc_text_tables *t, uint64_t seed, uin
     if (new_index(&text->pair_index, t->n_pairs)) return -1;
     const uint64_t slots = text->token_index.n_buckets * QC_TAGS, pair_slots = text->pair_index.n_buckets * QC_TAGS;
     if (slots + pair_slots >= QC_NONE || long_bytes >= QC_NONE) return -1;
-    text->tokens = allocate(slots * sizeof(qc_token));
-    text->pairs = allocate(pair_slots * sizeof(qc_pair));
+    /* One entry more than slots: look-ups may read the one behind the last bucket before they know better. */
+    text->tokens = allocate((slots + 1) * sizeof(qc_token));
+    text->pairs = allocate((pair_slots + 1) * sizeof(qc_pair));
     text->long_tokens = malloc(long_bytes);
     if (!text->tokens || !text->pairs || !text->long_tokens) return -1;
+    for (uint64_t i = 0; i <= pair_slots; i++) text->pairs[i].key = UINT64_MAX; /* no pair of references: 0 is one */
     if (t->with_columns && t->n_pairs) {
         text->pair_column = malloc(pair_slots * sizeof(uint32_t));
         if (!text->pair_column) return -1;

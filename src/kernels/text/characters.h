@@ -82,8 +82,8 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
     uint32_t *room = room_for(s, LENGTHS, most * sizeof *room);
     uint32_t *grams = room_for(s, PAIR_REFS, most * sizeof *grams);
     uint32_t *alive = room_for(s, BOUNDS, most * sizeof *alive);
-    uint64_t *hashes = room_for(s, HASHES, most * sizeof *hashes), *keys = room_for(s, KEYS, most * sizeof *keys);
-    if (!keys || !refs || !room || !grams || !alive || !hashes) return QC_NO_MEMORY;
+    uint64_t *places = room_for(s, HASHES, most * sizeof *places), *keys = room_for(s, KEYS, most * sizeof *keys);
+    if (!keys || !refs || !room || !grams || !alive || !places) return QC_NO_MEMORY;
     const size_t n = lay_out(text, s, n_codes, at, refs, room);
     const qc_index *index = &text->pair_index;
     size_t n_alive = 0;
@@ -108,21 +108,21 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
             const uint32_t last = follow >= length ? refs[i + length - 1] : QC_NONE;
             const uint64_t key = (uint64_t)grams[k] << 32 | last;
             keys[kept] = key;
-            hashes[kept] = qc_hash_pair(key, index->seed);
+            places[kept] = qc_place(qc_hash_pair(key, index->seed), index->n_buckets);
             alive[kept] = i;
-            PREFETCH(index->tags + qc_bucket(hashes[kept], index->n_buckets) * QC_TAGS);
+            PREFETCH(index->tags + (places[kept] >> 16) * QC_TAGS);
             kept += last != QC_NONE;
         }
         n_alive = kept;
         kept = 0;
         for (size_t k = 0; k < n_alive; k++) {
-            const uint32_t slot = candidate(index, hashes[k]);
-            PREFETCH(text->pairs + (slot < MAYBE ? slot : 0));
+            const uint64_t slot = quick_slot(index->tags, places[k]);
+            PREFETCH(text->pairs + (uint32_t)slot);
             alive[kept] = alive[k];
             keys[kept] = keys[k];
-            hashes[kept] = hashes[k];
-            grams[kept] = slot;
-            kept += slot != QC_NONE;
+            places[kept] = places[k];
+            grams[kept] = (uint32_t)slot;
+            kept += slot >> 32;
         }
         n_alive = kept;
         kept = 0;
@@ -130,11 +130,11 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
             const uint32_t i = alive[k], slot = grams[k];
             uint64_t value = QC_VALUE_NONE;
             uint32_t ref;
-            if (LIKELY(slot != MAYBE && text->pairs[slot].key == keys[k])) {
+            if (LIKELY(text->pairs[slot].key == keys[k])) {
                 ref = text->first_pair_ref + slot;
                 value = text->pairs[slot].value;
             } else {
-                ref = find_pair(text, keys[k], hashes[k], &value);
+                ref = find_pair(text, keys[k], places[k], &value);
                 if (ref == QC_NONE) continue;
             }
             alive[kept] = i;

@@ -5,7 +5,8 @@
  *   load_key(bytes, length, key)               up to 16 bytes, zero padded
  *   match_tags(tags, tag)                      bit per equal tag of a bucket of 32
  *   repeats(refs, n)                           bit per ref (n <= 32) that stood earlier; QC_NONE never does
- *   keep_terms(values, n, kept)                those of terms, in order; may read and write 8 values too many
+ *   equal_refs(refs, n, ref)                   bit per equal ref (n <= 32)
+ *   keep_terms(values, n, kept)                those of terms, in order, n <= 32; bit per term; may write 8 values too many
  *   sums_one(text, values, counts, n, sums)    one output: the five sums of a document
  *   steps_many(...), dot_many(...)             several outputs: counts on an integer grid, integer dot products
  *
@@ -24,17 +25,27 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define PREFETCH(p) __builtin_prefetch(p)
+#define NOINLINE __attribute__((noinline))
 #define FIRST_BIT(x) ((uint32_t)__builtin_ctz(x))
+#define FIRST_BIT_64(x) ((uint64_t)__builtin_ctzll(x))
+#define COUNT_BITS(x) ((uint32_t)__builtin_popcount(x))
 #else
 #include <intrin.h>
 #define LIKELY(x) (x)
 #define UNLIKELY(x) (x)
 #define PREFETCH(p) ((void)(p))
+#define NOINLINE __declspec(noinline)
 static inline uint32_t FIRST_BIT(uint32_t x) {
     unsigned long i;
     _BitScanForward(&i, x);
     return i;
 }
+static inline uint64_t FIRST_BIT_64(uint64_t x) {
+    unsigned long i;
+    _BitScanForward64(&i, x);
+    return i;
+}
+#define COUNT_BITS(x) __popcnt(x)
 #endif
 
 enum {
@@ -57,6 +68,7 @@ static inline void *room_for(qc_scratch *s, int which, size_t bytes) {
 typedef struct {
     uint64_t *values;
     int32_t *counts; /* NULL: all 1 */
+    float *tf;       /* the counts' (sublinear) frequencies, NULL: not known yet */
     size_t n;
 } features;
 
@@ -83,12 +95,13 @@ static inline int same_long(const qc_text *text, const qc_token *token, const ui
     return stored == length && !memcmp(text->long_tokens + token->record + 4, bytes, length);
 }
 
-static inline uint32_t find_token(const qc_text *text, const uint64_t key[2], uint64_t hash, const uint8_t *bytes,
-                                  uint32_t length, uint64_t *value) {
-    uint64_t bucket = qc_bucket(hash, text->token_index.n_buckets);
+/* The whole search, for what the quick one leaves open. */
+static NOINLINE uint32_t find_token(const qc_text *text, const uint64_t key[2], uint64_t place, const uint8_t *bytes,
+                                    uint32_t length, uint64_t *value) {
+    uint64_t bucket = place >> 16;
     for (;;) {
         const uint16_t *tags = text->token_index.tags + bucket * QC_TAGS;
-        for (uint32_t mask = match_tags(tags, qc_tag(hash)); mask; mask &= mask - 1) {
+        for (uint32_t mask = match_tags(tags, (uint16_t)place); mask; mask &= mask - 1) {
             const uint32_t slot = (uint32_t)(bucket * QC_TAGS) + FIRST_BIT(mask);
             const qc_token *token = text->tokens + slot;
             if (LIKELY(token->key[0] == key[0] && token->key[1] == key[1]) &&
@@ -104,11 +117,11 @@ static inline uint32_t find_token(const qc_text *text, const uint64_t key[2], ui
     return QC_NONE;
 }
 
-static inline uint32_t find_pair(const qc_text *text, uint64_t key, uint64_t hash, uint64_t *value) {
-    uint64_t bucket = qc_bucket(hash, text->pair_index.n_buckets);
+static NOINLINE uint32_t find_pair(const qc_text *text, uint64_t key, uint64_t place, uint64_t *value) {
+    uint64_t bucket = place >> 16;
     for (;;) {
         const uint16_t *tags = text->pair_index.tags + bucket * QC_TAGS;
-        for (uint32_t mask = match_tags(tags, qc_tag(hash)); mask; mask &= mask - 1) {
+        for (uint32_t mask = match_tags(tags, (uint16_t)place); mask; mask &= mask - 1) {
             const uint32_t slot = (uint32_t)(bucket * QC_TAGS) + FIRST_BIT(mask);
             if (LIKELY(text->pairs[slot].key == key)) {
                 *value = text->pairs[slot].value;
@@ -236,50 +249,53 @@ static qc_status tokenize(const qc_text *text, qc_scratch *s, const qc_document 
 
 /* -------------------------------------------------------- token look-ups */
 
-/* The first slot of the hash's bucket whose tag fits (its entry on the way to the cache), or QC_NONE. A full bucket
- * without one may have spilled: MAYBE sends the key through the whole search. */
-#define MAYBE (QC_NONE - 1)
-static inline uint32_t candidate(const qc_index *index, uint64_t hash) {
-    const uint64_t bucket = qc_bucket(hash, index->n_buckets);
-    const uint16_t *tags = index->tags + bucket * QC_TAGS;
-    const uint32_t mask = match_tags(tags, qc_tag(hash));
-    const uint32_t slot = (uint32_t)(bucket * QC_TAGS) + FIRST_BIT(mask | 1u << 31);
-    return mask ? slot : tags[QC_TAGS - 1] ? MAYBE : QC_NONE;
+/* The quick look: the first slot of the bucket whose tag fits. Without one it is the slot behind the bucket: a look at its
+ * entry does no harm, and saves a branch that nothing could predict. Bit 32 says that the search may have to go on: a tag
+ * fits, or the bucket is full and may have spilled. */
+#define GO_ON ((uint64_t)1 << 32)
+static inline uint64_t quick_slot(const uint16_t *all_tags, uint64_t place) {
+    const uint64_t bucket = place >> 16;
+    const uint16_t *tags = all_tags + bucket * QC_TAGS;
+    const uint32_t mask = match_tags(tags, (uint16_t)place);
+    return (bucket * QC_TAGS + FIRST_BIT_64((uint64_t)mask | (uint64_t)1 << 32)) | (uint64_t)((mask | tags[QC_TAGS - 1]) != 0) << 32;
 }
 
 /* References and values of tokens [0, n) into REFS and VALUES, from position `at` on. Three passes, so that the misses of
  * many tokens overlap: hashes, then tags, then entries. */
 static qc_status look_up_tokens(const qc_text *text, qc_scratch *s, size_t n, size_t at) {
     uint64_t *keys = room_for(s, KEYS, (2 * n + 2) * sizeof *keys);
-    uint64_t *hashes = room_for(s, HASHES, (n + at + 1) * sizeof *hashes);
+    uint64_t *places = room_for(s, HASHES, (2 * n + at + 1) * sizeof *places), *slots = places + n;
     uint32_t *refs = room_for(s, REFS, (n + at + 64) * sizeof *refs);
     uint64_t *values = room_for(s, VALUES, (n + at + 64) * sizeof *values);
-    if (!keys || !hashes || !refs || !values) return QC_NO_MEMORY;
+    if (!keys || !places || !refs || !values) return QC_NO_MEMORY;
     const uint8_t *bytes = s->memory[BYTES];
     const uint32_t *starts = s->memory[STARTS], *lengths = s->memory[LENGTHS];
-    const qc_index *index = &text->token_index;
+    const uint16_t *tags = text->token_index.tags;
+    const qc_token *tokens = text->tokens;
+    const uint64_t seed = text->token_index.seed, n_buckets = text->token_index.n_buckets;
     refs += at;
     values += at;
     for (size_t i = 0; i < n; i++) {
-        const uint8_t *token = bytes + starts[i];
+        const uint32_t length = lengths[i];
         uint64_t *key = keys + 2 * i;
-        if (LIKELY(lengths[i] <= 16)) load_key(token, lengths[i], key);
-        else qc_long_key(token, lengths[i], index->seed, key);
-        hashes[i] = qc_hash_key(key[0], key[1], index->seed);
-        PREFETCH(index->tags + qc_bucket(hashes[i], index->n_buckets) * QC_TAGS);
+        if (LIKELY(length <= 16)) load_key(bytes + starts[i], length, key);
+        else qc_long_key(bytes + starts[i], length, seed, key);
+        places[i] = qc_place(qc_hash_key(key[0], key[1], seed), n_buckets);
+        PREFETCH(tags + (places[i] >> 16) * QC_TAGS);
     }
     for (size_t i = 0; i < n; i++) {
-        refs[i] = candidate(index, hashes[i]);
-        PREFETCH(text->tokens + (refs[i] < MAYBE ? refs[i] : 0));
+        slots[i] = quick_slot(tags, places[i]);
+        PREFETCH(tokens + (uint32_t)slots[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        const uint32_t slot = refs[i];
-        const qc_token *token = text->tokens + (slot < MAYBE ? slot : 0);
+        const uint64_t slot = slots[i];
+        const qc_token *token = tokens + (uint32_t)slot;
         const uint64_t *key = keys + 2 * i;
-        const int same = slot < MAYBE && token->key[0] == key[0] && token->key[1] == key[1] && lengths[i] <= 16;
-        values[i] = same ? token->value : QC_VALUE_NONE;
-        if (UNLIKELY(!same && slot != QC_NONE))
-            refs[i] = find_token(text, key, hashes[i], bytes + starts[i], lengths[i], values + i);
+        const uint64_t differs = (token->key[0] ^ key[0]) | (token->key[1] ^ key[1]) | (lengths[i] > 16);
+        const uint64_t mask = (uint64_t)(differs != 0) - 1; /* all ones where equal */
+        refs[i] = (uint32_t)slot | ~(uint32_t)mask;
+        values[i] = token->value & mask;
+        if (UNLIKELY(differs && slot & GO_ON)) refs[i] = find_token(text, key, places[i], bytes + starts[i], lengths[i], values + i);
     }
     return QC_DONE;
 }
@@ -298,38 +314,41 @@ static size_t drop_stop_words(uint32_t *refs, uint64_t *values, size_t from, siz
 /* 2-grams of the adjacent references [0, n): into PAIR_REFS and PAIR_VALUES. Most are in no vocabulary, so each pass
  * keeps a list of those that still may be. */
 static qc_status look_up_pairs(const qc_text *text, qc_scratch *s, size_t n) {
-    uint64_t *hashes = room_for(s, HASHES, (n + 1) * sizeof *hashes);
+    uint64_t *places = room_for(s, HASHES, (2 * n + 1) * sizeof *places), *slots = places + n;
     uint32_t *left = room_for(s, STARTS, (n + 1) * sizeof *left); /* the tokens' bytes have served */
-    uint32_t *slots = room_for(s, LENGTHS, (n + 1) * sizeof *slots);
     uint32_t *pair_refs = room_for(s, PAIR_REFS, (n + 64) * sizeof *pair_refs);
     uint64_t *pair_values = room_for(s, PAIR_VALUES, (n + 64) * sizeof *pair_values);
-    if (!hashes || !left || !slots || !pair_refs || !pair_values) return QC_NO_MEMORY;
+    if (!places || !left || !pair_refs || !pair_values) return QC_NO_MEMORY;
     const uint32_t *refs = s->memory[REFS];
-    const qc_index *index = &text->pair_index;
+    const uint16_t *tags = text->pair_index.tags;
+    const qc_pair *pairs = text->pairs;
+    const uint64_t seed = text->pair_index.seed, n_buckets = text->pair_index.n_buckets;
     size_t n_left = 0, n_known = 0;
     for (size_t i = 0; i + 1 < n; i++) {
-        hashes[i] = qc_hash_pair((uint64_t)refs[i] << 32 | refs[i + 1], index->seed);
-        PREFETCH(index->tags + qc_bucket(hashes[i], index->n_buckets) * QC_TAGS);
+        const uint64_t key = (uint64_t)refs[i] << 32 | refs[i + 1];
+        places[n_left] = qc_place(qc_hash_pair(key, seed), n_buckets);
         left[n_left] = (uint32_t)i;
+        PREFETCH(tags + (places[n_left] >> 16) * QC_TAGS);
         n_left += (refs[i] != QC_NONE) & (refs[i + 1] != QC_NONE);
     }
     memset(pair_refs, 0xFF, n * sizeof *pair_refs);
     memset(pair_values, 0, n * sizeof *pair_values);
     for (size_t k = 0; k < n_left; k++) {
-        const uint32_t i = left[k], slot = candidate(index, hashes[i]);
-        PREFETCH(text->pairs + (slot < MAYBE ? slot : 0));
-        left[n_known] = i;
+        const uint64_t slot = quick_slot(tags, places[k]);
+        PREFETCH(pairs + (uint32_t)slot);
+        left[n_known] = left[k];
+        places[n_known] = places[k];
         slots[n_known] = slot;
-        n_known += slot != QC_NONE;
+        n_known += slot >> 32;
     }
     for (size_t k = 0; k < n_known; k++) {
-        const uint32_t i = left[k], slot = slots[k];
+        const uint32_t i = left[k], slot = (uint32_t)slots[k];
         const uint64_t key = (uint64_t)refs[i] << 32 | refs[i + 1];
-        if (LIKELY(slot != MAYBE && text->pairs[slot].key == key)) {
+        if (LIKELY(pairs[slot].key == key)) {
             pair_refs[i] = text->first_pair_ref + slot;
-            pair_values[i] = text->pairs[slot].value;
+            pair_values[i] = pairs[slot].value;
         } else {
-            pair_refs[i] = find_pair(text, key, hashes[i], pair_values + i);
+            pair_refs[i] = find_pair(text, key, places[k], pair_values + i);
         }
     }
     return QC_DONE;
@@ -379,8 +398,17 @@ static inline void collect(collector *c, uint32_t ref, uint64_t value, int32_t c
     c->n += !held;
 }
 
+static double tf64(const qc_text *text, int32_t count) {
+    return text->sublinear ? 1.0 + qc_log((double)count) : (double)count;
+}
+
+static inline float frequency(const qc_text *text, int32_t count) {
+    if (!text->sublinear) return (float)count;
+    return count < QC_LOG_TABLE ? text->log_table[count] : (float)tf64(text, count);
+}
+
 static features collected(const qc_text *text, collector *c) {
-    features f = {c->values, c->counts, c->n};
+    features f = {c->values, c->counts, NULL, c->n};
     for (size_t i = c->n; i < c->n + KEPT_PADDING; i++) c->values[i] = 0, c->counts[i] = 0;
     if (text->binary) f.counts = NULL;
     return f;
@@ -408,7 +436,7 @@ static int collect_words(const qc_text *text, qc_scratch *s, collector *c, size_
             const uint32_t last = refs[i + n - 1];
             if (longer[i] != QC_NONE && last != QC_NONE) {
                 const uint64_t key = (uint64_t)longer[i] << 32 | last;
-                longer[i] = find_pair(text, key, qc_hash_pair(key, text->pair_index.seed), &value);
+                longer[i] = find_pair(text, key, qc_place(qc_hash_pair(key, text->pair_index.seed), text->pair_index.n_buckets), &value);
             } else {
                 longer[i] = QC_NONE;
             }
@@ -421,51 +449,39 @@ static int collect_words(const qc_text *text, qc_scratch *s, collector *c, size_
  * both its tokens do, so that usually one comparison of the tokens tells that all counts are 1. */
 static features collect_few(const qc_text *text, qc_scratch *s, size_t a, size_t b) {
     const uint32_t *refs = (uint32_t *)s->memory[REFS] + a, *pair_refs = (uint32_t *)s->memory[PAIR_REFS] + a;
-    const uint64_t *values = (uint64_t *)s->memory[VALUES] + a, *pair_values = (uint64_t *)s->memory[PAIR_VALUES] + a;
+    uint64_t *values = (uint64_t *)s->memory[VALUES] + a, *pair_values = (uint64_t *)s->memory[PAIR_VALUES] + a;
     uint64_t *kept = s->memory[KEPT];
-    int32_t *counts = (int32_t *)((uint32_t *)s->memory[KEPT_REFS]);
-    const size_t n_tokens = b - a;
+    const size_t n_tokens = b - a, n_pairs = text->max_n > 1 && text->n_pairs && n_tokens > 1 ? n_tokens - 1 : 0;
     const uint32_t again = repeats(refs, n_tokens);
-    size_t n = 0;
-    if (LIKELY(!again)) {
-        if (text->min_n == 1) n = keep_terms(values, n_tokens, kept);
-        if (text->max_n > 1 && text->n_pairs && n_tokens > 1) n += keep_terms(pair_values, n_tokens - 1, kept + n);
-        for (size_t i = n; i < n + KEPT_PADDING; i++) kept[i] = 0;
-        return (features){kept, NULL, n};
-    }
-    int32_t token_counts[MOST_REPEATS], pair_counts[MOST_REPEATS];
-    for (int i = 0; i < MOST_REPEATS; i++) token_counts[i] = pair_counts[i] = 1;
-    for (uint32_t mask = again; mask; mask &= mask - 1) {
-        const uint32_t i = FIRST_BIT(mask);
-        uint32_t first = 0;
-        while (refs[first] != refs[i]) first++;
-        token_counts[first]++;
-        token_counts[i] = 0;
-    }
-    if (text->min_n == 1)
-        for (size_t i = 0; i < n_tokens; i++) {
-            kept[n] = values[i];
-            counts[n] = token_counts[i];
-            n += values[i] > QC_VALUE_STOP && token_counts[i];
-        }
-    if (text->max_n > 1 && text->n_pairs) {
+    uint32_t pairs_again = 0;
+    if (again & again >> 1 && n_pairs)
         for (uint32_t mask = again & again >> 1; mask; mask &= mask - 1) {
             const uint32_t i = FIRST_BIT(mask);
-            uint32_t first = 0;
-            if (pair_refs[i] == QC_NONE) continue;
-            while (pair_refs[first] != pair_refs[i]) first++;
-            if (first == i) continue;
-            pair_counts[first]++;
-            pair_counts[i] = 0;
+            if (pair_refs[i] != QC_NONE && FIRST_BIT(equal_refs(pair_refs, n_pairs, pair_refs[i])) < i) pairs_again |= 1u << i;
         }
-        for (size_t i = 0; i + 1 < n_tokens; i++) {
-            kept[n] = pair_values[i];
-            counts[n] = pair_counts[i];
-            n += pair_values[i] > QC_VALUE_STOP && pair_counts[i];
-        }
+    for (uint32_t mask = again; mask; mask &= mask - 1) values[FIRST_BIT(mask)] = QC_VALUE_NONE;
+    for (uint32_t mask = pairs_again; mask; mask &= mask - 1) pair_values[FIRST_BIT(mask)] = QC_VALUE_NONE;
+    const uint32_t terms = text->min_n == 1 ? keep_terms(values, n_tokens, kept) : 0;
+    const size_t n_terms = COUNT_BITS(terms);
+    const uint32_t pair_terms = n_pairs ? keep_terms(pair_values, n_pairs, kept + n_terms) : 0;
+    const size_t n = n_terms + COUNT_BITS(pair_terms);
+    for (size_t i = n; i < n + KEPT_PADDING; i++) kept[i] = 0;
+    if (!again || text->binary) return (features){kept, NULL, NULL, n};
+    int32_t *counts = s->memory[KEPT_REFS];
+    float *tf = s->memory[STEPS];
+    for (size_t i = 0; i < n; i++) counts[i] = 1, tf[i] = 1.0f; /* 1 + ln(1) is 1, too */
+    for (size_t i = n; i < n + KEPT_PADDING; i++) counts[i] = 0, tf[i] = 0.0f;
+    for (uint32_t mask = again; mask; mask &= mask - 1) {
+        const uint32_t i = FIRST_BIT(mask), first = FIRST_BIT(equal_refs(refs, n_tokens, refs[i]));
+        const uint32_t at = COUNT_BITS(terms & ((1u << first) - 1));
+        if (terms >> first & 1) tf[at] = frequency(text, ++counts[at]);
     }
-    for (size_t i = n; i < n + KEPT_PADDING; i++) kept[i] = 0, counts[i] = 0;
-    return (features){kept, text->binary ? NULL : counts, n};
+    for (uint32_t mask = pairs_again; mask; mask &= mask - 1) {
+        const uint32_t i = FIRST_BIT(mask), first = FIRST_BIT(equal_refs(pair_refs, n_pairs, pair_refs[i]));
+        const size_t at = n_terms + COUNT_BITS(pair_terms & ((1u << first) - 1));
+        if (pair_terms >> first & 1) tf[at] = frequency(text, ++counts[at]);
+    }
+    return (features){kept, counts, tf, n};
 }
 
 #include "kernels/text/hashing.h"
@@ -551,7 +567,7 @@ static qc_status run_long(const qc_text *text, qc_scratch *s, const qc_document 
 /* Documents in groups: their tokens are looked up together, so that cache misses overlap. */
 static qc_status run(const qc_text *text, qc_scratch *s, const qc_document *documents, size_t n, qc_result *r) {
     const int together = text->analyzer == QC_WORD && !text->hashing;
-    if (!room_for(s, PAIR_REFS, 64 * sizeof(uint32_t)) || !room_for(s, PAIR_VALUES, 64 * sizeof(uint64_t)) ||
+    if (!room_for(s, STEPS, (2 * MOST_REPEATS + KEPT_PADDING) * sizeof(float)) || !room_for(s, PAIR_REFS, 64 * sizeof(uint32_t)) || !room_for(s, PAIR_VALUES, 64 * sizeof(uint64_t)) ||
         !room_for(s, KEPT, (2 * MOST_REPEATS + KEPT_PADDING) * sizeof(uint64_t)) ||
         !room_for(s, KEPT_REFS, 2 * (2 * MOST_REPEATS + KEPT_PADDING) * sizeof(uint32_t)))
         return QC_NO_MEMORY;

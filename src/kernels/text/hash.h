@@ -27,12 +27,10 @@ static inline uint64_t qc_hash_key(uint64_t k0, uint64_t k1, uint64_t seed) {
 
 static inline uint64_t qc_hash_pair(uint64_t key, uint64_t seed) { return qc_mix(key ^ seed, QC_MIX_A); }
 
-static inline uint64_t qc_bucket(uint64_t hash, uint64_t n_buckets) { return ((hash >> 32) * n_buckets) >> 32; }
-
-/* 0 marks a free slot. */
-static inline uint16_t qc_tag(uint64_t hash) {
-    uint16_t tag = (uint16_t)hash;
-    return tag ? tag : 1;
+/* Where a hash belongs: bucket << 16 | tag. Tag 0 marks a free slot. */
+static inline uint64_t qc_place(uint64_t hash, uint64_t n_buckets) {
+    const uint64_t bucket = ((hash >> 32) * n_buckets) >> 32, tag = hash & 0xFFFF;
+    return bucket << 16 | (tag + (tag == 0));
 }
 
 /* Key of a token above 16 bytes: the top byte of k1 is 0xFF, which no UTF-8 holds. */

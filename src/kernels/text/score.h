@@ -25,23 +25,15 @@ static inline float power_of_two(int exponent) {
     return power;
 }
 
-static double tf64(const qc_text *text, int32_t count) {
-    return text->sublinear ? 1.0 + qc_log((double)count) : (double)count;
-}
-
 /* Counts as floats in STEPS, zeros behind the last; NULL where all are 1. */
 static const float *term_frequencies(const qc_text *text, qc_scratch *s, const features *f, int *failed) {
-    if (!f->counts) return NULL;
+    if (!f->counts || f->tf) return f->tf;
     float *tf = room_for(s, STEPS, (f->n + KEPT_PADDING) * sizeof *tf);
     if (!tf) {
         *failed = 1;
         return NULL;
     }
-    for (size_t i = 0; i < f->n; i++) {
-        const int32_t count = f->counts[i];
-        if (!text->sublinear) tf[i] = (float)count;
-        else tf[i] = count < QC_LOG_TABLE ? text->log_table[count] : (float)tf64(text, count);
-    }
+    for (size_t i = 0; i < f->n; i++) tf[i] = frequency(text, f->counts[i]);
     for (size_t i = f->n; i < f->n + KEPT_PADDING; i++) tf[i] = 0.0f;
     return tf;
 }

@@ -85,13 +85,22 @@ static inline uint32_t repeats(const uint32_t *refs, size_t n) {
     return mask;
 }
 
-static inline size_t keep_terms(const uint64_t *values, size_t n, uint64_t *kept) {
+static inline uint32_t equal_refs(const uint32_t *refs, size_t n, uint32_t ref) {
+    uint32_t mask = 0;
+    for (size_t i = 0; i < n; i++) mask |= (uint32_t)(refs[i] == ref) << i;
+    return mask;
+}
+
+static inline uint32_t keep_terms(const uint64_t *values, size_t n, uint64_t *kept) {
+    uint32_t terms = 0;
     size_t m = 0;
     for (size_t i = 0; i < n; i++) {
+        const uint32_t term = values[i] > QC_VALUE_STOP;
         kept[m] = values[i];
-        m += values[i] > QC_VALUE_STOP;
+        terms |= term << i;
+        m += term;
     }
-    return m;
+    return terms;
 }
 
 typedef struct {

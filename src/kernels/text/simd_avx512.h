@@ -85,15 +85,21 @@ static inline uint32_t repeats(const uint32_t *refs, size_t n) {
     return mask | (uint32_t)(across & known_b) << 16;
 }
 
-static inline size_t keep_terms(const uint64_t *values, size_t n, uint64_t *kept) {
-    size_t m = 0;
+static inline uint32_t equal_refs(const uint32_t *refs, size_t n, uint32_t ref) {
+    const __m512i r = _mm512_set1_epi32((int)ref);
+    const uint32_t mask = _mm512_cmpeq_epi32_mask(_mm512_loadu_si512(refs), r) | (uint32_t)_mm512_cmpeq_epi32_mask(_mm512_loadu_si512(refs + 16), r) << 16;
+    return _bzhi_u32(mask, (uint32_t)n);
+}
+
+static inline uint32_t keep_terms(const uint64_t *values, size_t n, uint64_t *kept) {
+    uint32_t terms = 0;
     for (size_t i = 0; i < n; i += 8) {
         const __m512i v = _mm512_loadu_si512(values + i);
         const __mmask8 keep = _mm512_mask_cmpgt_epu64_mask((__mmask8)first_lanes(n - i), v, _mm512_set1_epi64(QC_VALUE_STOP));
-        _mm512_storeu_si512(kept + m, _mm512_maskz_compress_epi64(keep, v));
-        m += (size_t)_mm_popcnt_u32(keep);
+        _mm512_storeu_si512(kept + _mm_popcnt_u32(terms), _mm512_maskz_compress_epi64(keep, v));
+        terms |= (uint32_t)keep << i;
     }
-    return m;
+    return terms;
 }
 
 static inline __m512 even_floats(const uint64_t *values) {
