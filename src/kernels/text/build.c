@@ -1,5 +1,4 @@
 /* Builds the tables of a text model; ISA-neutral. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -267,7 +266,7 @@ static double hot_step(int64_t largest, int *octave, int *eighths) {
             code = 0;                                                                                                \
         }                                                                                                            \
         const double inverse = 1.0 / step, share = octave ? 1.0 + 2.0 * (error - 0.5) : 2.0 * error;                 \
-        const double own = octave > 2 || code == 0 ? 1.0 + 2.0 * error * inverse : share;                            \
+        const double own = octave > 2 || code == 0 ? 1.0001 + 2.0 * error * inverse : share;                         \
         spread = own > spread ? own : spread;                                                                        \
         least = step < least ? step : least;                                                                         \
         codes[i] = (uint8_t)code;                                                                                    \
@@ -275,7 +274,13 @@ static double hot_step(int64_t largest, int *octave, int *eighths) {
         if (octave <= 2 && !eighths && code) { /* half up: remainders from -2^(h-1) to 2^(h-1) - 1 */                \
             for (size_t k = 0; k < n_outputs; k++) out[k] = (int8_t)((row[k] + (1 << octave >> 1)) >> octave);       \
         } else {                                                                                                     \
-            for (size_t k = 0; k < n_outputs; k++) out[k] = (int8_t)floor((double)row[k] * inverse + 0.5);           \
+            const float by = (float)inverse; /* adding 1.5 * 2^23 rounds to the nearest integer, in the low bits */ \
+            for (size_t k = 0; k < n_outputs; k++) {                                                                 \
+                const float sum = (float)row[k] * by + 12582912.0f;                                                  \
+                uint32_t bits;                                                                                       \
+                memcpy(&bits, &sum, 4);                                                                              \
+                out[k] = (int8_t)(bits & 0xFF);                                                                      \
+            }                                                                                                        \
         }                                                                                                            \
         memset(out + n_outputs, 0, padded - n_outputs);                                                              \
     }
