@@ -18,8 +18,8 @@ from quantcore.native import registry
 from quantcore.plan import INPUT, Csr, Op, Plan
 from quantcore.plan.ops import ArgMax, Linear, MultiLabel, PlanarLinear, Text, TfIdf, Threshold
 from quantcore.reference import FUNCTIONS, inputs
-from quantcore.reference import run as run_reference
 from quantcore.reference.planar import planar_bound
+from quantcore.reference.text import decode
 from quantcore.runtime import intervals, text
 
 __all__ = ["Executor", "cold_plan", "settle_cold"]
@@ -50,7 +50,8 @@ class Executor:
     """
 
     def __init__(self, plan: Plan, *, native: bool = True, settle: Settle | None = None) -> None:
-        self.plan = plan
+        self.reader = _reader(plan)
+        self.plan = plan if self.reader is None else _of_contents(plan)
         self.settle = settle
         self.module = registry.door("text") if native and plan.input == "text" else None
         self.reasons: dict[int, str] = {}
@@ -66,7 +67,7 @@ class Executor:
         if self.module is None or chain is None:
             return None
         op, scores, decision = chain
-        reason = text.obstacle(op, scores)
+        reason = text.obstacle(op, scores) if self.reader is None else "documents are read from files"
         if reason is not None:
             self.reasons[self.plan.outputs["predict"]] = reason
             return None
@@ -119,10 +120,10 @@ class Executor:
     def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each is proved to be the source's."""
         if self.fused is not None:
-            positions, planes = self.fused.labels(X)
+            documents = X if isinstance(X, list | tuple) else self._input(X)  # a generator can be read only once
+            positions, planes = self.fused.labels(documents)
             chain = self._chain()
-            classes = text.class_array(chain[2]) if chain else np.empty(0)
-            labels, documents = classes[positions], list(X) if not isinstance(X, list | tuple) else X
+            labels = (text.class_array(chain[2]) if chain else np.empty(0))[positions]
         else:
             labels, planes, documents = self._predict(X)
         rows = np.flatnonzero(planes == OPEN)
@@ -151,9 +152,9 @@ class Executor:
                 total[name] += count
         return total
 
-    def value_at(self, position: int, X: Any) -> Any:
-        """The result of the op at a position (``INPUT``: the input, checked)."""
-        return self._evaluate(position, self._input(X)).value
+    def value_at(self, position: int, rows: Any) -> Any:
+        """The result of the op at a position, for rows that have been checked."""
+        return self._evaluate(position, rows).value
 
     def _predict(self, X: Any) -> tuple[NDArray[Any], NDArray[np.uint8], Any]:
         given = self._input(X)
@@ -170,7 +171,7 @@ class Executor:
         if self.plan.input == "text":
             found = inputs.documents(X)
             inputs.require_rows(len(found))
-            return found
+            return found if self.reader is None else [decode(self.reader, document) for document in found]
         return inputs.matrix(X, self.plan.n_features_in or 0, self.plan.feature_names_in)
 
     def _evaluate(self, position: int, given: Any, known: dict[int, _Value] | None = None) -> _Value:
@@ -226,6 +227,17 @@ class Executor:
         return "float32" if float32 else "float64"
 
 
+def _reader(plan: Plan) -> Text | None:
+    """How documents are read where the source takes files or their names: once, since several planes may look at them."""
+    found = [op for op in plan.ops if isinstance(op, Text)]
+    same = len({(op.source, op.encoding, op.decode_error) for op in found}) == 1
+    return found[0] if same and found[0].source != "content" else None
+
+
+def _of_contents(plan: Plan) -> Plan:
+    return replace(plan, ops=tuple(replace(op, source="content") if isinstance(op, Text) else op for op in plan.ops))
+
+
 def cold_plan(plan: Plan) -> Plan | None:
     """The source's own arithmetic, from the cold planes: None where the Plan lacks them."""
     ops: list[Op] = []
@@ -251,8 +263,11 @@ def settle_cold(plan: Plan) -> Settle | None:
     if cold is None:
         return None
 
-    def settle(rows: list[Any], positions: list[int]) -> NDArray[Any]:
-        return np.asarray(run_reference(cold, rows, "predict"))
+    executor = Executor(cold, native=False)
+
+    def settle(rows: Any, positions: list[int]) -> NDArray[Any]:
+        # The rows have been checked: a matrix is no longer what the caller passed.
+        return np.asarray(executor.value_at(cold.outputs["predict"], rows))
 
     return settle
 

@@ -20,7 +20,6 @@ Interval = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 # Far more than any link rounds: a handful of operations, each within an ulp.
 _SLACK = {"float64": 2.0**-40, "float32": 2.0**-16}
-_MONOTONE = ("Ramp", "Log")
 
 
 def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | None:
@@ -34,14 +33,17 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
         In what the source computes.
     """
     slack = _SLACK[dtype]
-    if isinstance(op, ops.Average):
-        return _widened(FUNCTIONS["Average"](op, [a[0] for a in arguments]), FUNCTIONS["Average"](op, [a[1] for a in arguments]), slack)
+    if isinstance(op, ops.Average | ops.Concat):
+        a, b = (FUNCTIONS[op.kind](op, list(ends)) for ends in zip(*arguments, strict=True))
+        return _widened(np.minimum(a, b), np.maximum(a, b), slack)
     low, high = arguments[0]
     function = FUNCTIONS[op.kind] if op.kind in FUNCTIONS else None
     if function is None:
         return None
     if isinstance(op, ops.Take):
         return function(op, low), function(op, high)
+    if isinstance(op, ops.Log):
+        low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)  # no probability is negative, whatever the slack says
     if isinstance(op, ops.Sigmoid | ops.Isotonic | ops.Ramp | ops.Log):
         # Monotone in each entry, rising or falling: the ends of the result are among the results of the ends.
         a, b = function(op, low), function(op, high)
@@ -73,9 +75,11 @@ def _widened(low: NDArray[np.float64], high: NDArray[np.float64], slack: float) 
 
 
 def _softmax(op: Any, low: NDArray[np.float64], high: NDArray[np.float64], slack: float) -> Interval:
+    # A logarithm is the difference of a score and a sum: what they round, it keeps, however small it is itself.
+    lost = 0.0 if isinstance(op, ops.Softmax) else slack * (1.0 + np.abs(low).max(axis=1) + np.abs(high).max(axis=1))[:, None]
     if op.paired != "no":
         a, b = FUNCTIONS[op.kind](op, low), FUNCTIONS[op.kind](op, high)
-        return _widened(np.minimum(a, b), np.maximum(a, b), slack)
+        return _widened(np.minimum(a, b) - lost, np.maximum(a, b) + lost, slack)
     least, most = np.empty_like(low), np.empty_like(high)
     falling = isinstance(op, ops.Softmax) and op.scale < 0
     if falling:
@@ -85,7 +89,7 @@ def _softmax(op: Any, low: NDArray[np.float64], high: NDArray[np.float64], slack
         own_low, own_high = high.copy(), low.copy()
         own_low[:, k], own_high[:, k] = low[:, k], high[:, k]
         least[:, k], most[:, k] = FUNCTIONS[op.kind](op, own_low)[:, k], FUNCTIONS[op.kind](op, own_high)[:, k]
-    return _widened(least, most, slack)
+    return _widened(least - lost, most + lost, slack)
 
 
 def _normalized(low: NDArray[Any], high: NDArray[Any], slack: float) -> Interval:
