@@ -49,11 +49,15 @@ class Contender:
             raise RuntimeError(f"the process ended with status {self._process.wait()}: {self._process.args}")
         return json.loads(line)
 
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
     def __enter__(self) -> Contender:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self._process.communicate()
+        self.close()
 
 
 def measure(contenders: dict[str, Contender], rounds: int) -> dict[str, dict[str, list[float]]]:
