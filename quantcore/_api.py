@@ -132,8 +132,8 @@ def predict(model: Model | Path, X: Any, *, method: str = "predict", threads: in
     threads : int
         Lists of documents are split among so many threads.
     """
-    if not isinstance(model, Model):
-        model = _cached(model)
+    if type(model) is not Model:
+        model = _cached(model) if not isinstance(model, Model) else model
     if method == "predict" and threads == 1:
         return model.predict(X)
     return model.run(method, X, threads)
@@ -228,7 +228,9 @@ def _check(name: str, value: Any, known: Any) -> None:
 
 
 def _kept(rows: Any) -> Any:
-    """Calibration rows are read more than once."""
+    """Calibration rows are read more than once, and in slices."""
+    if hasattr(rows, "tocsr"):
+        return rows.tocsr()
     return list(rows) if rows is not None and not hasattr(rows, "__len__") else rows
 
 
@@ -259,7 +261,7 @@ def _provenance(estimator: Any, guarantee: str, precision: str, metadata: Mappin
 
 def _measured(estimator: Any, executor: Executor, rows: Any) -> dict[str, Any]:
     """Agreement with the source on the calibration rows, and how many of them are certified."""
-    if rows is None or len(rows) == 0 or "predict" not in executor.plan.outputs:
+    if rows is None or "predict" not in executor.plan.outputs:
         return {}
     rows = rows[:_MEASURED_ROWS]
     labels, sure = executor.certified(rows)

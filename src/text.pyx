@@ -36,7 +36,7 @@ cdef extern from *:
     ctypedef struct qc_chars:
         pass
     ctypedef struct qc_index:
-        uint64_t n_buckets
+        uint64_t mask
     ctypedef enum qc_analyzer:
         pass
     ctypedef enum qc_norm:

@@ -31,23 +31,25 @@ static void release(void *p) {
 }
 
 static int new_index(qc_index *index, size_t n) {
-    index->n_buckets = (uint64_t)((double)n / (QC_TAGS * LOAD)) + 1;
-    index->tags = allocate(index->n_buckets * QC_TAGS * sizeof(uint16_t));
+    uint64_t n_buckets = 1;
+    while ((double)(n_buckets * QC_TAGS) * LOAD < (double)n) n_buckets *= 2;
+    index->mask = (n_buckets - 1) * 64;
+    index->tags = allocate(n_buckets * QC_TAGS * sizeof(uint16_t));
     return index->tags ? 0 : -1;
 }
 
+static uint64_t slots_of(const qc_index *index) { return (index->mask / 64 + 1) * QC_TAGS; }
+
 /* A free slot for the hash: its number, or -2. */
 static int64_t insert(qc_index *index, uint64_t hash) {
-    const uint64_t place = qc_place(hash, index->n_buckets);
-    uint64_t bucket = place >> 16;
-    for (int chain = 0; chain < LONGEST_CHAIN; chain++) {
-        uint16_t *tags = index->tags + bucket * QC_TAGS;
-        for (int i = 0; i < QC_TAGS; i++)
-            if (!tags[i]) {
-                tags[i] = (uint16_t)place;
-                return (int64_t)(bucket * QC_TAGS) + i;
-            }
-        if (++bucket == index->n_buckets) bucket = 0;
+    uint64_t offset = hash & index->mask;
+    for (int chain = 0; chain < LONGEST_CHAIN; chain++, offset = (offset + 64) & index->mask) {
+        uint16_t *tags = index->tags + offset / 2;
+        if (tags[QC_TAGS - 1]) continue;
+        int i = 0;
+        while (tags[i]) i++;
+        tags[i] = qc_tag(hash);
+        return (int64_t)(offset / 2) + i;
     }
     return -2;
 }
@@ -63,18 +65,16 @@ static void token_key(const uint8_t *bytes, uint32_t length, uint64_t seed, uint
 
 /* The slot of a token that is there already (stop words are inserted first), or -1. */
 static int64_t find_token(const qc_text *text, const uint64_t key[2], const uint8_t *bytes, uint32_t length) {
-    const uint64_t place = qc_place(qc_hash_key(key[0], key[1], text->token_index.seed), text->token_index.n_buckets);
-    uint64_t bucket = place >> 16;
-    for (;;) {
-        const uint16_t *tags = text->token_index.tags + bucket * QC_TAGS;
+    const uint64_t hash = qc_hash_key(key[0], key[1], text->token_index.seed);
+    for (uint64_t offset = hash & text->token_index.mask;; offset = (offset + 64) & text->token_index.mask) {
+        const uint16_t *tags = text->token_index.tags + offset / 2;
         for (int i = 0; i < QC_TAGS && tags[i]; i++) {
-            const qc_token *token = text->tokens + bucket * QC_TAGS + i;
-            if (tags[i] == (uint16_t)place && token->key[0] == key[0] && token->key[1] == key[1] &&
+            const qc_token *token = text->tokens + offset / 2 + i;
+            if (tags[i] == qc_tag(hash) && token->key[0] == key[0] && token->key[1] == key[1] &&
                 (length <= 16 || !memcmp(text->long_tokens + token->record + 4, bytes, length)))
-                return (int64_t)(bucket * QC_TAGS) + i;
+                return (int64_t)(offset / 2) + i;
         }
         if (!tags[QC_TAGS - 1]) return -1;
-        if (++bucket == text->token_index.n_buckets) bucket = 0;
     }
 }
 
@@ -127,7 +127,7 @@ static int add_pairs(qc_text *text, const qc_text_tables *t, uint32_t *refs) {
         const size_t node = t->n_symbols + i;
         refs[node] = QC_NONE;
         if (prefix == QC_NONE || last == QC_NONE) continue;
-        const uint64_t key = (uint64_t)prefix << 32 | last;
+        const uint64_t key = qc_pair_key(prefix, last);
         const int64_t slot = insert(&text->pair_index, qc_hash_pair(key, text->pair_index.seed));
         if (slot < 0) return -2;
         text->pairs[slot].key = key;
@@ -165,7 +165,7 @@ static int build_once(qc_text *text, const qc_text_tables *t, uint64_t seed, uin
     text->token_index.seed = text->pair_index.seed = seed;
     if (new_index(&text->token_index, t->n_symbols + t->n_stop)) return -1;
     if (new_index(&text->pair_index, t->n_pairs)) return -1;
-    const uint64_t slots = text->token_index.n_buckets * QC_TAGS, pair_slots = text->pair_index.n_buckets * QC_TAGS;
+    const uint64_t slots = slots_of(&text->token_index), pair_slots = slots_of(&text->pair_index);
     if (slots + pair_slots >= QC_NONE || long_bytes >= QC_NONE) return -1;
     /* One entry more than slots: look-ups may read the one behind the last bucket before they know better. */
     text->tokens = allocate((slots + 1) * sizeof(qc_token));
@@ -219,7 +219,7 @@ int qc_text_build(qc_text *text, const qc_text_tables *t) {
     int status = -2;
     for (uint64_t seed = 0; status == -2 && seed < SEEDS; seed++) {
         clear(text);
-        status = build_once(text, t, seed * QC_MIX_B, refs);
+        status = build_once(text, t, QC_MIX_A ^ seed * QC_MIX_B, refs);
     }
     if (!status && text->analyzer != QC_WORD) status = map_symbols(text, t, refs);
     free(refs);

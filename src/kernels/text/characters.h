@@ -82,8 +82,8 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
     uint32_t *room = room_for(s, LENGTHS, most * sizeof *room);
     uint32_t *grams = room_for(s, PAIR_REFS, most * sizeof *grams);
     uint32_t *alive = room_for(s, BOUNDS, most * sizeof *alive);
-    uint64_t *places = room_for(s, HASHES, most * sizeof *places), *keys = room_for(s, KEYS, most * sizeof *keys);
-    if (!keys || !refs || !room || !grams || !alive || !places) return QC_NO_MEMORY;
+    uint64_t *hashes = room_for(s, HASHES, most * sizeof *hashes), *keys = room_for(s, KEYS, most * sizeof *keys);
+    if (!keys || !refs || !room || !grams || !alive || !hashes) return QC_NO_MEMORY;
     const size_t n = lay_out(text, s, n_codes, at, refs, room);
     const qc_index *index = &text->pair_index;
     size_t n_alive = 0;
@@ -106,23 +106,24 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
         for (size_t k = 0; k < n_alive; k++) {
             const uint32_t i = alive[k], follow = room[i] & ~(1u << 31);
             const uint32_t last = follow >= length ? refs[i + length - 1] : QC_NONE;
-            const uint64_t key = (uint64_t)grams[k] << 32 | last;
+            const uint64_t key = qc_pair_key(grams[k], last);
             keys[kept] = key;
-            places[kept] = qc_place(qc_hash_pair(key, index->seed), index->n_buckets);
+            hashes[kept] = qc_hash_pair(key, index->seed);
             alive[kept] = i;
-            PREFETCH(index->tags + (places[kept] >> 16) * QC_TAGS);
+            PREFETCH((const char *)index->tags + (hashes[kept] & index->mask));
             kept += last != QC_NONE;
         }
         n_alive = kept;
         kept = 0;
         for (size_t k = 0; k < n_alive; k++) {
-            const uint64_t slot = quick_slot(index->tags, places[k]);
-            PREFETCH(text->pairs + (uint32_t)slot);
+            uint32_t go_on;
+            const uint32_t slot = quick_slot(index, hashes[k], &go_on);
+            PREFETCH(text->pairs + slot);
             alive[kept] = alive[k];
             keys[kept] = keys[k];
-            places[kept] = places[k];
-            grams[kept] = (uint32_t)slot;
-            kept += slot >> 32;
+            hashes[kept] = hashes[k];
+            grams[kept] = slot;
+            kept += go_on != 0;
         }
         n_alive = kept;
         kept = 0;
@@ -134,7 +135,7 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
                 ref = text->first_pair_ref + slot;
                 value = text->pairs[slot].value;
             } else {
-                ref = find_pair(text, keys[k], places[k], &value);
+                ref = find_pair(text, keys[k], hashes[k], &value);
                 if (ref == QC_NONE) continue;
             }
             alive[kept] = i;

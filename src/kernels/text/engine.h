@@ -95,44 +95,39 @@ static inline int same_long(const qc_text *text, const qc_token *token, const ui
     return stored == length && !memcmp(text->long_tokens + token->record + 4, bytes, length);
 }
 
-/* The whole search, for what the quick one leaves open. */
-static NOINLINE uint32_t find_token(const qc_text *text, const uint64_t key[2], uint64_t place, const uint8_t *bytes,
+/* The whole search, for what the quick look leaves open. */
+static NOINLINE uint32_t find_token(const qc_text *text, const uint64_t key[2], uint64_t hash, const uint8_t *bytes,
                                     uint32_t length, uint64_t *value) {
-    uint64_t bucket = place >> 16;
-    for (;;) {
-        const uint16_t *tags = text->token_index.tags + bucket * QC_TAGS;
-        for (uint32_t mask = match_tags(tags, (uint16_t)place); mask; mask &= mask - 1) {
-            const uint32_t slot = (uint32_t)(bucket * QC_TAGS) + FIRST_BIT(mask);
+    const qc_index *index = &text->token_index;
+    *value = QC_VALUE_NONE;
+    for (uint64_t offset = hash & index->mask;; offset = (offset + 64) & index->mask) {
+        const uint16_t *tags = index->tags + offset / 2;
+        for (uint32_t mask = match_tags(tags, qc_tag(hash)); mask; mask &= mask - 1) {
+            const uint32_t slot = (uint32_t)(offset / 2) + FIRST_BIT(mask);
             const qc_token *token = text->tokens + slot;
-            if (LIKELY(token->key[0] == key[0] && token->key[1] == key[1]) &&
-                (LIKELY(length <= 16) || same_long(text, token, bytes, length))) {
+            if (token->key[0] == key[0] && token->key[1] == key[1] && (length <= 16 || same_long(text, token, bytes, length))) {
                 *value = token->value;
                 return slot;
             }
         }
-        if (LIKELY(!tags[QC_TAGS - 1])) break;
-        if (++bucket == text->token_index.n_buckets) bucket = 0;
+        if (!tags[QC_TAGS - 1]) return QC_NONE;
     }
-    *value = QC_VALUE_NONE;
-    return QC_NONE;
 }
 
-static NOINLINE uint32_t find_pair(const qc_text *text, uint64_t key, uint64_t place, uint64_t *value) {
-    uint64_t bucket = place >> 16;
-    for (;;) {
-        const uint16_t *tags = text->pair_index.tags + bucket * QC_TAGS;
-        for (uint32_t mask = match_tags(tags, (uint16_t)place); mask; mask &= mask - 1) {
-            const uint32_t slot = (uint32_t)(bucket * QC_TAGS) + FIRST_BIT(mask);
-            if (LIKELY(text->pairs[slot].key == key)) {
+static NOINLINE uint32_t find_pair(const qc_text *text, uint64_t key, uint64_t hash, uint64_t *value) {
+    const qc_index *index = &text->pair_index;
+    *value = QC_VALUE_NONE;
+    for (uint64_t offset = hash & index->mask;; offset = (offset + 64) & index->mask) {
+        const uint16_t *tags = index->tags + offset / 2;
+        for (uint32_t mask = match_tags(tags, qc_tag(hash)); mask; mask &= mask - 1) {
+            const uint32_t slot = (uint32_t)(offset / 2) + FIRST_BIT(mask);
+            if (text->pairs[slot].key == key) {
                 *value = text->pairs[slot].value;
                 return text->first_pair_ref + slot;
             }
         }
-        if (LIKELY(!tags[QC_TAGS - 1])) break;
-        if (++bucket == text->pair_index.n_buckets) bucket = 0;
+        if (!tags[QC_TAGS - 1]) return QC_NONE;
     }
-    *value = QC_VALUE_NONE;
-    return QC_NONE;
 }
 
 /* ---------------------------------------------------------- tokenization */
@@ -249,53 +244,53 @@ static qc_status tokenize(const qc_text *text, qc_scratch *s, const qc_document 
 
 /* -------------------------------------------------------- token look-ups */
 
-/* The quick look: the first slot of the bucket whose tag fits. Without one it is the slot behind the bucket: a look at its
- * entry does no harm, and saves a branch that nothing could predict. Bit 32 says that the search may have to go on: a tag
- * fits, or the bucket is full and may have spilled. */
-#define GO_ON ((uint64_t)1 << 32)
-static inline uint64_t quick_slot(const uint16_t *all_tags, uint64_t place) {
-    const uint64_t bucket = place >> 16;
-    const uint16_t *tags = all_tags + bucket * QC_TAGS;
-    const uint32_t mask = match_tags(tags, (uint16_t)place);
-    return (bucket * QC_TAGS + FIRST_BIT_64((uint64_t)mask | (uint64_t)1 << 32)) | (uint64_t)((mask | tags[QC_TAGS - 1]) != 0) << 32;
+/* The quick look: the first slot of the bucket whose tag fits, the slot behind the bucket where none does: a look at its
+ * entry does no harm, and saves a branch that nothing could predict. `go_on` is not 0 where the key may be there: a tag fits,
+ * or the bucket is full and may have spilled. */
+static inline uint32_t quick_slot(const qc_index *index, uint64_t hash, uint32_t *go_on) {
+    const uint64_t offset = hash & index->mask;
+    const uint16_t *tags = index->tags + offset / 2;
+    const uint32_t mask = match_tags(tags, qc_tag(hash));
+    *go_on = mask | tags[QC_TAGS - 1];
+    return (uint32_t)(offset / 2 + FIRST_BIT_64((uint64_t)mask | (uint64_t)1 << 32));
 }
 
 /* References and values of tokens [0, n) into REFS and VALUES, from position `at` on. Three passes, so that the misses of
  * many tokens overlap: hashes, then tags, then entries. */
 static qc_status look_up_tokens(const qc_text *text, qc_scratch *s, size_t n, size_t at) {
     uint64_t *keys = room_for(s, KEYS, (2 * n + 2) * sizeof *keys);
-    uint64_t *places = room_for(s, HASHES, (2 * n + at + 1) * sizeof *places), *slots = places + n;
+    uint64_t *hashes = room_for(s, HASHES, (n + 1) * sizeof *hashes);
     uint32_t *refs = room_for(s, REFS, (n + at + 64) * sizeof *refs);
     uint64_t *values = room_for(s, VALUES, (n + at + 64) * sizeof *values);
-    if (!keys || !places || !refs || !values) return QC_NO_MEMORY;
+    if (!keys || !hashes || !refs || !values) return QC_NO_MEMORY;
     const uint8_t *bytes = s->memory[BYTES];
     const uint32_t *starts = s->memory[STARTS], *lengths = s->memory[LENGTHS];
-    const uint16_t *tags = text->token_index.tags;
+    const qc_index index = text->token_index;
     const qc_token *tokens = text->tokens;
-    const uint64_t seed = text->token_index.seed, n_buckets = text->token_index.n_buckets;
     refs += at;
     values += at;
     for (size_t i = 0; i < n; i++) {
-        const uint32_t length = lengths[i];
         uint64_t *key = keys + 2 * i;
-        if (LIKELY(length <= 16)) load_key(bytes + starts[i], length, key);
-        else qc_long_key(bytes + starts[i], length, seed, key);
-        places[i] = qc_place(qc_hash_key(key[0], key[1], seed), n_buckets);
-        PREFETCH(tags + (places[i] >> 16) * QC_TAGS);
+        if (LIKELY(lengths[i] <= 16)) load_key(bytes + starts[i], lengths[i], key);
+        else qc_long_key(bytes + starts[i], lengths[i], index.seed, key);
+        hashes[i] = qc_hash_key(key[0], key[1], index.seed);
+        PREFETCH((const char *)index.tags + (hashes[i] & index.mask));
+        if (UNLIKELY(lengths[i] > 16)) key[1] ^= 1; /* equal keys don't prove it equal: leave it to the whole search */
     }
     for (size_t i = 0; i < n; i++) {
-        slots[i] = quick_slot(tags, places[i]);
-        PREFETCH(tokens + (uint32_t)slots[i]);
+        uint32_t go_on;
+        refs[i] = quick_slot(&index, hashes[i], &go_on);
+        PREFETCH(tokens + refs[i]);
     }
     for (size_t i = 0; i < n; i++) {
-        const uint64_t slot = slots[i];
-        const qc_token *token = tokens + (uint32_t)slot;
-        const uint64_t *key = keys + 2 * i;
-        const uint64_t differs = (token->key[0] ^ key[0]) | (token->key[1] ^ key[1]) | (lengths[i] > 16);
-        const uint64_t mask = (uint64_t)(differs != 0) - 1; /* all ones where equal */
-        refs[i] = (uint32_t)slot | ~(uint32_t)mask;
-        values[i] = token->value & mask;
-        if (UNLIKELY(differs && slot & GO_ON)) refs[i] = find_token(text, key, places[i], bytes + starts[i], lengths[i], values + i);
+        const qc_token *token = tokens + refs[i];
+        uint64_t *key = keys + 2 * i;
+        const uint64_t differs = (token->key[0] ^ key[0]) | (token->key[1] ^ key[1]);
+        values[i] = token->value;
+        if (UNLIKELY(differs)) {
+            key[1] ^= lengths[i] > 16;
+            refs[i] = find_token(text, key, hashes[i], bytes + starts[i], lengths[i], values + i);
+        }
     }
     return QC_DONE;
 }
@@ -311,44 +306,41 @@ static size_t drop_stop_words(uint32_t *refs, uint64_t *values, size_t from, siz
     return kept;
 }
 
-/* 2-grams of the adjacent references [0, n): into PAIR_REFS and PAIR_VALUES. Most are in no vocabulary, so each pass
- * keeps a list of those that still may be. */
+/* 2-grams of the adjacent references [0, n): into PAIR_REFS and PAIR_VALUES. Most are in no vocabulary (those of unknown
+ * tokens never), so that the last pass takes only those that may be. */
 static qc_status look_up_pairs(const qc_text *text, qc_scratch *s, size_t n) {
-    uint64_t *places = room_for(s, HASHES, (2 * n + 1) * sizeof *places), *slots = places + n;
+    uint64_t *hashes = room_for(s, HASHES, (n + 1) * sizeof *hashes);
     uint32_t *left = room_for(s, STARTS, (n + 1) * sizeof *left); /* the tokens' bytes have served */
+    uint32_t *slots = room_for(s, LENGTHS, (n + 1) * sizeof *slots);
     uint32_t *pair_refs = room_for(s, PAIR_REFS, (n + 64) * sizeof *pair_refs);
     uint64_t *pair_values = room_for(s, PAIR_VALUES, (n + 64) * sizeof *pair_values);
-    if (!places || !left || !pair_refs || !pair_values) return QC_NO_MEMORY;
+    if (!hashes || !left || !slots || !pair_refs || !pair_values) return QC_NO_MEMORY;
     const uint32_t *refs = s->memory[REFS];
-    const uint16_t *tags = text->pair_index.tags;
+    const qc_index index = text->pair_index;
     const qc_pair *pairs = text->pairs;
-    const uint64_t seed = text->pair_index.seed, n_buckets = text->pair_index.n_buckets;
-    size_t n_left = 0, n_known = 0;
     for (size_t i = 0; i + 1 < n; i++) {
-        const uint64_t key = (uint64_t)refs[i] << 32 | refs[i + 1];
-        places[n_left] = qc_place(qc_hash_pair(key, seed), n_buckets);
-        left[n_left] = (uint32_t)i;
-        PREFETCH(tags + (places[n_left] >> 16) * QC_TAGS);
-        n_left += (refs[i] != QC_NONE) & (refs[i + 1] != QC_NONE);
+        hashes[i] = qc_hash_pair(qc_pair_key(refs[i], refs[i + 1]), index.seed);
+        PREFETCH((const char *)index.tags + (hashes[i] & index.mask));
     }
     memset(pair_refs, 0xFF, n * sizeof *pair_refs);
     memset(pair_values, 0, n * sizeof *pair_values);
-    for (size_t k = 0; k < n_left; k++) {
-        const uint64_t slot = quick_slot(tags, places[k]);
-        PREFETCH(pairs + (uint32_t)slot);
-        left[n_known] = left[k];
-        places[n_known] = places[k];
-        slots[n_known] = slot;
-        n_known += slot >> 32;
+    size_t n_left = 0;
+    for (size_t i = 0; i + 1 < n; i++) {
+        uint32_t go_on;
+        const uint32_t slot = quick_slot(&index, hashes[i], &go_on);
+        PREFETCH(pairs + slot);
+        left[n_left] = (uint32_t)i;
+        slots[n_left] = slot;
+        n_left += go_on != 0;
     }
-    for (size_t k = 0; k < n_known; k++) {
-        const uint32_t i = left[k], slot = (uint32_t)slots[k];
-        const uint64_t key = (uint64_t)refs[i] << 32 | refs[i + 1];
+    for (size_t k = 0; k < n_left; k++) {
+        const uint32_t i = left[k], slot = slots[k];
+        const uint64_t key = qc_pair_key(refs[i], refs[i + 1]);
         if (LIKELY(pairs[slot].key == key)) {
             pair_refs[i] = text->first_pair_ref + slot;
             pair_values[i] = pairs[slot].value;
-        } else {
-            pair_refs[i] = find_pair(text, key, places[k], pair_values + i);
+        } else if (refs[i] != QC_NONE && refs[i + 1] != QC_NONE) {
+            pair_refs[i] = find_pair(text, key, hashes[i], pair_values + i);
         }
     }
     return QC_DONE;
@@ -435,8 +427,8 @@ static int collect_words(const qc_text *text, qc_scratch *s, collector *c, size_
             uint64_t value = QC_VALUE_NONE;
             const uint32_t last = refs[i + n - 1];
             if (longer[i] != QC_NONE && last != QC_NONE) {
-                const uint64_t key = (uint64_t)longer[i] << 32 | last;
-                longer[i] = find_pair(text, key, qc_place(qc_hash_pair(key, text->pair_index.seed), text->pair_index.n_buckets), &value);
+                const uint64_t key = qc_pair_key(longer[i], last);
+                longer[i] = find_pair(text, key, qc_hash_pair(key, text->pair_index.seed), &value);
             } else {
                 longer[i] = QC_NONE;
             }

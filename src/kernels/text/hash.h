@@ -21,17 +21,16 @@ static inline uint64_t qc_mix(uint64_t a, uint64_t b) {
 #define QC_MIX_A 0x9E3779B97F4A7C15ull
 #define QC_MIX_B 0xD6E8FEB86659FD93ull
 
-static inline uint64_t qc_hash_key(uint64_t k0, uint64_t k1, uint64_t seed) {
-    return qc_mix(k0 ^ QC_MIX_A ^ seed, k1 ^ QC_MIX_B);
-}
+static inline uint64_t qc_hash_key(uint64_t k0, uint64_t k1, uint64_t seed) { return qc_mix(k0 ^ seed, k1 ^ QC_MIX_B); }
 
 static inline uint64_t qc_hash_pair(uint64_t key, uint64_t seed) { return qc_mix(key ^ seed, QC_MIX_A); }
 
-/* Where a hash belongs: bucket << 16 | tag. Tag 0 marks a free slot. */
-static inline uint64_t qc_place(uint64_t hash, uint64_t n_buckets) {
-    const uint64_t bucket = ((hash >> 32) * n_buckets) >> 32, tag = hash & 0xFFFF;
-    return bucket << 16 | (tag + (tag == 0));
-}
+/* The tag is the hash's high end, odd so that it is never 0, which marks a free slot. The bucket comes from bits in the
+ * middle: `mask` selects them so that they are the bucket's offset in bytes (64 tags' bytes each). */
+static inline uint16_t qc_tag(uint64_t hash) { return (uint16_t)(hash >> 48 | 1); }
+
+/* Key of a 2-gram: two adjacent references as they stand in memory; of a longer one its prefix and its last symbol. */
+static inline uint64_t qc_pair_key(uint32_t prefix, uint32_t last) { return prefix | (uint64_t)last << 32; }
 
 /* Key of a token above 16 bytes: the top byte of k1 is 0xFF, which no UTF-8 holds. */
 static inline void qc_long_key(const uint8_t *bytes, uint32_t length, uint64_t seed, uint64_t key[2]) {

@@ -50,7 +50,7 @@ typedef struct {
 } qc_token;
 
 typedef struct {
-    uint64_t key;      /* reference of the prefix << 32 | reference of the last symbol */
+    uint64_t key;      /* reference of the prefix | reference of the last symbol << 32 */
     uint64_t value;
 } qc_pair;
 
@@ -62,7 +62,7 @@ typedef struct {
 
 typedef struct {
     uint16_t *tags;
-    uint64_t n_buckets;
+    uint64_t mask;  /* (number of buckets - 1) * 64; that number is a power of two */
     uint64_t seed;
 } qc_index;
 
