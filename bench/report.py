@@ -32,9 +32,15 @@ MOST_BATCH_SECONDS = 0.25e-6
 SMALLER = {"sms_spam": 3.5, "rt_polarity": 3.5, "movie_reviews": 3.5, "clinc150": 10.0}
 MOST_BYTES = {"e-mail, founding size": 2000, "intent, founding size": 60_000, "sentiment, founding size": 2000}
 TITLES = {"one": "one document", "batch": "batch, a document", "load": "load"}
-HEADLINES = (
-    *((task, case) for case in ("sms_spam", "rt_polarity", "clinc150", "movie_reviews") for task in ("one", "batch", "load")),
-)
+HEADLINES = {
+    *(
+        (task, case)
+        for task in ("one", "batch", "load", "file")
+        for case in ("sms_spam", "rt_polarity", "clinc150", "movie_reviews")
+    ),
+    *(("file", case) for case in MOST_BYTES),
+    *((task, "") for task in ("many", "import")),
+}
 
 
 class Row(NamedTuple):
@@ -64,7 +70,7 @@ def main(results: Path, readme: bool) -> None:
     RESULTS.write_text(text, "utf-8")
     print(text)
     if readme:
-        headlines = [row for row in rows if row.key in HEADLINES or row.key[0] in ("file", "many", "import")]
+        headlines = [row for row in rows if row.key in HEADLINES]
         before, _, rest = README.read_text("utf-8").partition(START)
         after = rest.partition(END)[2]
         README.write_text(f"{before}{START}\n{_table(headlines)}\n`make bench` on {about}\n{END}{after}", "utf-8")
@@ -113,7 +119,14 @@ def _row(
 ) -> Row:
     shown = [show(found[name][field]) if name in found else "-" for name in ("quantcore", "scikit-learn", "onnxruntime")]
     ratio = found["scikit-learn"][field] / found["quantcore"][field]
-    return Row(key, what, *shown, f"{ratio:.3g}x", goal, "" if met is None else "yes" if met else "**no**")
+    return Row(
+        key,
+        what,
+        *shown,
+        f"{ratio:,.0f}x" if ratio >= 20.0 else f"{ratio:.1f}x",
+        goal,
+        "" if met is None else "yes" if met else "**no**",
+    )
 
 
 def _timed(task: str, case: str, found: dict[str, dict[str, Any]]) -> Row:
@@ -132,7 +145,7 @@ def _file(case: str, found: dict[str, dict[str, Any]]) -> Row:
         goal, met = f"{_kilobytes(MOST_BYTES[case])}", ours <= MOST_BYTES[case]
     else:
         wanted = SMALLER.get(case, 1.0)
-        goal, met = f"{wanted:g}x smaller", theirs / ours >= wanted
+        goal, met = f"{wanted:g}x smaller" if wanted > 1.0 else "no larger", theirs / ours >= wanted
     return _row(("file", case), f"{case}: file (joblib compress=3)", found, "file_bytes", _kilobytes, goal, met)
 
 
