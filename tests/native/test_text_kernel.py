@@ -331,6 +331,25 @@ def test_widths(n_outputs, on_every_isa, door_of):
         assert_right(scores, op, found, documents, seed)
 
 
+@pytest.mark.parametrize("dtype, n", [(np.int16, 32768), (np.int32, 1 << 23)])
+@pytest.mark.parametrize("base", [-10, 3])
+def test_hot_plane_keeps_its_promise(dtype, n, base, door_of):
+    """Every size of a row's largest entry: the int8 entries times the decoded scale are the grid's, up to the spread."""
+    largest = np.unique(
+        np.concatenate([np.arange(0, min(n, 40_000)), 127 * np.arange(0, n // 127, 61), np.geomspace(1, n - 1, 4000)])
+    )
+    largest = largest.astype(dtype)
+    rows = np.stack([largest, -(largest // 3), largest // 2 + 1, largest * 0 + 1], axis=1).astype(dtype)
+    error = 0.5
+    exponent = np.zeros(len(rows), np.int32)
+    hot, codes, spread, least = door_of("text").hot_plane(rows, exponent, base, error, 3, 16)
+    scale = ((base + 127 << 23) + (codes.astype(np.uint32) << 20)).astype(np.uint32).view(np.float32).astype(np.float64)
+    remainders = rows[:, :3] / scale[:, None] - hot[:, :3]
+    assert np.abs(hot.astype(int)).max() <= 127 and not hot[:, 3:].any()
+    assert (remainders.max(axis=1) - remainders.min(axis=1) + 2 * error / scale).max() <= spread
+    assert least <= scale.min()
+
+
 def test_unseen_pages_in_the_middle_of_a_batch(door_of):
     """Tables of characters are made while a batch runs: what was answered before that stays, what follows is complete."""
     op = convert(CountVectorizer(token_pattern=r"[^\s.]+").fit(corpus(50, 6))).ops[0]  # a class of its own: no page is made
