@@ -6,7 +6,7 @@
 #include "kernels/text/text.h"
 
 /* Tags fill at most this share of a table; above it buckets spill too often. */
-#define LOAD 0.70
+#define LOAD 0.80
 /* A chain of so many full buckets never happens by chance: the keys were made to collide. */
 #define LONGEST_CHAIN 64
 #define SEEDS 4
@@ -241,8 +241,8 @@ static double hot_step(int64_t largest, int *octave, int *eighths) {
     while ((largest + ((int64_t)1 << *octave >> 1)) >> *octave > 127) ++*octave;
     if (*octave > 2) {
         --*octave;
-        while ((double)largest > 127.0 * (1.0 + *eighths / 8.0) * (double)((int64_t)1 << *octave)) ++*eighths;
-        if (*eighths == 8) {
+        while (*eighths < 8 && (double)largest > 127.0 * (1.0 + *eighths / 8.0) * (double)((int64_t)1 << *octave)) ++*eighths;
+        if (*eighths == 8) { /* also up to 127.5 steps of the full octave, which round to 127 */
             ++*octave;
             *eighths = 0;
         }

@@ -7,6 +7,7 @@
 
 #include "kernels/text/sums.h"
 #include "kernels/text/text.h"
+#include "kernels/text/words.h"
 
 #define LANES 16
 
@@ -39,6 +40,46 @@ static size_t words_ascii(const qc_chars *chars, const uint8_t *data, size_t n, 
     }
     bounds[n_bounds] = (uint32_t)n;
     n_bounds += n_bounds & 1; /* the text ends inside a token */
+    return n_bounds / 2;
+}
+
+/* 16 characters below U+10000 at a time: their entries gathered, the bytes in use (length of each) squeezed together, and the
+ * changes of class carried to where their characters' bytes went. Stores whole vectors: `out` has room for 4 n + 64. */
+static size_t words_any(const qc_chars *chars, const void *data, int kind, size_t n, uint8_t *out, uint32_t *bounds, size_t *used,
+                        uint32_t *seen, uint32_t *all) {
+    if (kind == 4) return words_scalar(chars, data, kind, n, out, bounds, used, seen, all);
+    const __m512i byte_in_lane = _mm512_set1_epi32(0x03020100);
+    const __m512i spread = _mm512_set4_epi32(0x0C0C0C0C, 0x08080808, 0x04040404, 0);
+    const __m512i iota = _mm512_set_epi8(
+        63, 62, 61, 60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 50, 49, 48, 47, 46, 45, 44, 43, 42, 41, 40, 39, 38, 37, 36, 35, 34, 33,
+        32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    __m512i any = _mm512_setzero_si512(), every = _mm512_set1_epi32(-1);
+    size_t n_bounds = 0, at = 0;
+    uint32_t inside = 0;
+    for (size_t i = 0; i < n; i += 16) {
+        const __mmask16 valid = first_lanes(n - i);
+        const __m512i c = kind == 1 ? _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(valid, (const uint8_t *)data + i))
+                                    : _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(valid, (const uint16_t *)data + i));
+        const __m512i v = _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), valid, c, chars->bmp, 4);
+        any = _mm512_or_si512(any, v);
+        every = _mm512_mask_and_epi32(every, valid, every, v);
+        const __m512i lengths = _mm512_and_si512(_mm512_srli_epi32(v, QC_CHAR_LENGTH_SHIFT), _mm512_set1_epi32(3));
+        const uint64_t in_use = _mm512_cmplt_epu8_mask(byte_in_lane, _mm512_shuffle_epi8(lengths, spread));
+        _mm512_storeu_si512(out + at, _mm512_maskz_compress_epi8(in_use, v));
+        const uint32_t word = _mm512_test_epi32_mask(v, _mm512_set1_epi32(QC_CHAR_WORD)), change = (word ^ (word << 1 | inside)) & 0xFFFF;
+        inside = word >> 15;
+        /* first byte of each change's character, where it went (behind the last character there is none) */
+        const uint64_t went = _pext_u64(_pdep_u64(change & valid, 0x1111111111111111ull), in_use);
+        const __m512i places = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(_mm512_maskz_compress_epi8(went, iota)));
+        _mm512_storeu_si512(bounds + n_bounds, _mm512_add_epi32(_mm512_set1_epi32((int)at), places));
+        n_bounds += (size_t)_mm_popcnt_u64(went);
+        at += (size_t)_mm_popcnt_u64(in_use);
+    }
+    bounds[n_bounds] = (uint32_t)at;
+    n_bounds += n_bounds & 1; /* the text ends inside a token */
+    *used = at;
+    *seen = (uint32_t)_mm512_reduce_or_epi32(any);
+    *all = (uint32_t)_mm512_reduce_and_epi32(every);
     return n_bounds / 2;
 }
 

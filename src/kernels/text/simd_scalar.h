@@ -6,6 +6,9 @@
 
 #include "kernels/text/sums.h"
 #include "kernels/text/text.h"
+#include "kernels/text/words.h"
+
+#define words_any words_scalar
 
 #define LANES 16
 
