@@ -266,12 +266,13 @@ static double hot_step(int64_t largest, int *octave, int *eighths) {
             code = 0;                                                                                                \
         }                                                                                                            \
         const double inverse = 1.0 / step, share = octave ? 1.0 + 2.0 * (error - 0.5) : 2.0 * error;                 \
-        const double own = octave > 2 || code == 0 ? 1.0001 + 2.0 * error * inverse : share;                         \
+        const int whole = octave <= 2 && !eighths && code;                                                           \
+        const double own = whole ? share : 1.0001 + 2.0 * error * inverse;                                           \
         spread = own > spread ? own : spread;                                                                        \
         least = step < least ? step : least;                                                                         \
         codes[i] = (uint8_t)code;                                                                                    \
         int8_t *out = hot + i * padded;                                                                              \
-        if (octave <= 2 && !eighths && code) { /* half up: remainders from -2^(h-1) to 2^(h-1) - 1 */                \
+        if (whole) { /* half up: remainders from -2^(h-1) to 2^(h-1) - 1 */                \
             for (size_t k = 0; k < n_outputs; k++) out[k] = (int8_t)((row[k] + (1 << octave >> 1)) >> octave);       \
         } else {                                                                                                     \
             const float by = (float)inverse; /* adding 1.5 * 2^23 rounds to the nearest integer, in the low bits */ \
