@@ -134,6 +134,8 @@ static int add_pairs(qc_text *text, const qc_text_tables *t, uint32_t *refs) {
         text->pairs[slot].value = t->values[node];
         if (text->pair_column) text->pair_column[slot] = t->columns[node];
         refs[node] = text->first_pair_ref + (uint32_t)slot;
+        if (text->pair_grid && t->parent[i] < t->n_symbols)
+            text->pair_grid[t->parent[i] * t->n_symbols + t->symbol[i]] = refs[node];
     }
     return 0;
 }
@@ -148,8 +150,24 @@ static void clear(qc_text *text) {
     text->pairs = NULL;
     free(text->pair_column);
     free(text->long_tokens);
+    free(text->pair_grid);
+    text->pair_grid = NULL;
     text->pair_column = NULL;
     text->long_tokens = NULL;
+}
+
+/* Characters are looked up by code point (map_symbols), so that their references are their numbers. */
+static int add_characters(qc_text *text, const qc_text_tables *t, uint32_t *refs) {
+    for (size_t i = 0; i < t->n_symbols; i++) {
+        text->tokens[i].value = t->values[i];
+        text->tokens[i].column = t->columns[i];
+        refs[i] = (uint32_t)i;
+    }
+    if (t->n_symbols * t->n_symbols > QC_GRID) return 0;
+    text->pair_grid = malloc((t->n_symbols * t->n_symbols + 1) * sizeof(uint32_t));
+    if (!text->pair_grid) return -1;
+    memset(text->pair_grid, 0xFF, t->n_symbols * t->n_symbols * sizeof(uint32_t));
+    return 0;
 }
 
 static int build_once(qc_text *text, const qc_text_tables *t, uint64_t seed, uint32_t *refs) {
@@ -163,9 +181,10 @@ static int build_once(qc_text *text, const qc_text_tables *t, uint64_t seed, uin
         if (length > 16) long_bytes += 4 + (size_t)length;
     }
     text->token_index.seed = text->pair_index.seed = seed;
-    if (new_index(&text->token_index, t->n_symbols + t->n_stop)) return -1;
+    const int characters = text->analyzer != QC_WORD;
+    if (new_index(&text->token_index, characters ? 0 : t->n_symbols + t->n_stop)) return -1;
     if (new_index(&text->pair_index, t->n_pairs)) return -1;
-    const uint64_t slots = slots_of(&text->token_index), pair_slots = slots_of(&text->pair_index);
+    const uint64_t slots = characters ? t->n_symbols : slots_of(&text->token_index), pair_slots = slots_of(&text->pair_index);
     if (slots + pair_slots >= QC_NONE || long_bytes >= QC_NONE) return -1;
     /* One entry more than slots: look-ups may read the one behind the last bucket before they know better. */
     text->tokens = allocate((slots + 1) * sizeof(qc_token));
@@ -180,7 +199,8 @@ static int build_once(qc_text *text, const qc_text_tables *t, uint64_t seed, uin
     text->first_pair_ref = (uint32_t)slots;
     text->n_pairs = t->n_pairs;
     text->prefetch = slots * sizeof(qc_token) + pair_slots * sizeof(qc_pair) > (size_t)512 << 10;
-    const int status = add_tokens(text, t, refs);
+    text->n_symbols = t->n_symbols;
+    const int status = characters ? add_characters(text, t, refs) : add_tokens(text, t, refs);
     return status ? status : add_pairs(text, t, refs);
 }
 

@@ -23,12 +23,30 @@
         was_space = space;                                                        \
     }
 
+/* The same for ASCII, which asks for nothing. */
+static size_t ascii_codes(const qc_chars *chars, const uint8_t *data, size_t length, uint32_t *codes, uint8_t *spaces) {
+    uint32_t was_space = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < length; i++) {
+        const uint32_t c = data[i], space = chars->ascii_space[c], shrinks = space & was_space;
+        n -= shrinks;
+        codes[n] = shrinks ? ' ' : chars->ascii_lower[c] & 0x7F;
+        spaces[n++] = (uint8_t)space;
+        was_space = space;
+    }
+    return n;
+}
+
 static qc_status lowered_codes(const qc_text *text, qc_scratch *s, const qc_document *d, int64_t from, int64_t to, size_t *count) {
     const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
     const size_t room = (size_t)(to - from);
     uint32_t *codes = room_for(s, STARTS, (room + 1) * sizeof *codes);
     uint8_t *spaces = room_for(s, BYTES, room + 1);
     if (!codes || !spaces) return QC_NO_MEMORY;
+    if (d->ascii) {
+        *count = ascii_codes(chars, (const uint8_t *)d->data + from, room, codes, spaces);
+        return QC_DONE;
+    }
     uint32_t any = 0, every = UINT32_MAX, was_space = 0;
     size_t n = 0;
     if (d->kind == 1) CODES_IN(uint8_t)
@@ -44,6 +62,9 @@ static inline uint32_t symbol_of(const qc_text *text, uint32_t code) {
     const uint32_t *page = text->symbol_pages[code >> 8];
     return page ? page[code & 255] : QC_NONE;
 }
+
+/* Marks the start of a word that is shorter than the shortest n-gram and counts once, whole. */
+#define WHOLE (1u << 31)
 
 /* References of the characters behind `at` carried ones, and for each how many follow in its piece of text. */
 static size_t lay_out(const qc_text *text, qc_scratch *s, size_t n_codes, size_t at, uint32_t *refs, uint32_t *room) {
@@ -66,10 +87,66 @@ static size_t lay_out(const qc_text *text, qc_scratch *s, size_t n_codes, size_t
         while (i < n_codes && !spaces[i]) refs[n++] = symbol_of(text, codes[i++]);
         refs[n++] = space;
         for (size_t k = start; k < n; k++) room[k] = (uint32_t)(n - k);
-        /* A word shorter than the shortest n-gram counts once, whole: marked in the top bit. */
-        if (n - start < (size_t)text->min_n) room[start] |= 1u << 31;
+        if (n - start < (size_t)text->min_n) room[start] |= WHOLE;
     }
     return n;
+}
+
+/* One character more for the n-grams at positions alive[0, n): those that are in the vocabulary stay. Three passes, as for
+ * tokens: what the text and the alphabet can continue; what the tags let pass; what is there. */
+static size_t extend(const qc_text *text, const uint32_t *refs, const uint32_t *room, uint32_t *alive, uint32_t *grams, uint64_t *keys,
+                     uint64_t *hashes, size_t n, uint32_t length) {
+    const qc_index index = text->pair_index;
+    const qc_pair *pairs = text->pairs;
+    size_t kept = 0;
+    for (size_t k = 0; k < n; k++) {
+        const uint32_t i = alive[k], last = (room[i] & ~WHOLE) >= length ? refs[i + length - 1] : QC_NONE;
+        const uint64_t key = qc_pair_key(grams[k], last);
+        keys[kept] = key;
+        hashes[kept] = qc_hash_pair(key, index.seed);
+        alive[kept] = i;
+        PREFETCH((const char *)index.tags + (hashes[kept] & index.mask));
+        kept += last != QC_NONE;
+    }
+    n = kept;
+    kept = 0;
+    for (size_t k = 0; k < n; k++) {
+        uint32_t go_on;
+        const uint32_t slot = quick_slot(&index, hashes[k], &go_on);
+        PREFETCH(pairs + slot);
+        alive[kept] = alive[k];
+        keys[kept] = keys[k];
+        hashes[kept] = hashes[k];
+        grams[kept] = slot;
+        kept += go_on != 0;
+    }
+    n = kept;
+    kept = 0;
+    for (size_t k = 0; k < n; k++) {
+        uint32_t ref = text->first_pair_ref + grams[k];
+        if (UNLIKELY(pairs[grams[k]].key != keys[k])) {
+            uint64_t value;
+            ref = find_pair(text, keys[k], hashes[k], &value);
+        }
+        alive[kept] = alive[k];
+        grams[kept] = ref;
+        kept += ref != QC_NONE;
+    }
+    return kept;
+}
+
+/* The same from one character to two, for a small alphabet. */
+static size_t extend_by_grid(const qc_text *text, const uint32_t *refs, const uint32_t *room, uint32_t *alive, uint32_t *grams, size_t n) {
+    size_t kept = 0;
+    for (size_t k = 0; k < n; k++) {
+        const uint32_t i = alive[k], last = (room[i] & ~WHOLE) >= 2 ? refs[i + 1] : QC_NONE;
+        const uint64_t place = last == QC_NONE ? 0 : grams[k] * text->n_symbols + last;
+        const uint32_t ref = last == QC_NONE ? QC_NONE : text->pair_grid[place];
+        alive[kept] = i;
+        grams[kept] = ref;
+        kept += ref != QC_NONE;
+    }
+    return kept;
 }
 
 static qc_status collect_characters(const qc_text *text, qc_scratch *s, collector *c, const qc_document *d, int64_t from,
@@ -85,7 +162,6 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
     uint64_t *hashes = room_for(s, HASHES, most * sizeof *hashes), *keys = room_for(s, KEYS, most * sizeof *keys);
     if (!keys || !refs || !room || !grams || !alive || !hashes) return QC_NO_MEMORY;
     const size_t n = lay_out(text, s, n_codes, at, refs, room);
-    const qc_index *index = &text->pair_index;
     size_t n_alive = 0;
     for (size_t i = 0; i < n; i++) {
         alive[n_alive] = (uint32_t)i;
@@ -95,56 +171,24 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
     }
     seen->symbols += n - at;
     if (collector_room(s, c, n_alive * (size_t)text->max_n)) return QC_NO_MEMORY;
-    if (text->min_n == 1)
+    collector local = *c; /* a copy that the compiler can keep in registers */
+    const uint32_t min_n = (uint32_t)text->min_n;
+    if (min_n == 1)
         for (size_t k = 0; k < n_alive; k++) {
             const uint64_t value = text->tokens[grams[k]].value;
-            if (alive[k] >= at && value > QC_VALUE_STOP) collect(c, grams[k], value, 1);
+            if (alive[k] >= at && value > QC_VALUE_STOP) collect(&local, grams[k], value, 1);
         }
     for (uint32_t length = 2; length <= (uint32_t)text->max_n && n_alive; length++) {
-        /* Three passes, as for tokens: what the text and the alphabet can continue; what the tags let pass; what is there. */
-        size_t kept = 0;
+        if (length == 2 && text->pair_grid) n_alive = extend_by_grid(text, refs, room, alive, grams, n_alive);
+        else n_alive = extend(text, refs, room, alive, grams, keys, hashes, n_alive, length);
         for (size_t k = 0; k < n_alive; k++) {
-            const uint32_t i = alive[k], follow = room[i] & ~(1u << 31);
-            const uint32_t last = follow >= length ? refs[i + length - 1] : QC_NONE;
-            const uint64_t key = qc_pair_key(grams[k], last);
-            keys[kept] = key;
-            hashes[kept] = qc_hash_pair(key, index->seed);
-            alive[kept] = i;
-            PREFETCH((const char *)index->tags + (hashes[kept] & index->mask));
-            kept += last != QC_NONE;
+            const uint32_t i = alive[k];
+            const uint64_t value = text->pairs[grams[k] - text->first_pair_ref].value;
+            const uint32_t wanted = length >= min_n || room[i] == (length | WHOLE);
+            if (LIKELY((i + length > at) & (value > QC_VALUE_STOP) & wanted)) collect(&local, grams[k], value, 1);
         }
-        n_alive = kept;
-        kept = 0;
-        for (size_t k = 0; k < n_alive; k++) {
-            uint32_t go_on;
-            const uint32_t slot = quick_slot(index, hashes[k], &go_on);
-            PREFETCH(text->pairs + slot);
-            alive[kept] = alive[k];
-            keys[kept] = keys[k];
-            hashes[kept] = hashes[k];
-            grams[kept] = slot;
-            kept += go_on != 0;
-        }
-        n_alive = kept;
-        kept = 0;
-        for (size_t k = 0; k < n_alive; k++) {
-            const uint32_t i = alive[k], slot = grams[k];
-            uint64_t value = QC_VALUE_NONE;
-            uint32_t ref;
-            if (LIKELY(text->pairs[slot].key == keys[k])) {
-                ref = text->first_pair_ref + slot;
-                value = text->pairs[slot].value;
-            } else {
-                ref = find_pair(text, keys[k], hashes[k], &value);
-                if (ref == QC_NONE) continue;
-            }
-            alive[kept] = i;
-            grams[kept++] = ref;
-            const int whole = (room[i] >> 31) && (room[i] & ~(1u << 31)) == length;
-            if (LIKELY(i + length > at && value > QC_VALUE_STOP && ((int)length >= text->min_n || whole))) collect(c, ref, value, 1);
-        }
-        n_alive = kept;
     }
+    *c = local;
     if (text->analyzer == QC_CHAR) {
         const size_t keep = n < (size_t)text->max_n - 1 ? n : (size_t)text->max_n - 1;
         memmove(refs, refs + n - keep, keep * sizeof *refs);

@@ -359,15 +359,19 @@ static int collect_words(const qc_text *text, qc_scratch *s, collector *c, size_
     if (b <= a) return 0;
     const size_t levels = (size_t)text->max_n;
     if (collector_room(s, c, (b - a) * (levels > 1 ? levels : 1))) return -1;
+    collector local = *c; /* a copy that the compiler can keep in registers */
     if (text->min_n == 1)
         for (size_t i = fresh; i < b; i++)
-            if (values[i] > QC_VALUE_STOP) collect(c, refs[i], values[i], 1);
-    if (text->max_n < 2 || !text->n_pairs) return 0;
+            if (values[i] > QC_VALUE_STOP) collect(&local, refs[i], values[i], 1);
+    if (text->max_n < 2 || !text->n_pairs) {
+        *c = local;
+        return 0;
+    }
     uint32_t *longer = s->memory[PAIR_REFS];
     const uint64_t *pair_values = s->memory[PAIR_VALUES];
     if (text->min_n <= 2)
         for (size_t i = a; i + 1 < b; i++)
-            if (i + 1 >= fresh && pair_values[i] > QC_VALUE_STOP) collect(c, longer[i], pair_values[i], 1);
+            if (i + 1 >= fresh && pair_values[i] > QC_VALUE_STOP) collect(&local, longer[i], pair_values[i], 1);
     for (size_t n = 3; n <= levels && a + n <= b; n++)
         for (size_t i = a; i + n <= b; i++) {
             uint64_t value = QC_VALUE_NONE;
@@ -378,8 +382,9 @@ static int collect_words(const qc_text *text, qc_scratch *s, collector *c, size_
             } else {
                 longer[i] = QC_NONE;
             }
-            if (i + n - 1 >= fresh && (int)n >= text->min_n && value > QC_VALUE_STOP) collect(c, longer[i], value, 1);
+            if (i + n - 1 >= fresh && (int)n >= text->min_n && value > QC_VALUE_STOP) collect(&local, longer[i], value, 1);
         }
+    *c = local;
     return 0;
 }
 

@@ -70,8 +70,7 @@ typedef enum { QC_WORD, QC_CHAR, QC_CHAR_WB } qc_analyzer;
 typedef enum { QC_NORM_NONE, QC_NORM_L1, QC_NORM_L2, QC_NORM_MAX } qc_norm;
 
 #define QC_LOG_TABLE 1024
-#define QC_PLANES 17
-#define QC_MAX_LEVELS 64
+#define QC_GRID 65536 /* entries of a pair grid at most: 256 KB */
 
 typedef struct {
     /* featurizer */
@@ -92,6 +91,8 @@ typedef struct {
     uint32_t first_pair_ref;     /* references at and above it name pairs */
     uint64_t n_pairs;
     uint32_t **symbol_pages;     /* characters: [4352] pages, code point -> token reference */
+    uint32_t *pair_grid;         /* characters, small alphabets: [n_symbols][n_symbols] -> reference of the 2-gram */
+    uint64_t n_symbols;
     const uint64_t *hash_values; /* hashing: value of each feature */
     int prefetch;                /* the tables exceed the second cache level */
 
