@@ -197,9 +197,11 @@ def reload(path: Path) -> Model:
         The new one.
     """
     fresh = load(path)
+    name = os.fspath(path)
     with _cache_lock:
-        _cache[os.path.abspath(os.fspath(path))] = fresh
-        _cache[os.fspath(path)] = fresh
+        _cache[os.path.abspath(name)] = fresh
+        if os.path.isabs(name):  # as in _cached
+            _cache[name] = fresh
     return fresh
 
 

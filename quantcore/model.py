@@ -92,7 +92,8 @@ class Model:
 
             return refuse
         ask = self._on_uncertain
-        return lambda rows, positions: ask(rows)
+        decision = self._artifact.plan.ops[self._artifact.plan.outputs["predict"]]
+        return lambda rows, positions: _checked_answers(ask(rows), len(rows), getattr(decision, "classes", None))
 
     def _warn_of_unicode(self) -> None:
         written = self.provenance.get("unicode")
@@ -134,9 +135,7 @@ class Model:
             raise AttributeError(f"this model has no {method!r}; its source has {', '.join(sorted(self._artifact.plan.outputs))}")
         call = self.predict if method == "predict" else lambda rows: self._executor.run(method, rows)
         if threads > 1 and isinstance(X, list | tuple) and len(X) >= 2 * threads:
-            size = -(-len(X) // threads)
-            with ThreadPoolExecutor(threads) as pool:
-                return np.concatenate(list(pool.map(call, [X[i : i + size] for i in range(0, len(X), size)])))
+            return _in_threads(call, X, threads)
         return call(X)
 
     def __getattr__(self, name: str) -> Any:
@@ -232,6 +231,33 @@ class Model:
 
     def __deepcopy__(self, memo: Any) -> Model:
         return self
+
+
+def _in_threads(call: Callable[[Any], Any], X: Sequence[Any], threads: int) -> Any:
+    size = -(-len(X) // threads)
+
+    def part(start: int) -> Any:
+        try:
+            return call(X[start : start + size])
+        except UncertainError as error:
+            return UncertainError([start + row for row in error.rows])
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(part, range(0, len(X), size)))
+    uncertain = [row for found in parts if isinstance(found, UncertainError) for row in found.rows]
+    if uncertain:
+        raise UncertainError(uncertain)
+    return np.concatenate(parts)
+
+
+def _checked_answers(answers: Any, n_rows: int, classes: Any) -> list[Any]:
+    """What the caller's ``on_uncertain`` returned: one label for each row, and no other than the model's."""
+    found = list(answers)
+    strangers = [] if classes is None else [answer for answer in found if answer not in list(classes)]
+    if len(found) != n_rows or strangers:
+        what = f"{strangers[0]!r}" if strangers else f"{len(found)} labels"
+        raise ValueError(f"on_uncertain returned {what}; expected {n_rows} label(s), each one of the model's classes_")
+    return found
 
 
 def unpickle(data: bytes, on_uncertain: OnUncertain = "answer") -> Model:

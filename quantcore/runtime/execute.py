@@ -26,7 +26,7 @@ __all__ = ["Executor", "cold_plan", "settle_cold"]
 
 HOT, FINE, OPEN = 0, 1, 2
 _DECISIONS = (ArgMax, Threshold, MultiLabel)
-Settle = Callable[[list[Any], list[int]], NDArray[Any]]
+Settle = Callable[[list[Any], list[int]], Any]
 
 
 @dataclass
@@ -95,10 +95,9 @@ class Executor:
     def _settle_labels(self, documents: list[str], labels: list[int], rows: list[int]) -> list[int]:
         if self.settle is None:
             return labels
-        answers = np.asarray(self.settle(documents, rows))
         chain = self._chain()
         classes = list(chain[2].classes) if chain else []  # type: ignore[attr-defined]
-        return [classes.index(answer) for answer in answers]
+        return [classes.index(answer) for answer in self.settle(documents, rows)]
 
     # ---------------------------------------------------------------- methods
 
@@ -132,12 +131,15 @@ class Executor:
             labels[rows] = self.settle(_take(documents, rows), rows.tolist())
         return labels, sure
 
-    def scores(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Scores that the label follows from, and a bound on the error of each row's; None where there is no such bound."""
+    def scores(self, X: Any, *, checked: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Scores that the label follows from, and a bound on the error of each row's; None where there is no such bound.
+
+        ``checked`` rows are what the input check gives: contents of files, a matrix of float64.
+        """
         at = self.plan.outputs.get("predict")
         if at is None:
             return None
-        found = self._evaluate(self.plan.ops[at].inputs[0], self._input(X))
+        found = self._evaluate(self.plan.ops[at].inputs[0], X if checked else self._input(X))
         if found.interval is None:
             return None
         low, high = found.interval

@@ -35,7 +35,7 @@ def rows(plan: Plan) -> Any:
 
 def expected(executor: Executor) -> list[float] | None:
     """The scores of the rows, rounded to what every path agrees on; None where the Plan has none."""
-    found = executor.scores(_served(executor))
+    found = executor.scores(rows(executor.plan), checked=True)
     return None if found is None else [float(f"{score:.6g}") for score in found[0].ravel()[:8]]
 
 
@@ -44,7 +44,7 @@ def passes(executor: Executor, known: Any) -> bool:
     if not isinstance(known, list) or not all(isinstance(score, int | float) for score in known):
         return False
     try:
-        found = executor.scores(_served(executor))
+        found = executor.scores(rows(executor.plan), checked=True)
     except (ValueError, TypeError, OSError):
         return False
     if found is None:
@@ -52,10 +52,6 @@ def passes(executor: Executor, known: Any) -> bool:
     given, want = found[0].ravel()[: len(known)], np.array(known, np.float64)
     # six digits, less what float32 idf and norms of the hot tables lose
     return len(given) == len(want) and bool(np.allclose(given, want, rtol=2e-5, atol=2e-5 * (1.0 + np.abs(want).max(initial=0.0))))
-
-
-def _served(executor: Executor) -> Any:
-    return rows(executor.plan)
 
 
 def log_fallback() -> None:
