@@ -41,7 +41,7 @@ static qc_status lowered_codes(const qc_text *text, qc_scratch *s, const qc_docu
     const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
     const size_t room = (size_t)(to - from);
     uint32_t *codes = room_for(s, STARTS, (room + 1) * sizeof *codes);
-    uint8_t *spaces = room_for(s, BYTES, room + 1);
+    uint8_t *spaces = room_for(s, BYTES, room + 2);
     if (!codes || !spaces) return QC_NO_MEMORY;
     if (d->ascii) {
         *count = ascii_codes(chars, (const uint8_t *)d->data + from, room, codes, spaces);
@@ -66,30 +66,47 @@ static inline uint32_t symbol_of(const qc_text *text, uint32_t code) {
 /* Marks the start of a word that is shorter than the shortest n-gram and counts once, whole. */
 #define WHOLE (1u << 31)
 
-/* References of the characters behind `at` carried ones, and for each how many follow in its piece of text. */
-static size_t lay_out(const qc_text *text, qc_scratch *s, size_t n_codes, size_t at, uint32_t *refs, uint32_t *room) {
-    const uint32_t *codes = s->memory[STARTS];
-    const uint8_t *spaces = s->memory[BYTES];
-    if (text->analyzer == QC_CHAR) {
-        for (size_t i = 0; i < n_codes; i++) refs[at + i] = symbol_of(text, codes[i]);
-        for (size_t i = 0; i < at + n_codes; i++) room[i] = (uint32_t)(at + n_codes - i);
-        return at + n_codes;
-    }
+/* References of the characters behind `at` carried ones, and for each how many follow in its piece of text, itself included. */
+static size_t lay_out(const qc_text *text, const uint32_t *codes, size_t n_codes, size_t at, uint32_t *refs, uint32_t *room) {
+    for (size_t i = 0; i < n_codes; i++) refs[at + i] = symbol_of(text, codes[i]);
+    for (size_t i = 0; i < at + n_codes; i++) room[i] = (uint32_t)(at + n_codes - i);
+    return at + n_codes;
+}
+
+/* The same word by word, each between two spaces. Where words end is hard to predict: a space is written at each change from
+ * space to word and back, and kept where there is one. */
+static size_t lay_out_words(const qc_text *text, const uint32_t *codes, uint8_t *spaces, size_t n_codes, uint32_t *refs, uint32_t *room) {
     const uint32_t space = symbol_of(text, ' ');
+    uint32_t was_space = 1;
     size_t n = 0;
-    for (size_t i = 0; i < n_codes;) {
-        if (spaces[i]) {
-            i++;
-            continue;
-        }
-        const size_t start = n;
-        refs[n++] = space;
-        while (i < n_codes && !spaces[i]) refs[n++] = symbol_of(text, codes[i++]);
-        refs[n++] = space;
-        for (size_t k = start; k < n; k++) room[k] = (uint32_t)(n - k);
-        if (n - start < (size_t)text->min_n) room[start] |= WHOLE;
+    spaces[n_codes] = 1;
+    for (size_t i = 0; i <= n_codes; i++) {
+        const uint32_t is_space = spaces[i];
+        refs[n] = space;
+        room[n] = is_space; /* for now: whether the word ends here */
+        n += is_space ^ was_space;
+        refs[n] = i < n_codes ? symbol_of(text, codes[i]) : QC_NONE;
+        room[n] = 0;
+        n += !is_space;
+        was_space = is_space;
     }
+    uint32_t follow = 0;
+    for (size_t i = n; i--;) {
+        follow = (follow & (room[i] - 1)) + 1; /* all ones where the word goes on */
+        room[i] = follow;
+    }
+    if (text->min_n > 3) /* no word with its spaces is shorter than 3 */
+        for (size_t i = 0; i < n;) {
+            const uint32_t length = room[i];
+            if (length < (uint32_t)text->min_n) room[i] |= WHOLE;
+            i += length;
+        }
     return n;
+}
+
+/* The symbol that makes the n-gram at i one of `length`, QC_NONE where its piece of text ends before; without a branch. */
+static inline uint32_t next_symbol(const uint32_t *refs, const uint32_t *room, uint32_t i, uint32_t length) {
+    return refs[i + length - 1] | ((uint32_t)((room[i] & ~WHOLE) >= length) - 1);
 }
 
 /* One character more for the n-grams at positions alive[0, n): those that are in the vocabulary stay. Three passes, as for
@@ -100,7 +117,7 @@ static size_t extend(const qc_text *text, const uint32_t *refs, const uint32_t *
     const qc_pair *pairs = text->pairs;
     size_t kept = 0;
     for (size_t k = 0; k < n; k++) {
-        const uint32_t i = alive[k], last = (room[i] & ~WHOLE) >= length ? refs[i + length - 1] : QC_NONE;
+        const uint32_t i = alive[k], last = next_symbol(refs, room, i, length);
         const uint64_t key = qc_pair_key(grams[k], last);
         keys[kept] = key;
         hashes[kept] = qc_hash_pair(key, index.seed);
@@ -139,9 +156,9 @@ static size_t extend(const qc_text *text, const uint32_t *refs, const uint32_t *
 static size_t extend_by_grid(const qc_text *text, const uint32_t *refs, const uint32_t *room, uint32_t *alive, uint32_t *grams, size_t n) {
     size_t kept = 0;
     for (size_t k = 0; k < n; k++) {
-        const uint32_t i = alive[k], last = (room[i] & ~WHOLE) >= 2 ? refs[i + 1] : QC_NONE;
-        const uint64_t place = last == QC_NONE ? 0 : grams[k] * text->n_symbols + last;
-        const uint32_t ref = last == QC_NONE ? QC_NONE : text->pair_grid[place];
+        const uint32_t i = alive[k], last = next_symbol(refs, room, i, 2);
+        const uint64_t there = (uint64_t)(last == QC_NONE) - 1; /* all ones where there is one */
+        const uint32_t ref = text->pair_grid[(grams[k] * text->n_symbols + last) & there] | ~(uint32_t)there;
         alive[kept] = i;
         grams[kept] = ref;
         kept += ref != QC_NONE;
@@ -154,14 +171,17 @@ static qc_status collect_characters(const qc_text *text, qc_scratch *s, collecto
     size_t n_codes = 0;
     const qc_status status = lowered_codes(text, s, d, from, to, &n_codes);
     if (status) return status;
-    const size_t at = *carried, most = at + 3 * n_codes + 3; /* char_wb: two spaces a word */
+    /* char_wb: two spaces a word; and n-grams may look, in vain, behind the last character */
+    const size_t at = *carried, most = at + 3 * n_codes + 4 + (size_t)text->max_n;
     uint32_t *refs = room_for(s, REFS, most * sizeof *refs);
     uint32_t *room = room_for(s, LENGTHS, most * sizeof *room);
     uint32_t *grams = room_for(s, PAIR_REFS, most * sizeof *grams);
     uint32_t *alive = room_for(s, BOUNDS, most * sizeof *alive);
     uint64_t *hashes = room_for(s, HASHES, most * sizeof *hashes), *keys = room_for(s, KEYS, most * sizeof *keys);
     if (!keys || !refs || !room || !grams || !alive || !hashes) return QC_NO_MEMORY;
-    const size_t n = lay_out(text, s, n_codes, at, refs, room);
+    const uint32_t *codes = s->memory[STARTS];
+    const size_t n = text->analyzer == QC_CHAR ? lay_out(text, codes, n_codes, at, refs, room)
+                                               : lay_out_words(text, codes, s->memory[BYTES], n_codes, refs, room);
     size_t n_alive = 0;
     for (size_t i = 0; i < n; i++) {
         alive[n_alive] = (uint32_t)i;

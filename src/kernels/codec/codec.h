@@ -1,0 +1,50 @@
+/* Reading an artifact: the hot transforms of quantcore/artifact, whose NumPy functions are the definition.
+ *
+ * The input is hostile: every function checks all that it reads, and returns -1 for whatever it does not take; its output
+ * is then undefined, and the definition says what is wrong. Sizes that callers state are those of their buffers.
+ * None depends on the instruction set, so kernels.def lists none. */
+#ifndef QC_CODEC_H
+#define QC_CODEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* bits.join: n classes and packed bits -> n integers of so many bytes (1, 2, 4, 8), signed or not; `zigzag`: of either sign. */
+int qc_codec_integers(const uint8_t *classes, size_t n, const uint8_t *packed, size_t n_packed, int zigzag, int itemsize,
+                      int is_signed, void *out);
+
+/* repeats.numbers: distances back -> numbers in order of first appearance. */
+int qc_codec_repeats(const uint32_t *back, size_t n, uint32_t *out);
+
+/* idf.ranks: counts -> their distinct values (returned: how many) and each one's rank. `seen` has n_seen zeros, and every
+ * count is below n_seen, else -1. */
+ptrdiff_t qc_codec_ranks(const uint32_t *counts, size_t n, uint32_t *seen, size_t n_seen, int64_t *distinct, int32_t *rank);
+
+/* strings.join_sorted: the bytes of all strings (-1: the parts do not fit each other); then the strings and their ends. */
+int64_t qc_codec_strings_size(const uint8_t *prefix, const uint32_t *rest, size_t n, size_t n_data);
+void qc_codec_strings(const uint8_t *prefix, const uint32_t *rest, size_t n, const uint8_t *data, uint8_t *out, uint32_t *ends);
+
+/* trie.join_level: n_uses is 0 or n_symbols. `scratch` has room for n_parents + n_symbols + 2 * n_edges + 4 numbers. */
+int qc_codec_level(const uint32_t *children, size_t n_parents, const uint32_t *uses, size_t n_uses, const uint32_t *gaps,
+                   size_t n_edges, size_t n_symbols, uint32_t *scratch, uint32_t *parent, uint32_t *symbol);
+
+/* trie.alphabetical: the number of each node in the walk (`start`); n_symbols roots, then a parent for each other node.
+ * `size` has room for n_nodes numbers; `out` gets the numbers of the terms. */
+int qc_codec_alphabetical(const uint32_t *parent, const uint8_t *is_term, size_t n_nodes, size_t n_symbols, uint32_t *size,
+                          uint32_t *start, uint32_t *out);
+
+/* rows.join_rows. `codes`: n_groups rows of n_symbols lengths. `place`: where each row goes, in stored order; `group_rows`:
+ * rows per group. `tail`: room for QC_ROWS_TAIL bytes. Entries of 2 or 4 bytes. */
+#define QC_ROWS_TAIL 131072
+int qc_codec_rows(const uint8_t *low, const uint8_t *codes, size_t n_groups, size_t n_symbols, const uint64_t *group_rows,
+                  const uint32_t *place, size_t width, const uint32_t *sizes, size_t n_sizes, const uint8_t *packed,
+                  size_t n_packed, uint8_t *tail, int itemsize, void *out);
+
+/* What plan.validate_text checks: 0 where all is sound. */
+int qc_codec_symbols_sound(const uint8_t *bytes, size_t n_bytes, const uint32_t *ends, size_t n);
+int qc_codec_nodes_sound(const uint32_t *parent, const uint32_t *symbol, size_t n, size_t n_symbols, const uint64_t *levels,
+                         size_t n_levels);
+/* `seen` has a bit for each of n_features, all zero. */
+int qc_codec_columns_sound(const uint32_t *column, size_t n, uint64_t n_features, uint8_t *seen);
+
+#endif
