@@ -13,7 +13,7 @@ import founding
 import joblib
 import texts
 from contender import BATCH
-from peers import NAMES, Contender, measure, onnx_locale, to_onnx
+from peers import NAMES, Contender, measure, onnx_locale, require_proofs, to_onnx
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -90,7 +90,10 @@ def _prepared(case: str) -> Path:
         if reason is not None:
             (folder / "no_onnx.txt").write_text(reason, "utf-8")
         joblib.dump(pipeline, source, compress=3)  # last: it says that the folder is complete
-    quantcore.save(quantcore.quantize(joblib.load(source)), folder / "model.qc")
+    pipeline = joblib.load(source)
+    model = quantcore.quantize(pipeline)
+    require_proofs(model, pipeline, json.loads((folder / "documents.json").read_text("utf-8")))
+    quantcore.save(model, folder / "model.qc")
     return folder
 
 

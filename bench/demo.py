@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import joblib
 import texts
 from founding import FOUNDING, train
-from peers import Contender, measure
+from peers import Contender, measure, require_proofs
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -52,14 +52,16 @@ def models() -> Iterator[Trained]:
 
 def fitted(name: str, split: texts.Split) -> Trained:
     """tf-idf of words and word pairs, logistic regression."""
-    pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=100))
+    pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(max_iter=100, tol=1e-3))
     return Trained(name, pipeline.fit(split.train, split.train_labels), split.test)
 
 
 def shown(trained: Trained, folder: Path) -> dict[str, str]:
     """One row of the table."""
     paths = {"quantcore": folder / "model.qc", "scikit-learn": folder / "model.joblib"}
-    quantcore.save(quantcore.quantize(trained.pipeline), paths["quantcore"])
+    model = quantcore.quantize(trained.pipeline)
+    require_proofs(model, trained.pipeline, trained.documents)
+    quantcore.save(model, paths["quantcore"])
     joblib.dump(trained.pipeline, paths["scikit-learn"], compress=3)
     documents = folder / "documents.json"
     documents.write_text(json.dumps(trained.documents), "utf-8")

@@ -60,6 +60,16 @@ class Contender:
         self.close()
 
 
+def require_proofs(model: Any, pipeline: Any, documents: list[str]) -> None:
+    """Figures of a model that proves what is not so are worth nothing: refuse to go on."""
+    labels, certified = model.predict_certified(documents)
+    wrong = certified & (labels != pipeline.predict(documents))
+    if wrong.any():
+        raise RuntimeError(
+            f"{wrong.sum()} of {len(documents)} certified labels are not scikit-learn's: {wrong.nonzero()[0][:10]}"
+        )
+
+
 def measure(contenders: dict[str, Contender], rounds: int) -> dict[str, dict[str, list[float]]]:
     """Seconds by task and contender, in interleaved rounds."""
     return {
