@@ -267,8 +267,8 @@ def _measured(estimator: Any, executor: Executor, rows: Any) -> dict[str, Any]:
         return {}
     rows = rows[:_MEASURED_ROWS]
     labels, sure = executor.certified(rows)
-    same = np.asarray(labels == estimator.predict(rows))
-    same = same.reshape(len(same), -1).all(axis=1)
+    equal = np.asarray(labels == estimator.predict(rows))
+    same = equal.reshape(len(equal), -1).all(axis=1)
     found: dict[str, Any] = {"rows": len(same), "agreement": float(same.mean()), "certified": float(sure.mean())}
     if "decision_function" in executor.plan.outputs:
         error = np.abs(executor.run("decision_function", rows) - estimator.decision_function(rows))

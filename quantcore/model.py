@@ -77,7 +77,7 @@ class Model:
         # The compiled pass itself, without a Python frame around it.
         self._fast = None if self._executor.fused is None else self._executor.fused.predict
         if self._fast is not None:
-            self.predict = self._fast
+            self.__dict__["predict"] = self._fast
         else:
             self.__dict__.pop("predict", None)
 

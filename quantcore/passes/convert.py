@@ -42,7 +42,7 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
     options : Options
     calibration : rows as predict takes them, or None
     """
-    plan = fuse(plan, keep_outputs=options.guarantee == "exact")
+    plan = fuse(plan)
     certified = options.guarantee != "measured"
     target = OPEN_TARGET if certified else (1.0 - (options.min_agreement or 0.999)) / 2
     grid = Grid(certified, target, BITS[options.precision])
@@ -86,7 +86,7 @@ class _Matrices:
 
     def __init__(self, plan: Plan, calibration: Any) -> None:
         self.plan = plan
-        self.rows = None
+        self.rows: Any = None
         if calibration is not None:
             if plan.input == "text":
                 self.rows = inputs.documents(calibration)

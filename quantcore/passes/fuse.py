@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
-from quantcore.passes.rewrite import consumers, rewrite
+from quantcore.passes.rewrite import rewrite
 from quantcore.plan import Op, Plan
-from quantcore.plan.ops import ArgMax, Binarize, Linear, LogSoftmax, Softmax, Text, TfIdf, Threshold
+from quantcore.plan.ops import Binarize, Text, TfIdf
 
 __all__ = ["fuse"]
 
 
-def fuse(plan: Plan, *, keep_outputs: bool = False) -> Plan:
-    """Apply all foldings that don't change a label.
+def fuse(plan: Plan) -> Plan:
+    """Apply all foldings that don't change a label; the TfIdf op in front of a Linear one is folded when that is quantized.
 
     Parameters
     ----------
     plan : Plan
-    keep_outputs : bool
-        Leave the scores of two classes as two columns (``guarantee="exact"`` replays the source's own sums).
     """
-    plan = _fold_binarize(plan)
-    return plan if keep_outputs else _fold_pairs(plan)
+    return _fold_binarize(plan)
 
 
 def _fold_binarize(plan: Plan) -> Plan:
@@ -40,29 +35,3 @@ def _fold_binarize(plan: Plan) -> Plan:
         return [replace(source, binary=True)]
 
     return rewrite(plan, change)
-
-
-def _fold_pairs(plan: Plan) -> Plan:
-    """Two scores that are only compared, or put through softmax, become their difference (naive Bayes)."""
-    folded = set()
-    for position, op in enumerate(plan.ops):
-        if isinstance(op, Linear) and op.weight.shape[1] == 2 and position not in plan.outputs.values():
-            readers = consumers(plan, position)
-            if readers and all(_compares(reader) for reader in readers):
-                folded.add(position)
-
-    def change(position: int, op: Op) -> list[Op]:
-        if position in folded and isinstance(op, Linear):
-            return [replace(op, weight=np.ascontiguousarray(op.weight[:, 1:] - op.weight[:, :1]), bias=op.bias[1:] - op.bias[:1])]
-        if op.inputs and op.inputs[0] in folded:
-            if isinstance(op, ArgMax):
-                return [Threshold(inputs=op.inputs, classes=op.classes)]
-            if isinstance(op, Softmax | LogSoftmax):
-                return [replace(op, paired="zero")]
-        return [op]
-
-    return rewrite(plan, change)
-
-
-def _compares(op: Op) -> bool:
-    return isinstance(op, ArgMax) or (isinstance(op, Softmax | LogSoftmax) and op.paired == "no")

@@ -1,7 +1,8 @@
 """Put the weights of linear ops on a grid that is just fine enough.
 
-The step of row j is a power of two, about ``g / sqrt(E|x_j|)``: with entropy-coded planes that spends the fewest bits for
-a given certificate bound ``sum_j |x_j| step_j`` (rare features may be coarse). The global ``g`` is the largest for which
+The step of row j is a power of two, about ``g / sqrt(E|x_j|)``: rare features may be coarse. For entropy-coded planes the
+fewest bits for a given mean bound ``sum_j E|x_j| step_j`` would take ``1 / E|x_j|``; the root was measured to leave fewer rows
+open at equal size, since a row with one rare feature doesn't lose its certificate to it. The global ``g`` is the largest for which
 the estimated share of rows that stay open is below the target. Everything here follows from the source, the options and
 the sample rows: no clock, no machine.
 """
@@ -65,7 +66,8 @@ def planar(
     source = op.weight if idf is None else op.weight * idf[:, None]
     n_outputs = source.shape[1]
     centred = centred and n_outputs > 1
-    centre = np.median(source, axis=1, keepdims=True) if centred else 0.0
+    # Of two outputs the first is the centre itself, so that the weights of the pair are stored once.
+    centre = (source[:, :1] if n_outputs == 2 else np.median(source, axis=1, keepdims=True)) if centred else 0.0
     weights = np.hstack([source - centre, centre]) if centred and centre_needed else source - centre
     exponent = _exponents(weights, source, folded, sample, op.bias, grid)
     rows = np.rint(np.ldexp(weights, -exponent[:, None]))
@@ -127,7 +129,8 @@ def _relative_steps(folded: TfIdf | None, sample: Sample, n_features: int) -> ND
         weight = mean + 0.5 * mean.max(initial=0.0) / max(sample.terms.n_rows, 1)
     if weight.max(initial=0.0) <= 0.0:
         return np.zeros(n_features, np.int64)
-    return np.floor(-0.5 * np.log2(weight / weight.max())).astype(np.int64)
+    steps: NDArray[np.int64] = np.floor(-0.5 * np.log2(weight / weight.max())).astype(np.int64)
+    return steps
 
 
 def _gaps(source: NDArray[np.float64], terms: Csr, bias: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -152,7 +155,7 @@ def _open_share(gaps: NDArray[np.float64], exponent: NDArray[np.int64], terms: C
         return 0.0
     steps = np.abs(terms.data) * np.ldexp(1.0, exponent[terms.indices])
     if grid.certified:
-        bound = np.bincount(terms.row_ids(), steps, terms.n_rows)
+        bound: NDArray[np.float64] = np.bincount(terms.row_ids(), steps, terms.n_rows).astype(np.float64)
     else:
         # errors are about uniform within a step: what is likely is their root mean square, twice
         bound = 2.0 * np.sqrt(np.bincount(terms.row_ids(), steps**2 / 6.0, terms.n_rows))

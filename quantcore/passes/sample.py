@@ -49,7 +49,8 @@ def usage(op: TfIdf | None, n_features: int) -> NDArray[np.float64]:
     """Share of documents that hold each feature, up to a factor: from the idf where there is one."""
     if op is None or op.idf is None:
         return np.ones(n_features)
-    return np.exp(op.idf.min() - op.idf)
+    share: NDArray[np.float64] = np.exp(op.idf.min() - op.idf)
+    return share
 
 
 def drawn(op: TfIdf | None, weights: NDArray[np.float64], seed: int) -> Sample:

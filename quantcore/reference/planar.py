@@ -34,7 +34,7 @@ def planar_bound(op: PlanarLinear, X: Matrix, scores: NDArray[np.float64]) -> ND
     """Bound on the difference between each row's scores and the source's own, and between differences of two of them.
 
     The grid moves each term by at most ``error`` steps (twice that for a difference); the source, and this function's own
-    sums, round each of about 2 n + 32 operations relative to the sum of the absolute terms.
+    sums, round each of about 3 n + 64 operations relative to the sum of the absolute terms.
     """
     csr = as_csr(X)
     terms = tfidf(TfIdf(sublinear=op.sublinear, idf=None, norm=None), csr)
@@ -48,7 +48,7 @@ def planar_bound(op: PlanarLinear, X: Matrix, scores: NDArray[np.float64]) -> ND
     total = np.bincount(terms.row_ids(), steps, csr.n_rows) / norms
     count = np.diff(csr.indptr)
     unit = 2.0**-24 if op.dtype == "float32" else 2.0**-53
-    rounding = (2.0 * count + 32.0) * (unit + 2.0**-53)
+    rounding = (3.0 * count + 64.0) * unit + (4.0 * count + 32.0) * 2.0**-53
     shown = np.abs(scores).max(axis=1, initial=0.0) + np.abs(op.bias).max(initial=0.0)
     bound: NDArray[np.float64] = total * (2.0 * op.error + rounding * op.amplitude) * 1.0001 + shown * rounding
     bound[count == 0] = 0.0  # the source adds its bias to zero

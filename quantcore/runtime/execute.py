@@ -191,7 +191,8 @@ class Executor:
         if isinstance(op, Text):
             model = self._model((position,))
             if model is not None:
-                return _Value(_sorted(*model.counts(given), op.n_features))
+                indptr, columns, counts = model.counts(given)
+                return _Value(_sorted(indptr, columns, counts, op.n_features))
         arguments = [self._evaluate(i, given, known) for i in op.inputs]
         many = op.kind in ("Average", "Concat")
         value = FUNCTIONS[op.kind](op, [a.value for a in arguments] if many else arguments[0].value)

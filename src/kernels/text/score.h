@@ -59,7 +59,7 @@ static double inverse_norm64(const qc_text *text, const features *f) {
 
 /* Everything the source rounds on the way to a score, relative to the sum of the |terms|. */
 static inline double source_rounding(const qc_text *text, size_t n) {
-    return text->source_unit * (2.0 * (double)n + 32.0);
+    return text->source_unit * (3.0 * (double)n + 64.0);
 }
 
 /* ------------------------------------------------------------ one output */
@@ -120,7 +120,7 @@ static double fine_scores(const qc_text *text, const features *f, double *out) {
     const double inverse = inverse_norm64(text, f), centre = text->centred ? out[width - 1] : 0.0;
     for (int k = 0; k < text->n_outputs; k++) out[k] = (out[k] + centre) * inverse + text->bias[k];
     return inverse * (2.0 * text->fine_error * steps +
-                      source * (double)text->amplitude * (source_rounding(text, f->n) + ((double)f->n + 32.0) * TWO_TO_MINUS(52))) * 1.0001;
+                      source * (double)text->amplitude * (source_rounding(text, f->n) + (2.0 * (double)f->n + 32.0) * TWO_TO_MINUS(52))) * 1.0001;
 }
 
 /* Among the outputs that the hot plane leaves in play (`out` at least `least`) the best on the whole grid. All others are
@@ -156,7 +156,7 @@ static int label_fine(const qc_text *text, const features *f, const float *out, 
     }
     const double n = (double)f->n;
     const double bound = inverse * (2.0 * text->fine_error * steps + source * (double)text->amplitude *
-                                    (source_rounding(text, f->n) + (n + 32.0) * TWO_TO_MINUS(52))) * 1.0001;
+                                    (source_rounding(text, f->n) + (2.0 * n + 32.0) * TWO_TO_MINUS(52))) * 1.0001;
     const double shown = fabs(first) + (second > -INFINITY ? fabs(second) : 0.0) + 2.0 * (double)text->bias_max;
     *plane = first - second > bound + shown * TWO_TO_MINUS(22) ? QC_FINE : QC_OPEN;
     return best;
@@ -201,7 +201,7 @@ static qc_status label_many(const qc_text *text, qc_scratch *s, const features *
     const double n = (double)f->n, sum = (double)total + 0.5 * n;
     const double bound =
         (double)factor * (sum * ((double)text->spread + (double)text->amplitude * source_rounding(text, f->n)) + 127.0 * n) *
-            (1.0 + TWO_TO_MINUS(13)) +
+            (1.0 + TWO_TO_MINUS(13) + n * TWO_TO_MINUS(23)) +
         ((double)fabsf(first) + (double)fabsf(second) + 2.0 * (double)text->bias_max) * (n + 64.0) * TWO_TO_MINUS(24);
     *label = best;
     *plane = QC_HOT;
