@@ -13,7 +13,7 @@ DOORS = $(wildcard src/*.pyx)
 STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcore/native/_*.pyi))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint types sanitize sdist native clean
+.PHONY: help demo test exact bench lint types sanitize sdist native clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +21,11 @@ help: ## list the targets
 demo: native ## train, quantize, save, load, predict; one table
 	$(BIN)/python bench/demo.py
 
-test: native ## all tests (PYTEST_ARGS="-k ...")
-	$(BIN)/pytest $(PYTEST_ARGS)
+test: native ## the tests that take seconds (PYTEST_ARGS="-k ...")
+	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
+
+exact: native ## whole data sets and a million generated documents: labels equal scikit-learn's (hours; QUANTCORE_SOAK_DOCUMENTS=... for fewer)
+	$(BIN)/pytest tests/test_exactness.py tests/soak -m slow $(PYTEST_ARGS)
 
 bench: native $(VENV)/.bench ## benchmarks beside the peers; JSON and a Markdown table in build/bench
 	mkdir -p build/bench

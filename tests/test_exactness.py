@@ -33,7 +33,7 @@ from sklearn.svm import LinearSVC
 import quantcore as qc
 from quantcore.importers import convert
 from quantcore.passes import Options, optimize
-from quantcore.runtime import Executor, settle_cold
+from quantcore.runtime import Executor, cold_plan, settle_cold
 
 ODD = [
     "",
@@ -231,6 +231,22 @@ def test_classifiers(name, classes, slice_of):
     # Steps of an isotonic calibration leave ties, and one-vs-rest over them rows of equal scores: nobody can be sure of those.
     least = {"isotonic": 0.4}.get(name, 0.85)
     assert_equal(make_pipeline(TfidfVectorizer(), CLASSIFIERS[name]).fit(X, y), rows, least=least)
+
+
+@pytest.mark.parametrize("vectorizer", [TfidfVectorizer, CountVectorizer])
+@pytest.mark.parametrize("name", ["logistic regression", "ridge", "linear SVC", "multinomial NB", "perceptron"])
+def test_float32_terms(vectorizer, name, slice_of):
+    """The classifier may sum them in float32 or in float64: the cold planes do the same."""
+    X, y, rows = slice_of("sms_spam", 200, 300)
+    source = make_pipeline(vectorizer(dtype=np.float32, binary=True), CLASSIFIERS[name]).fit(X, y)
+    served = optimize(convert(source), Options("exact"))
+    found, expected = Executor(cold_plan(served)).run("predict", rows), source.predict(rows)
+    np.testing.assert_array_equal(found, expected)
+    if hasattr(source, "decision_function"):
+        # The perceptron adds an intercept of float64 to sums of float32, which a Plan can't say.
+        scores = Executor(cold_plan(served)).run("decision_function", rows)
+        np.testing.assert_allclose(scores, source.decision_function(rows), rtol=0, atol=2e-5 if name == "perceptron" else 0)
+    assert_equal(source, rows, least=0.8)
 
 
 @pytest.mark.parametrize("classes", CLASSES)

@@ -21,8 +21,9 @@ from quantcore.plan.ops import Linear, PlanarLinear, TfIdf
 __all__ = ["Grid", "planar"]
 
 OPEN_TARGET = 5e-5
+# An idf that was set by hand may say that a term never stands anywhere.
+_LEAST_SHARE = 2.0**-40
 LARGEST = {1: 1 << 23, 2: (1 << 15) - 1}  # one output: a float32 holds it; several: an int16 does
-PAIRWISE = 0.5
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,8 @@ def _relative_steps(folded: TfIdf | None, sample: Sample, n_features: int) -> ND
         weight = mean + 0.5 * mean.max(initial=0.0) / max(sample.terms.n_rows, 1)
     if weight.max(initial=0.0) <= 0.0:
         return np.zeros(n_features, np.int64)
-    steps: NDArray[np.int64] = np.floor(-0.5 * np.log2(weight / weight.max())).astype(np.int64)
+    share = np.maximum(weight / weight.max(), _LEAST_SHARE)
+    steps: NDArray[np.int64] = np.floor(-0.5 * np.log2(share)).astype(np.int64)
     return steps
 
 

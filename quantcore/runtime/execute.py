@@ -250,10 +250,14 @@ def cold_plan(plan: Plan) -> Plan | None:
         if isinstance(op, PlanarLinear):
             if op.cold is None:
                 return None
-            if op.sublinear or op.idf is not None or op.norm is not None:
+            single = op.dtype == "float32"
+            counts = op.inputs[0] != INPUT and isinstance(plan.ops[op.inputs[0]], Text)
+            if op.sublinear or op.idf is not None or op.norm is not None or (single and counts):
                 ops.append(TfIdf(inputs=inputs_, sublinear=op.sublinear, idf=op.idf, norm=op.norm, dtype=op.dtype))
                 inputs_ = (len(ops) - 1,)
-            ops.append(Linear(inputs=inputs_, weight=op.cold, bias=op.bias, dtype=op.dtype))
+            # Terms of float32 may meet weights of float64: then the source sums in float64.
+            single = single and bool((op.cold.astype(np.float32) == op.cold).all())
+            ops.append(Linear(inputs=inputs_, weight=op.cold, bias=op.bias, dtype="float32" if single else "float64"))
         else:
             ops.append(replace(op, inputs=inputs_))
         moved[position] = len(ops) - 1

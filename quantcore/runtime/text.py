@@ -24,7 +24,6 @@ _LANES = 16
 _MOST_ROWS = 1 << 24
 _MOST_LEVELS = 60
 _MOST_HASHED = 1 << 24
-_LEAST_IDF = 2.0**-40
 _UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 _NO_TERM, _NO_COLUMN = 0, 0xFFFFFFFF
 
@@ -61,8 +60,6 @@ def obstacle(op: Text, scores: PlanarLinear | None = None) -> str | None:
             return "an idf beyond the range of float32"
     if op.alternate_sign and op.vocabulary is None and scores.sublinear:
         return "sublinear counts of either sign have no logarithm"
-    if scores.idf is not None and not _squares_in_float32(scores.idf):
-        return "idf whose squares are beyond the range of float32"
     if len(scores.rows) >= _MOST_ROWS:
         return f"{len(scores.rows)} distinct rows are more than {_MOST_ROWS}"
     if len(scores.bias) == 1 and scores.exponent.size and int(scores.exponent.min()) != int(scores.exponent.max()):
@@ -70,11 +67,6 @@ def obstacle(op: Text, scores: PlanarLinear | None = None) -> str | None:
     if scores.exponent.size and not -100 <= int(scores.exponent.min()) <= int(scores.exponent.max()) <= 80:
         return "weights beyond the range of float32"
     return None
-
-
-def _squares_in_float32(idf: NDArray[np.float64]) -> bool:
-    sizes = np.abs(idf[idf != 0.0])
-    return bool(((sizes > _LEAST_IDF) & (sizes < 1.0 / _LEAST_IDF)).all())
 
 
 def build(
