@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantcore._version import __version__
 from quantcore.artifact import encode, read, write
@@ -94,7 +95,8 @@ def quantize(
     _check("prune", prune, ("auto", None))
     if min_agreement is not None and (guarantee != "measured" or not 0.0 < min_agreement <= 1.0):
         raise ValueError(
-            f"min_agreement={min_agreement!r} goes with guarantee='measured' alone, as a share in (0, 1]; got guarantee={guarantee!r}"
+            f"min_agreement={min_agreement!r} goes with guarantee='measured' alone, as a share in (0, 1]; "
+            f"got guarantee={guarantee!r}"
         )
     tell = _teller(progress)
     tell(0)
@@ -132,10 +134,10 @@ def predict(model: Model | Path, X: Any, *, method: str = "predict", threads: in
     threads : int
         Lists of documents are split among so many threads.
     """
-    if type(model) is not Model:
-        model = _cached(model) if not isinstance(model, Model) else model
+    if not isinstance(model, Model):
+        model = _cached(model)
     if method == "predict" and threads == 1:
-        return model.predict(X)
+        return model._answer(X)
     return model.run(method, X, threads)
 
 
@@ -268,7 +270,7 @@ def _measured(estimator: Any, executor: Executor, rows: Any) -> dict[str, Any]:
     rows = rows[:_MEASURED_ROWS]
     labels, sure = executor.certified(rows)
     equal = np.asarray(labels == estimator.predict(rows))
-    same = equal.reshape(len(equal), -1).all(axis=1)
+    same: NDArray[np.bool_] = np.asarray(equal.reshape(len(labels), -1).all(axis=1))
     found: dict[str, Any] = {"rows": len(same), "agreement": float(same.mean()), "certified": float(sure.mean())}
     if "decision_function" in executor.plan.outputs:
         error = np.abs(executor.run("decision_function", rows) - estimator.decision_function(rows))

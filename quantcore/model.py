@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from quantcore.artifact import Artifact, decode
 from quantcore.errors import ArtifactError, UncertainError
+from quantcore.native import registry
+from quantcore.plan import METHODS
 from quantcore.plan.ops import Text
 from quantcore.runtime import Executor, selftest, settle_cold
 
@@ -33,6 +36,21 @@ class Certified(NamedTuple):
 
     labels: NDArray[Any]
     certified: NDArray[np.bool_]
+
+
+class _Method:
+    """A method that a model has only if its source has it (and no ``__getattr__``, which would slow every access down)."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, model: Model | None, owner: type) -> Any:
+        if model is None:
+            return self
+        outputs = model._artifact.plan.outputs
+        if self.name not in outputs:
+            raise AttributeError(f"this model has no {self.name!r}; its source has {', '.join(sorted(outputs))}")
+        return functools.partial(model._executor.run, self.name)
 
 
 class Model:
@@ -62,7 +80,7 @@ class Model:
             raise ValueError(f"on_uncertain={on_uncertain!r}; expected 'answer', 'raise' or a callable of rows → labels")
         self._data = data
         self._on_uncertain = on_uncertain
-        self._artifact: Artifact = decode(data, max_bytes=max_bytes)
+        self._artifact: Artifact = decode(data, max_bytes=max_bytes, codec=registry.door("codec"))
         self._serve(native=True)
         expected = self._artifact.extra.get("selftest")
         if expected is not None and not selftest.passes(self._executor, expected):
@@ -75,11 +93,12 @@ class Model:
     def _serve(self, *, native: bool) -> None:
         self._executor = Executor(self._artifact.plan, native=native, settle=self._settle())
         # The compiled pass itself, without a Python frame around it.
-        self._fast = None if self._executor.fused is None else self._executor.fused.predict
-        if self._fast is not None:
-            self.__dict__["predict"] = self._fast
+        if self._executor.fused is not None:
+            self.__dict__["predict"] = self._executor.fused.predict
         else:
             self.__dict__.pop("predict", None)
+        # What `quantcore.predict` calls: an attribute of the instance alone is found fastest.
+        self._answer: Callable[[Any], NDArray[Any]] = self.predict
 
     def _settle(self) -> Callable[[list[Any], list[int]], Any] | None:
         cold = settle_cold(self._artifact.plan)
@@ -100,8 +119,8 @@ class Model:
         texts = any(isinstance(op, Text) for op in self._artifact.plan.ops)
         if texts and written not in (None, unicodedata.unidata_version):
             warnings.warn(
-                f"this model was fitted under Unicode {written}, this Python has Unicode {unicodedata.unidata_version}: texts with "
-                "characters that only one of them knows may be split differently",
+                f"this model was fitted under Unicode {written}, this Python has Unicode {unicodedata.unidata_version}: texts "
+                "with characters that only one of them knows may be split differently",
                 stacklevel=4,
             )
 
@@ -138,15 +157,13 @@ class Model:
             return _in_threads(call, X, threads)
         return call(X)
 
-    def __getattr__(self, name: str) -> Any:
-        if name in ("predict_proba", "predict_log_proba", "decision_function", "transform"):
-            if name in self._artifact.plan.outputs:
-                return lambda X: self._executor.run(name, X)
-            raise AttributeError(f"this model has no {name!r}; its source has {', '.join(sorted(self._artifact.plan.outputs))}")
-        raise AttributeError(f"'Model' object has no attribute {name!r}")
+    predict_proba = _Method()
+    predict_log_proba = _Method()
+    decision_function = _Method()
+    transform = _Method()
 
     def __dir__(self) -> Sequence[str]:
-        return sorted({*super().__dir__(), *self._artifact.plan.outputs})
+        return sorted({*super().__dir__()} - {*METHODS} | {*self._artifact.plan.outputs})
 
     # ------------------------------------------------------------------- about
 
