@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,10 @@ class Rounds:
         self.calls = min(max(int(_ROUND_SECONDS / each), 10), len(self.ones))
 
     def one(self) -> float:
-        """Documents one by one: other documents each round, until all had their turn."""
+        """Documents one by one: other documents each round, until all had their turn; a quick contender has them all in turn."""
         rows = [self.ones[(self.at + i) % len(self.ones)] for i in range(self.calls)]
         self.at += self.calls
-        return seconds_per_call(self.predict, rows)
+        return self._repeated(self.predict, rows)
 
     def batch_of_many(self) -> float:
         """All documents in one call."""
@@ -52,10 +52,11 @@ class Rounds:
         """From the file, in the page cache, to a model that answers."""
         return self._repeated(lambda _: self.load())
 
-    def _repeated(self, call: Callable[[Any], Any]) -> float:
+    def _repeated(self, call: Callable[[Any], Any], arguments: Sequence[Any] = (None,)) -> float:
+        """Median of as many passes over the arguments as a round has time for."""
         times: list[float] = []
-        while sum(times) < _ROUND_SECONDS:
-            times.append(seconds_per_call(call, [None]))
+        while sum(times) * len(arguments) < _ROUND_SECONDS:
+            times.append(seconds_per_call(call, arguments))
         return sorted(times)[len(times) // 2]
 
     def labels(self) -> list[str]:
