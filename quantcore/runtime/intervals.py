@@ -70,8 +70,10 @@ def decide(op: ops.Op, interval: Interval) -> NDArray[np.bool_]:
 
 
 def _widened(low: NDArray[np.float64], high: NDArray[np.float64], slack: float) -> Interval:
-    with np.errstate(invalid="ignore"):
-        return low - np.abs(low) * slack - 1e-300, high + np.abs(high) * slack + 1e-300
+    def margin(end: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(np.isinf(end), 0.0, np.abs(end)) * slack + 1e-300  # log(0) is what it is
+
+    return low - margin(low), high + margin(high)
 
 
 def _softmax(op: Any, low: NDArray[np.float64], high: NDArray[np.float64], slack: float) -> Interval:
