@@ -169,7 +169,7 @@ LEAST = {"float32": 0.8, "given": 0.5, "few words": 0.7}
 @pytest.mark.parametrize("data", ["sms_spam", "sib200_20lang"])
 @pytest.mark.parametrize("name", VECTORIZERS)
 def test_vectorizers(name, data, slice_of):
-    X, y, rows = slice_of(data)
+    X, y, rows = slice_of(data, 200, 250)
     source = make_pipeline(VECTORIZERS[name], fast() if data == "sms_spam" else SGDClassifier(random_state=0)).fit(X, y)
     assert_equal(source, rows, least=LEAST.get(name, 0.9), odd=ENCODABLE if "hashed" in name else ODD)
 
@@ -188,7 +188,6 @@ def test_data_sets(data, slice_of):
     labels, sure = qc.quantize(source, X).predict_certified(rows + ODD)
     np.testing.assert_array_equal(labels[sure], expected[sure])
     assert sure.mean() > 0.9
-    assert_equal(source, rows, calibration=X)
 
 
 CLASSIFIERS = {
@@ -226,7 +225,7 @@ CLASSES = {
 @pytest.mark.parametrize("classes", ["two", "strings"])
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_classifiers(name, classes, slice_of):
-    X, y, rows = slice_of("sib200_20lang", 250, 300)
+    X, y, rows = slice_of("sib200_20lang", 150, 200)
     y = CLASSES[classes](np.unique(y, return_inverse=True)[1])
     # Steps of an isotonic calibration leave ties, and one-vs-rest over them rows of equal scores: nobody can be sure of those.
     least = {"isotonic": 0.4}.get(name, 0.85)

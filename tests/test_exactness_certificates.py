@@ -130,19 +130,19 @@ def plans(draw):
     )
 
 
-@settings(max_examples=200)
+@settings(max_examples=150)
 @given(plans(), st.lists(counts, min_size=1, max_size=12))
 def test_near_ties(plan, rows):
     assert_sound(plan, rows)
 
 
-DISTANCES = [0.0, *(sign * 2.0**-k for k in range(0, 60, 2) for sign in (1, -1))]
+DISTANCES = [0.0, *(sign * 2.0**-k for k in (*range(0, 28, 4), *range(28, 60, 6)) for sign in (1, -1))]
 ROW = [1, 1, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("norm", [None, "l2"])
-@pytest.mark.parametrize("base", [1.0, 0.1, 1e-3, 777.7])
+@pytest.mark.parametrize("base", [1.0, 0.1, 777.7])
 def test_from_far_to_a_tie(base, norm, dtype):
     """The margin shrinks step by step: wide ones are certified, the tie itself never is, and between them nothing flips."""
     certain = {}
