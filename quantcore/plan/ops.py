@@ -9,7 +9,7 @@ dataclasses of those: all that the artifact has to store.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -45,7 +45,8 @@ INPUT = -1
 OPS: dict[str, type[Op]] = {}
 
 
-@dataclass(frozen=True, kw_only=True)
+# No __eq__ (arrays do not compare to one truth) and no generated __repr__: each generated method costs import time.
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Op:
     """Base of all ops.
 
@@ -58,13 +59,21 @@ class Op:
     kind: ClassVar[str] = ""
     inputs: tuple[int, ...] = (INPUT,)
 
+    def __repr__(self) -> str:
+        shown = (f"{f.name}={_shown(getattr(self, f.name))}" for f in fields(self))
+        return f"{self.kind}({', '.join(shown)})"
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.kind = cls.__name__
         OPS[cls.kind] = cls
 
 
-@dataclass(frozen=True, kw_only=True)
+def _shown(value: Any) -> str:
+    return f"<{value.dtype}{list(value.shape)}>" if isinstance(value, np.ndarray) else repr(value)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Text(Op):
     """Documents → n-gram counts (CSR, float64), as scikit-learn's vectorizers count them.
 
@@ -99,7 +108,7 @@ class Text(Op):
     alternate_sign: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TfIdf(Op):
     """CSR → CSR: sublinear tf (1 + ln tf), times idf, each row divided by its norm (rows of norm 0 stay).
 
@@ -112,28 +121,28 @@ class TfIdf(Op):
     dtype: Literal["float64", "float32"] = "float64"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Concat(Op):
     """Matrices side by side (FeatureUnion), each times its weight (1.0 where the source gives none)."""
 
     weights: tuple[float, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Take(Op):
     """The given columns of a dense result, in that order (the positive class's probability, one-vs-rest)."""
 
     columns: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Binarize(Op):
     """x → 1.0 where x > threshold, else 0.0 (BernoulliNB)."""
 
     threshold: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Linear(Op):
     """Matrix (CSR or dense) → scores: ``X @ weight + bias``, shape (n_rows, n_outputs), float64.
 
@@ -150,7 +159,7 @@ class Linear(Op):
     dtype: Literal["float64", "float32"] = "float64"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PlanarLinear(Op):
     """Matrix → scores, weights as integers on a grid; a TfIdf op in front of it folded in.
 
@@ -195,7 +204,7 @@ class PlanarLinear(Op):
     dtype: Literal["float64", "float32"] = "float64"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Softmax(Op):
     """Scores → probabilities over outputs. One output s stands for the pair (0, s) if ``paired`` is
     "zero", for (-s, s) if "mirror" (scikit-learn's multinomial logistic regression on two classes).
@@ -205,14 +214,14 @@ class Softmax(Op):
     scale: float = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LogSoftmax(Op):
     """Scores → log probabilities, ``s - logsumexp(s)`` (naive Bayes); ``paired`` as in Softmax."""
 
     paired: Literal["no", "zero", "mirror"] = "no"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Sigmoid(Op):
     """Scores → 1 / (1 + exp(slope * s + offset)), per column (Platt's form; slope -1, offset 0 is
     plain expit). One column becomes the pair (1 - p, p) if ``paired``."""
@@ -222,14 +231,14 @@ class Sigmoid(Op):
     paired: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Ramp(Op):
     """Scores → (clip(s, -1, 1) + 1) / 2 (modified Huber loss); ``paired`` as in Sigmoid."""
 
     paired: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Isotonic(Op):
     """Scores → piecewise linear interpolation per column, clipped to the ends; ``paired`` as in Sigmoid.
 
@@ -248,7 +257,7 @@ class Isotonic(Op):
     paired: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class NormalizeRows(Op):
     """Probabilities divided by their row's sum; ``empty`` says what a row of zeros becomes: equal
     shares ("uniform": CalibratedClassifierCV, one-vs-rest calibration), or it stays ("keep")."""
@@ -256,12 +265,12 @@ class NormalizeRows(Op):
     empty: Literal["uniform", "keep"] = "keep"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Average(Op):
     """Mean of several inputs of one shape, summed in order (CalibratedClassifierCV's folds)."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Log(Op):
     """Natural logarithm of ``p + floor``, log(0) = -inf without a warning (predict_log_proba; with a
     floor: temperature calibration over probabilities)."""
@@ -269,7 +278,7 @@ class Log(Op):
     floor: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ArgMax(Op):
     """Scores → ``classes[first largest]``. ``classes`` is a 1-d array as the source holds it: of
     integers, booleans, floats, fixed-width strings (<U) or, as a tuple, Python objects."""
@@ -277,7 +286,7 @@ class ArgMax(Op):
     classes: Any
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Threshold(Op):
     """One score → ``classes[1]`` where score > at, else ``classes[0]``."""
 
@@ -285,7 +294,7 @@ class Threshold(Op):
     at: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MultiLabel(Op):
     """Scores → 0/1 indicator matrix of int64, 1 where score > at."""
 
