@@ -21,7 +21,7 @@ from quantcore._version import __version__
 
 __all__ = ["FALLBACKS", "FAMILIES", "ISAS", "Implementation", "describe", "door", "implementation"]
 
-FAMILIES = ("linear", "pack", "text")
+FAMILIES = ("codec", "linear", "pack", "text")
 ISAS = ("scalar", "avx2", "avx512", "neon")
 FALLBACKS = ("allow", "warn", "error")
 

@@ -24,21 +24,21 @@ ptrdiff_t qc_codec_ranks(const uint32_t *counts, size_t n, uint32_t *seen, size_
 int64_t qc_codec_strings_size(const uint8_t *prefix, const uint32_t *rest, size_t n, size_t n_data);
 void qc_codec_strings(const uint8_t *prefix, const uint32_t *rest, size_t n, const uint8_t *data, uint8_t *out, uint32_t *ends);
 
-/* trie.join_level: n_uses is 0 or n_symbols. `scratch` has room for n_parents + n_symbols + 2 * n_edges + 4 numbers. */
+/* trie.join_level: n_uses is 0 or n_symbols. `scratch` has room for 2 * n_parents + n_uses + n_edges + 2 numbers. */
 int qc_codec_level(const uint32_t *children, size_t n_parents, const uint32_t *uses, size_t n_uses, const uint32_t *gaps,
                    size_t n_edges, size_t n_symbols, uint32_t *scratch, uint32_t *parent, uint32_t *symbol);
 
-/* trie.alphabetical: the number of each node in the walk (`start`); n_symbols roots, then a parent for each other node.
- * `size` has room for n_nodes numbers; `out` gets the numbers of the terms. */
+/* trie.alphabetical: n_symbols roots, then a parent for each other node; `out` gets the number of each term. `size` and `start`
+ * have room for n_nodes numbers. */
 int qc_codec_alphabetical(const uint32_t *parent, const uint8_t *is_term, size_t n_nodes, size_t n_symbols, uint32_t *size,
                           uint32_t *start, uint32_t *out);
 
 /* rows.join_rows. `codes`: n_groups rows of n_symbols lengths. `place`: where each row goes, in stored order; `group_rows`:
- * rows per group. `tail`: room for QC_ROWS_TAIL bytes. Entries of 2 or 4 bytes. */
-#define QC_ROWS_TAIL 131072
+ * rows per group; the caller has checked that they agree. Entries of 2 or 4 bytes; `scratch` is aligned for numbers. */
+#define QC_ROWS_SCRATCH (16384 + 25728)
 int qc_codec_rows(const uint8_t *low, const uint8_t *codes, size_t n_groups, size_t n_symbols, const uint64_t *group_rows,
                   const uint32_t *place, size_t width, const uint32_t *sizes, size_t n_sizes, const uint8_t *packed,
-                  size_t n_packed, uint8_t *tail, int itemsize, void *out);
+                  size_t n_packed, void *scratch, int itemsize, void *out);
 
 /* What plan.validate_text checks: 0 where all is sound. */
 int qc_codec_symbols_sound(const uint8_t *bytes, size_t n_bytes, const uint32_t *ends, size_t n);

@@ -71,7 +71,7 @@ static void sort(uint32_t *values, uint32_t n, size_t below, uint32_t *spare) {
 
 int qc_codec_level(const uint32_t *children, size_t n_parents, const uint32_t *uses, size_t n_uses, const uint32_t *gaps,
                    size_t n_edges, size_t n_symbols, uint32_t *scratch, uint32_t *parent, uint32_t *symbol) {
-    uint32_t *order = scratch, *by_rank = order + n_parents, *spare = by_rank + n_symbols, *bins = spare + n_edges;
+    uint32_t *order = scratch, *first = order + n_parents, *by_rank = first + n_parents, *spare = by_rank + n_uses;
     uint64_t total = 0;
     uint32_t most = 0;
     for (size_t p = 0; p < n_parents; p++) {
@@ -79,19 +79,42 @@ int qc_codec_level(const uint32_t *children, size_t n_parents, const uint32_t *u
         most = children[p] > most ? children[p] : most;
     }
     if (total != n_edges || (n_uses && n_uses != n_symbols)) return -1;
-    if (n_uses && descending(uses, n_uses, (uint32_t)n_edges, bins, by_rank)) return -1;
-    if (descending(children, n_parents, most, bins, order)) return -1;
-    for (size_t p = 0, at = 0; p < n_parents; p++)
+    if (n_uses && descending(uses, n_uses, (uint32_t)n_edges, spare, by_rank)) return -1;
+    if (descending(children, n_parents, most, spare, order)) return -1;
+    for (size_t p = 0, at = 0; p < n_parents; p++) {
+        first[p] = (uint32_t)at;
         for (uint32_t k = children[p]; k; k--) parent[at++] = (uint32_t)p;
-    /* `bins` now serves as the first edge of each parent; there are at most as many with children as edges. */
-    size_t n_used = 0;
-    while (n_used < n_parents && children[order[n_used]]) n_used++;
-    uint32_t *first = bins;
-    for (size_t p = 0, at = 0, k = 0; p < n_parents; p++)
-        if (children[p]) {
-            first[k++] = (uint32_t)at;
-            at += children[p];
+    }
+    for (size_t i = 0; i < n_parents && children[order[i]]; i++) {
+        const uint32_t count = children[order[i]];
+        uint32_t *set = symbol + first[order[i]];
+        uint64_t next = 0; /* at most 2^32 more each time: no overflow before the check */
+        for (uint32_t k = 0; k < count; k++) {
+            next += (uint64_t)*gaps++ + 1;
+            if (next > n_symbols) return -1;
+            set[k] = n_uses ? by_rank[next - 1] : (uint32_t)(next - 1);
         }
-    (void)first;
+        if (n_uses) sort(set, count, n_symbols, spare);
+    }
+    return 0;
+}
+
+int qc_codec_alphabetical(const uint32_t *parent, const uint8_t *is_term, size_t n_nodes, size_t n_symbols, uint32_t *size,
+                          uint32_t *start, uint32_t *out) {
+    for (size_t i = 0; i < n_nodes; i++) size[i] = is_term[i];
+    for (size_t i = n_nodes; i-- > n_symbols;) {
+        const uint32_t up = parent[i - n_symbols];
+        if (up >= i) return -1;
+        size[up] += size[i];
+    }
+    /* start[i] moves on as the subtrees of i's children are placed, and ends behind all of them. */
+    uint32_t at = 0;
+    for (size_t i = 0; i < n_nodes; i++) {
+        uint32_t *before = i < n_symbols ? &at : start + parent[i - n_symbols];
+        const uint32_t number = *before;
+        *before += size[i];
+        start[i] = number + is_term[i];
+        if (is_term[i]) *out++ = number;
+    }
     return 0;
 }
