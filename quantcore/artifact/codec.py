@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 from dataclasses import dataclass, fields
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from quantcore.artifact.decoder import Decoder, content
 from quantcore.artifact.deflate import compress
 from quantcore.artifact.dictionary import DICTIONARY
 from quantcore.artifact.encoder import Encoder
+from quantcore.artifact.transforms import transforms
 from quantcore.artifact.tree import plan_from_tree, plan_to_tree
 from quantcore.plan import Plan, Vocabulary
 
@@ -82,7 +84,7 @@ def encode(plan: Plan, extra: dict[str, Any]) -> bytes:
     return data
 
 
-def decode(data: bytes | memoryview, *, max_bytes: int | None = None) -> Artifact:
+def decode(data: bytes | memoryview, *, max_bytes: int | None = None, codec: ModuleType | None = None) -> Artifact:
     """Read and validate an artifact.
 
     Parameters
@@ -91,6 +93,8 @@ def decode(data: bytes | memoryview, *, max_bytes: int | None = None) -> Artifac
         A whole file. What is not ``bytes`` is copied first, so that nobody can change what was validated.
     max_bytes : int or None
         Most memory that the content may declare to need.
+    codec : module or None
+        Compiled functions that stand for the hot ones (the door ``codec``); the result, or the error, is the same.
 
     Raises
     ------
@@ -99,15 +103,15 @@ def decode(data: bytes | memoryview, *, max_bytes: int | None = None) -> Artifac
     """
     private = data if isinstance(data, bytes) else bytes(data)
     sections, memory = unpack(memoryview(private), max_bytes)
-    tree, decoder = _open(sections, memory)
+    tree, decoder = _open(sections, memory, codec)
     if not isinstance(tree, dict) or set(tree) != {"extra", "plan"} or not isinstance(tree["extra"], dict):
         raise invalid("its metadata is not a mapping of 'extra' and 'plan'")
     plan = plan_from_tree(tree["plan"])
-    _validate(plan)
+    _validate(plan, codec)
     return Artifact(plan, tree["extra"], decoder.sizes)
 
 
-def _open(sections: list[Section], memory: int | None) -> tuple[Any, Decoder]:
+def _open(sections: list[Section], memory: int | None, codec: ModuleType | None = None) -> tuple[Any, Decoder]:
     """The tree in checked sections."""
     head, pools = sections[0], [s for s in sections if s.type == POOL]
     if head.type != META or any(s.type == META for s in sections[1:]) or len(pools) > 1:
@@ -120,7 +124,7 @@ def _open(sections: list[Section], memory: int | None) -> tuple[Any, Decoder]:
     if memory is not None and memory < sum(s.decoded for s in sections if not s.type & ANCILLARY):
         raise invalid(f"{memory} bytes of memory are less than its sections decode to")
     text = bytes(content(head, DICTIONARY))
-    decoder = Decoder(memory)
+    decoder = Decoder(memory, transforms(codec))
     decoder.charge(canonical.parsed_size(text))
     document = canonical.loads(text)
     decoder.load(pools[0] if pools else None, [s for s in sections if s.type == ARRAY])
@@ -132,11 +136,11 @@ def _open(sections: list[Section], memory: int | None) -> tuple[Any, Decoder]:
     return tree, decoder
 
 
-def _validate(plan: Plan) -> None:
+def _validate(plan: Plan, codec: ModuleType | None) -> None:
     from quantcore.plan.validate import validate
 
     try:
-        validate(plan)
+        validate(plan, codec)
     except ValueError as error:
         raise invalid(str(error)) from None
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.artifact import bits, idf, planes, repeats, strings, trie
+from quantcore.artifact import idf, rows, strings
 from quantcore.artifact._fail import invalid, newer
 from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import inflate, unshuffle
+from quantcore.artifact.transforms import Transforms
 from quantcore.plan.vocabulary import Vocabulary
 
 __all__ = ["Decoder", "content"]
@@ -38,9 +39,12 @@ class Decoder:
     ----------
     memory : int or None
         What the header declares; None to count alone (the writer does).
+    transforms : Transforms
+        The definitions, or what stands for them.
     """
 
-    def __init__(self, memory: int | None) -> None:
+    def __init__(self, memory: int | None, transforms: Transforms) -> None:
+        self._do = transforms
         self.used = 0
         self.sizes: dict[str, tuple[int, int]] = {}
         self._memory = memory
@@ -163,20 +167,22 @@ class Decoder:
         if math.prod(shape) != len(first):
             raise invalid(f"{len(first)} integers do not fill the shape {shape}")
         self.charge(len(first) * ITEMSIZE[dtype])
-        return bits.join(first, second, dtype, bool(signed)).reshape(shape)
+        joined: Array = self._do.join_bits(first, second, dtype, bool(signed))
+        return joined.reshape(shape)
 
-    def _planes(self, dtype: Any, low: Any, group: Any, high: Any, packed: Any, wide: Any) -> Array:
-        if dtype not in ("i2", "i4"):
-            raise invalid(f"bit planes of dtype {dtype!r}")
-        valid = isinstance(low, list) and all(type(h) is int and 0 <= h <= planes.MAX_LOW for h in low)
-        if not valid or low != sorted(low):
-            raise invalid("bit planes need ascending numbers of low bits")
-        groups, bytes_ = self._bytes(group, "int"), self._inner(high, ("pool", "own"))
-        rest, outside = self._bytes(packed), self._integers(wide)
-        if bytes_.dtype != np.int8 or bytes_.ndim != 2:
-            raise invalid("bit planes need a matrix of int8")
-        self.charge(bytes_.size * ITEMSIZE[dtype])
-        return planes.join_planes(planes.Planes(low, groups, bytes_, rest, outside), dtype)
+    def _rows(self, dtype: Any, width: Any, low: Any, codes: Any, group: Any, sizes: Any, packed: Any) -> Array:
+        if dtype not in ("i2", "i4") or type(width) is not int or not 0 < width <= rows.MAX_WIDTH:
+            raise invalid(f"a matrix of dtype {dtype!r} and width {width!r}"[:200])
+        if not isinstance(low, list) or len(low) > 256 or not all(type(h) is int and 0 <= h <= rows.MAX_LOW for h in low):
+            raise invalid("the groups of a matrix need numbers of low bits")
+        lengths, groups = self._bytes(codes), self._bytes(group, "int")
+        stretches, data = self._integers(sizes), self._bytes(packed)
+        # an entry takes a bit at least
+        if stretches.dtype.kind != "u" or len(groups) * width > 8 * len(data):
+            raise invalid(f"{len(data)} bytes do not fill a matrix of {len(groups)} rows")
+        self.charge(len(groups) * (width * ITEMSIZE[dtype] + 16) + 128 * len(stretches) + 16384 * len(low))
+        joined: Array = self._do.join_rows(rows.Rows(width, low, lengths, groups, stretches, data), dtype)
+        return joined
 
     def _bool(self, dims: Any, packed: Any) -> Array:
         shape, data = _shape(dims), self._bytes(packed)
@@ -198,7 +204,7 @@ class Decoder:
         if count - 1 > np.iinfo(dtype).max if new is None else count != len(new):
             raise invalid(f"{count} new values do not fit")
         self.charge(16 * len(steps))
-        found = repeats.numbers(steps)
+        found = self._do.numbers(steps)
         result: Array = found.astype(f"<{dtype}") if new is None else new[found]
         return result.reshape(shape)
 
@@ -207,7 +213,8 @@ class Decoder:
             raise invalid(f"idf of dtype {kind!r} over {top!r} documents")
         values = self._integers(counts)
         self.charge(24 * len(values))  # the values, and the ranks that stay for `byidf`
-        result, ranks = idf.join_idf(kind, top, values, None if off is None else self._integers(off))
+        steps = None if off is None else self._integers(off)
+        result, ranks = idf.join_idf(kind, top, values, steps, self._do.ranks)
         self._ranks[id(result)] = ranks
         return result
 
@@ -261,7 +268,7 @@ class Decoder:
         if front.dtype != np.uint8 or lengths.dtype.kind != "u":
             raise invalid("front-coded strings need bytes and lengths")
         self.charge(16 * (len(front) + len(raw)))
-        symbol_bytes, symbol_ends = strings.join_sorted(front, lengths, raw)
+        symbol_bytes, symbol_ends = self._do.join_sorted(front, lengths, raw)
         self.charge(len(symbol_bytes))
         terms = self._inner(is_term, ("bool",))
         if terms.ndim != 1:
@@ -276,7 +283,7 @@ class Decoder:
             if any(a.dtype.kind != "u" for a in (children, uses, edges)) or len(children) != sizes[-1]:
                 raise invalid("the counts of a trie's level do not add up")
             self.charge(16 * len(edges))
-            parent, symbol = trie.join_level(children, uses, edges, sizes[0])
+            parent, symbol = self._do.join_level(children, uses, edges, sizes[0])
             parents.append(parent + np.uint32(base))
             symbols.append(symbol)
             base += sizes[-1]
@@ -284,14 +291,14 @@ class Decoder:
         if sum(sizes) != len(terms):
             raise invalid(f"{sum(sizes)} nodes, {len(terms)} of them told to be terms or not")
         parent = _joined(parents)
-        column = trie.alphabetical(parent, tuple(sizes), terms)
+        column = self._do.alphabetical(parent, tuple(sizes), terms)
         if gaps is not None:
             if len(gaps) != len(column):
                 raise invalid("columns and terms differ in number")
             column = (np.cumsum(gaps.astype(np.int64) + 1) - 1)[column]
-        if len(column) and (column.min() < 0 or column.max() >= 1 << 32):
-            raise invalid("a column is out of range")
-        arrays = (symbol_bytes, symbol_ends, parent, _joined(symbols), column.astype("<u4"))
+            if len(column) and (column.min() < 0 or column.max() >= 1 << 32):
+                raise invalid("a column is out of range")
+        arrays = (symbol_bytes, symbol_ends, parent, _joined(symbols), column.astype("<u4", copy=False))
         for array in arrays:
             array.flags.writeable = False
         return Vocabulary(*arrays[:4], tuple(sizes), terms, arrays[4], separator)
@@ -325,7 +332,7 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "own": (Decoder._leaf_own, 0),
     "same": (Decoder._same, 1),
     "int": (Decoder._int, 5),
-    "planes": (Decoder._planes, 6),
+    "rows": (Decoder._rows, 7),
     "bool": (Decoder._bool, 2),
     "again": (Decoder._again, 4),
     "idf": (Decoder._idf, 4),

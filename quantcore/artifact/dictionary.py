@@ -14,7 +14,7 @@ DICTIONARY = (
     b'"op":"LogSoftmax","op":"NormalizeRows","empty":"uniform","op":"Average","op":"Isotonic","ends":"knots":"values":'
     b'"op":"Ramp","op":"Take","columns":"amplitude":"floor":1e-"scale":"op":"MultiLabel","alternate_sign":true,"binary":true,"lowercase":false,"sublinear":true,"norm":"l1","dtype":"float32",'
     b'"char_wb","char","strip_accents":"unicode","ascii","filename","file","decode_error":"ignore","replace","latin-1",'
-    b'{"$":["text",{"$":["ucs4",{"$":["again","u4",{"$":["bool",{"$":["planes","i2",[0,0,0,1,1,2,2,3,3,4,4,5,5,6,6],["own"],["own"]]}'
+    b'{"$":["text",{"$":["ucs4",{"$":["again","u4",{"$":["bool",{"$":["rows","i2",12,[3,4,4,5,5,6,6,7,7,8,8,9,9],["pool","u1",600],["own"],["pool","u2",60],["own"]]}'
     b'{"$":["byidf","i2",["int","u4",{"$":["int","i4",{"$":["pool","f8","f4","i8","u2","i1",{"$":["same",0]},{"$":["own"]},'
     b'{"extra":{"provenance":{},"report":{},"selftest":{}},"plan":{"classes":{"$":["text",2,8,["pool","u1",2],["pool","u1",'
     b'"input":"text","ops":[{"analyzer":"word","binary":false,"decode_error":"strict","encoding":"utf-8","inputs":[-1],'

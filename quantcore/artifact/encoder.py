@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.artifact import bits, idf, planes, repeats, strings, trie
+from quantcore.artifact import bits, idf, repeats, rows, strings, trie
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
 from quantcore.plan.vocabulary import Vocabulary
@@ -130,9 +130,9 @@ class Encoder:
 
     def _integer_candidates(self, array: Array) -> list[Any]:
         nodes: list[Any] = []
-        if array.ndim == 2 and array.shape[1] > 1 and len(array) and array.dtype in (np.int16, np.int32):
-            for p in planes.splits(array):
-                nodes.append(["planes", _name(array), p.low, self._ints(p.group), p.high, p.packed, self._ints(p.wide)])
+        if array.ndim == 2 and 1 < array.shape[1] <= rows.MAX_WIDTH and len(array) and array.dtype in (np.int16, np.int32):
+            p = rows.split_rows(array)
+            nodes.append(["rows", _name(array), p.width, p.low, p.codes, self._ints(p.group), self._ints(p.sizes), p.packed])
         else:
             nodes += _int_nodes(array, _name(array))
         if 64 <= array.size == max(array.shape, default=0):

@@ -7,6 +7,7 @@ place, the difference is stored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,22 @@ def split_idf(idf: NDArray[np.float64]) -> tuple[str, int, NDArray[np.int64], ND
     return None
 
 
-def join_idf(kind: str, top: int, counts: NDArray[Any], off: NDArray[Any] | None) -> tuple[NDArray[np.float64], NDArray[Any]]:
+def ranks(counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Distinct values, ascending, and the position of each value among them."""
+    if counts.max() > len(counts) + (1 << 12):
+        distinct, rank = np.unique(counts, return_inverse=True)
+        return distinct, rank.reshape(-1)
+    seen = np.bincount(counts) > 0
+    return np.flatnonzero(seen), (np.cumsum(seen, dtype=np.int32) - np.int32(1))[counts]
+
+
+def join_idf(
+    kind: str,
+    top: int,
+    counts: NDArray[Any],
+    off: NDArray[Any] | None,
+    ranks: Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]] = ranks,
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Inverse of `split_idf` (``off`` None: no differences), and each value's rank among the distinct D, ascending."""
     if not len(counts) or counts.min() < 1 or counts.max() >= MAX_COUNT:
         raise invalid("a document frequency is out of range")
@@ -88,12 +104,3 @@ def join_idf(kind: str, top: int, counts: NDArray[Any], off: NDArray[Any] | None
             raise invalid("the last places of idf values do not fit their document frequencies")
         values = (_bits(values, kind) + off).astype(f"i{kind[1]}").view(kind)
     return values.astype(np.float64)[rank], rank
-
-
-def ranks(counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Distinct values, ascending, and the position of each value among them."""
-    if counts.max() > len(counts) + (1 << 12):
-        distinct, rank = np.unique(counts, return_inverse=True)
-        return distinct, rank.reshape(-1)
-    seen = np.bincount(counts) > 0
-    return np.flatnonzero(seen), (np.cumsum(seen, dtype=np.int32) - np.int32(1))[counts]

@@ -61,7 +61,7 @@ def join_level(children: Counts, uses: Counts, gaps: Counts, n_symbols: int) -> 
     return halves[1::2].copy(), halves[::2].copy()
 
 
-def alphabetical(parent: Counts, levels: tuple[int, ...], is_term: NDArray[np.bool_]) -> NDArray[np.int64]:
+def alphabetical(parent: Counts, levels: tuple[int, ...], is_term: NDArray[np.bool_]) -> NDArray[np.uint32]:
     """Rank of each term, in node order, in a walk that visits a node before its children.
 
     That is the order of the terms as strings wherever no symbol holds a character below the separator, so it is the order
@@ -82,4 +82,4 @@ def alphabetical(parent: Counts, levels: tuple[int, ...], is_term: NDArray[np.bo
     for level in range(1, len(levels)):
         low, high = starts[level], starts[level + 1]
         offset[low:high] += offset[parent[low - starts[1] : high - starts[1]]]
-    return offset[is_term].astype(np.int64)
+    return offset[is_term].astype(np.uint32)

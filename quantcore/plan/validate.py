@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,12 +27,14 @@ _SCORES = (ops.Linear, ops.PlanarLinear)
 _READS_MATRIX = (ops.TfIdf, ops.Concat, ops.Binarize, *_SCORES)
 
 
-def validate(plan: Plan) -> None:
+def validate(plan: Plan, codec: ModuleType | None = None) -> None:
     """Check a Plan.
 
     Parameters
     ----------
     plan : Plan
+    codec : module or None
+        Compiled checks of vocabularies; what they refuse is looked at here, so the answer is the same.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def validate(plan: Plan) -> None:
     results: list[_Result] = []
     for position, op in enumerate(plan.ops):
         try:
-            results.append(_check(plan, op, results))
+            results.append(_check(plan, op, results, codec))
         except ValueError as error:
             raise ValueError(f"op {position} ({op.kind}): {error}") from None
     _check_outputs(plan, results)
@@ -61,17 +63,18 @@ class _Result(NamedTuple):
     what: str
 
 
-def _check(plan: Plan, op: Op, results: list[_Result]) -> _Result:
-    check = _CHECKS.get(op.kind)
-    if check is None:
-        raise ValueError("this op is not known")
+def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None) -> _Result:
     joins = isinstance(op, (ops.Average, ops.Concat))
     _require(type(op.inputs) is tuple and all(_is_int(i) for i in op.inputs), "inputs must be a tuple of integers")
     _require(1 <= len(op.inputs) <= (65536 if joins else 1), f"it can't take {len(op.inputs)} inputs")
     _require(all(INPUT <= i < len(results) for i in op.inputs), f"its inputs {op.inputs[:5]} must come before it")
     if isinstance(op, ops.Text):
         _require(plan.input == "text" and op.inputs == (INPUT,), "it must read the caller's documents")
-        return _Result(check(op, []), "matrix")
+        check_text(op, codec)
+        return _Result(op.n_features, "matrix")
+    check = _CHECKS.get(op.kind)
+    if check is None:
+        raise ValueError("this op is not known")
     _require(plan.input == "matrix" or INPUT not in op.inputs, "it reads a matrix, but the caller passes documents")
     incoming = [results[i] if i >= 0 else _Result(plan.n_features_in or 0, "matrix") for i in op.inputs]
     _require(all(r.what != "labels" for r in incoming), "it reads labels, which nothing can")
@@ -211,11 +214,6 @@ def _multi_label(op: ops.MultiLabel, incoming: list[int]) -> int:
     return incoming[0]
 
 
-def _text(op: ops.Text, incoming: list[int]) -> int:
-    check_text(op)
-    return op.n_features
-
-
 _CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
     {
         "ArgMax": _argmax,
@@ -233,7 +231,6 @@ _CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
         "Sigmoid": _sigmoid,
         "Softmax": _softmax,
         "Take": _take,
-        "Text": _text,
         "TfIdf": _tfidf,
         "Threshold": _threshold,
     }

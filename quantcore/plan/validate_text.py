@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import warnings
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,14 @@ __all__ = ["check_text"]
 _LONGEST_PATTERN = 4096
 
 
-def check_text(op: Text) -> None:
+def check_text(op: Text, codec: ModuleType | None = None) -> None:
     """Raise ValueError unless the op's settings and its vocabulary are sound.
 
     Parameters
     ----------
     op : Text
+    codec : module or None
+        Compiled checks; what they refuse is looked at here.
     """
     _one_of(op.analyzer, ("word", "char", "char_wb"), "analyzer")
     _one_of(op.strip_accents, ("ascii", "unicode", None), "strip_accents")
@@ -50,7 +53,7 @@ def check_text(op: Text) -> None:
     _require(not op.alternate_sign, "alternate_sign is for hashing alone")
     separator = " " if op.analyzer == "word" else ""
     _require(op.vocabulary.separator == separator, f"the vocabulary's separator must be {separator!r}")
-    _check_vocabulary(op.vocabulary, op.n_features)
+    _check_vocabulary(op.vocabulary, op.n_features, codec)
 
 
 def _check_encoding(encoding: Any) -> None:
@@ -77,7 +80,7 @@ def _check_pattern(op: Text) -> None:
     _require(compiled.groups <= 1, "token_pattern may have one group at most")
 
 
-def _check_vocabulary(vocabulary: Vocabulary, n_features: int) -> None:
+def _check_vocabulary(vocabulary: Vocabulary, n_features: int, codec: ModuleType | None) -> None:
     v = vocabulary
     for name, dtype in (
         ("symbol_bytes", np.uint8),
@@ -97,11 +100,12 @@ def _check_vocabulary(vocabulary: Vocabulary, n_features: int) -> None:
     _require(levels[0] == v.n_symbols and sum(levels) == v.n_nodes, "levels do not add up to the nodes")
     _require(len(v.parent) == len(v.symbol) == v.n_nodes - v.n_symbols, "parent and symbol must be one per longer n-gram")
     _require(len(v.column) == int(np.count_nonzero(v.is_term)), "column must be one per term")
-    _check_symbols(v)
-    _check_nodes(v)
-    columns = np.sort(v.column)
-    _require(len(columns) == 0 or int(columns[-1]) < n_features, "a column is beyond n_features")
-    _require(not bool((columns[1:] == columns[:-1]).any()), "two terms have one column")
+    if codec is None or not codec.symbols_sound(v.symbol_bytes, v.symbol_ends):
+        _check_symbols(v)
+    if codec is None or not codec.nodes_sound(v.parent, v.symbol, levels):
+        _check_nodes(v)
+    if codec is None or not codec.columns_sound(v.column, n_features):
+        _check_columns(v, n_features)
 
 
 def _check_symbols(v: Vocabulary) -> None:
@@ -149,6 +153,12 @@ def _check_nodes(v: Vocabulary) -> None:
         _require(before <= int(parents[0]) and int(parents[-1]) < start, "a node's parent is not in the level before it")
         _require(bool((np.diff(pairs[level]) > 0).all()), "nodes must be sorted by (parent, symbol), each once")
         before, start = start, start + size
+
+
+def _check_columns(v: Vocabulary, n_features: int) -> None:
+    columns = np.sort(v.column)
+    _require(len(columns) == 0 or int(columns[-1]) < n_features, "a column is beyond n_features")
+    _require(not bool((columns[1:] == columns[:-1]).any()), "two terms have one column")
 
 
 def _one_of(value: Any, allowed: tuple[Any, ...], name: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from quantcore.artifact import bits, idf, planes, repeats, strings, trie
+from quantcore.artifact import bits, idf, prefix, repeats, rows, strings, trie
 from quantcore.artifact.deflate import compress, compress_parts, inflate
 from quantcore.errors import ArtifactError
 from quantcore.plan import Vocabulary
@@ -53,36 +53,69 @@ def test_bits_refuse(classes, packed, dtype):
         bits.join(np.array(classes, U8), np.array(packed, U8), dtype, False)
 
 
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=256))
+def test_prefix_codes(counts):
+    lengths = prefix.code_lengths(np.array(counts))
+    assert prefix.is_complete(lengths) and all(lengths[i] for i, count in enumerate(counts) if count)
+    table, codes = prefix.table(lengths), prefix.codes(lengths)
+    for symbol in np.flatnonzero(lengths).tolist():
+        behind = np.arange(1 << prefix.LONGEST - int(lengths[symbol])) << int(lengths[symbol])
+        assert (table[codes[symbol] | behind] == symbol).all()
+
+
+def test_prefix_codes_are_the_shortest():
+    """Huffman's lengths, where none is too long."""
+    assert prefix.code_lengths(np.array([5, 9, 12, 13, 16, 45])).tolist() == [4, 4, 3, 3, 3, 1]
+    assert prefix.code_lengths(1 << np.arange(30)).max() == prefix.LONGEST
+
+
 @given(hnp.arrays(st.sampled_from([np.int16, np.int32]), st.tuples(st.integers(1, 20), st.integers(2, 9))))
-def test_planes(rows):
-    for coded in planes.splits(rows):
-        found = planes.join_planes(coded, rows.dtype.str[1:])
-        assert found.dtype == rows.dtype and np.array_equal(found, rows)
+def test_rows(matrix):
+    found = rows.join_rows(rows.split_rows(matrix), matrix.dtype.str[1:])
+    assert found.dtype == matrix.dtype and np.array_equal(found, matrix)
 
 
-def test_planes_over_blocks():
+def heavy_tails(shape, dtype):
     rng = np.random.default_rng(1)
-    rows = (rng.standard_t(2, (3000, 37)) * np.exp(rng.uniform(0, 6, 3000))[:, None]).clip(-32768, 32767).astype(np.int16)
-    for coded in planes.splits(rows):
-        assert np.array_equal(planes.join_planes(coded, "i2"), rows)
+    limits = np.iinfo(dtype)
+    sizes = np.exp(rng.uniform(0, np.log(limits.max) / 2, (shape[0], 1)))
+    return (rng.standard_t(2, shape) * sizes).clip(limits.min, limits.max).astype(dtype)
 
 
-def test_planes_refuse():
-    good = planes.Planes([0, 2], np.array([1, 0], U8), np.array([[1], [2]], np.int8), np.array([1, 0], U8), np.zeros(0, np.int64))
-    assert planes.join_planes(good, "i2").tolist() == [[7], [1]]
+@pytest.mark.parametrize("dtype", [np.int16, np.int32])
+@pytest.mark.parametrize("shape", [(3000, 37), (4097, 3), (9, 4096)])
+def test_rows_of_every_size(shape, dtype):
+    matrix = heavy_tails(shape, dtype)
+    assert np.array_equal(rows.join_rows(rows.split_rows(matrix), np.dtype(dtype).str[1:]), matrix)
+
+
+def test_rows_refuse():
+    # two groups, codes of one bit each (symbols 0 and 1: 0 and -1), entries of one byte with seven low bits and of one bit
+    codes = np.array([1, 1, 1, 1], U8)
+    good = rows.Rows(1, [0, 7], codes, np.array([1, 0], U8), np.array([1, 1], np.uint32), np.array([1, 64 + 5], U8))
+    assert rows.join_rows(good, "i2").tolist() == [[5], [-1]]
     for change in (
         {"group": np.array([1], U8)},
         {"group": np.array([1, 2], U8)},
-        {"packed": np.array([1], U8)},
-        {"packed": np.array([2, 0], U8)},
-        {"wide": np.array([5])},
-        {"high": np.array([[1], [-128]], np.int8)},
+        {"sizes": np.array([1], np.uint32)},
+        {"sizes": np.array([2, 0], np.uint32)},
+        {"sizes": np.array([1, 2], np.uint32)},
+        {"packed": np.array([3, 69], U8)},
+        {"codes": np.array([1, 2, 1, 1], U8)},
+        {"codes": np.array([13, 1, 1, 1], U8)},
+        {"codes": np.array([1, 1, 1], U8)},
+        {"codes": np.zeros(4, U8)},
+        {"low": []},
     ):
         with pytest.raises(ArtifactError):
-            planes.join_planes(planes.Planes(**{**good.__dict__, **change}), "i2")
-    big = planes.Planes([12], np.array([0], U8), np.array([[100]], np.int8), np.zeros(12, U8), np.zeros(0, np.int64))
+            rows.join_rows(rows.Rows(**{**good.__dict__, **change}), "i2")
+    long = np.zeros((2, 256), U8)
+    long[:, [0, 255]] = 1
+    big = rows.Rows(
+        1, [0, 24], long.reshape(-1), np.array([1], U8), np.array([5], np.uint32), np.array([255, 255, 255, 255, 127], U8)
+    )
     with pytest.raises(ArtifactError):
-        planes.join_planes(big, "i2")
+        rows.join_rows(big, "i2")
 
 
 @given(st.lists(st.integers(0, 5), max_size=40))

@@ -1,0 +1,48 @@
+"""The hot functions of reading: NumPy's, which are the definition, or compiled ones in their place."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from types import ModuleType
+from typing import Any
+
+from quantcore.artifact import bits, idf, repeats, rows, strings, trie
+
+__all__ = ["Transforms", "transforms"]
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """What the decoder calls; by default the definitions."""
+
+    join_bits: Function = bits.join
+    numbers: Function = repeats.numbers
+    ranks: Function = idf.ranks
+    join_sorted: Function = strings.join_sorted
+    join_level: Function = trie.join_level
+    alphabetical: Function = trie.alphabetical
+    join_rows: Function = rows.join_rows
+
+
+@functools.cache
+def transforms(codec: ModuleType | None) -> Transforms:
+    """Those of a compiled door, or the definitions where there is none."""
+    by_numpy = Transforms()
+    if codec is None:
+        return by_numpy
+    return Transforms(**{f.name: _compiled(getattr(codec, f.name), getattr(by_numpy, f.name)) for f in fields(Transforms)})
+
+
+def _compiled(function: Function, definition: Function) -> Function:
+    """The compiled function; what it refuses the definition looks at, and says what is wrong."""
+
+    @functools.wraps(definition)
+    def run(*arguments: Any) -> Any:
+        found = function(*arguments)
+        return definition(*arguments) if found is None else found
+
+    return run
