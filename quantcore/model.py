@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
@@ -152,8 +153,10 @@ class Model:
         if method not in self._artifact.plan.outputs:
             raise AttributeError(f"this model has no {method!r}; its source has {', '.join(sorted(self._artifact.plan.outputs))}")
         call = self.predict if method == "predict" else lambda rows: self._executor.run(method, rows)
-        if threads > 1 and isinstance(X, list | tuple) and len(X) >= 2 * threads:
-            return _in_threads(call, X, threads)
+        if threads > 1 and isinstance(X, list | tuple):
+            threads = min(threads, len(X) // 2, _most_threads())
+            if threads > 1:
+                return _in_threads(call, X, threads)
         return call(X)
 
     predict_proba = _Method()
@@ -247,6 +250,17 @@ class Model:
 
     def __deepcopy__(self, memo: Any) -> Model:
         return self
+
+
+@functools.cache
+def _most_threads() -> int:
+    """QUANTCORE_THREADS: more threads are never used, whatever a call asks for."""
+    value = os.environ.get("QUANTCORE_THREADS", "")
+    if not value:
+        return 1 << 16
+    if not value.isascii() or not value.isdigit() or int(value) < 1:
+        raise ValueError(f"QUANTCORE_THREADS={value!r}; expected a positive number")
+    return int(value)
 
 
 def _in_threads(call: Callable[[Any], Any], X: Sequence[Any], threads: int) -> Any:

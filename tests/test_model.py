@@ -536,3 +536,25 @@ def test_without_compiled_modules(path, model):
     assert done.returncode and "QUANTCORE_FALLBACK=error forbids NumPy" in done.stderr
     done = serve(path, QUANTCORE_FALLBACK="perhaps")
     assert done.returncode and "expected one of: allow, warn, error" in done.stderr
+
+
+def test_the_environment_caps_threads(tmp_path, model):
+    path = tmp_path / "model.qc"
+    qc.save(model, path)
+    program = (
+        "import sys, threading, quantcore as qc; from quantcore import model as m; m = qc.load(sys.argv[1]); seen = set();"
+        "real = m._executor.run; m._executor.run = lambda *a: (seen.add(threading.get_ident()), real(*a))[1];"
+        "m.run('predict_proba', ['a b c'] * 400, threads=8); print(len(seen))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "QUANTCORE_THREADS": "1"},
+    )
+    assert int(done.stdout) == 1
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], capture_output=True, text=True, env={**os.environ, "QUANTCORE_THREADS": "no"}
+    )
+    assert done.returncode and "QUANTCORE_THREADS='no'; expected a positive number" in done.stderr
