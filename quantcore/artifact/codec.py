@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from dataclasses import dataclass, fields
 from types import ModuleType
 from typing import Any
@@ -16,7 +15,6 @@ from quantcore.artifact.container import ANCILLARY, ARRAY, DEFLATE, META, POOL, 
 from quantcore.artifact.decoder import Decoder, content
 from quantcore.artifact.deflate import compress
 from quantcore.artifact.dictionary import DICTIONARY
-from quantcore.artifact.encoder import Encoder
 from quantcore.artifact.transforms import transforms
 from quantcore.artifact.tree import plan_from_tree, plan_to_tree
 from quantcore.plan import Plan, Vocabulary
@@ -26,7 +24,7 @@ __all__ = ["Artifact", "decode", "encode"]
 _MAX_META_RATIO = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Artifact:
     """What a file holds, validated whole. Its arrays are read-only.
 
@@ -68,6 +66,8 @@ def encode(plan: Plan, extra: dict[str, Any]) -> bytes:
     ValueError
         The content can't be stored (NaN outside arrays, arrays of objects, ...) or is not a valid Plan.
     """
+    from quantcore.artifact.encoder import Encoder  # reading does without
+
     tree = {"extra": extra, "plan": plan_to_tree(plan)}
     encoder = Encoder()
     text = canonical.dumps(encoder.value(tree))
@@ -146,7 +146,13 @@ def _validate(plan: Plan, codec: ModuleType | None) -> None:
 
 
 def _digest(tree: Any) -> str:
-    return hashlib.sha256(canonical.dumps(_hashed(tree))).hexdigest()
+    return _sha256(canonical.dumps(_hashed(tree)))
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib  # 2 ms that only digests need
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def _hashed(value: Any) -> Any:
@@ -159,5 +165,5 @@ def _hashed(value: Any) -> Any:
         return {f.name: _hashed(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, np.ndarray):
         plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
-        return {"$": [plain.dtype.str[1:], list(value.shape), hashlib.sha256(plain.tobytes()).hexdigest()]}
+        return {"$": [plain.dtype.str[1:], list(value.shape), _sha256(plain.tobytes())]}
     return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from quantcore.artifact._fail import checksum, invalid, newer, too_large, truncated
 
@@ -45,8 +45,7 @@ DTYPES = ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")
 ITEMSIZE = {name: int(name[1]) for name in DTYPES}
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(NamedTuple):
     """One section: its table entry and its stored bytes."""
 
     type: int

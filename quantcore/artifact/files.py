@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import secrets
 
 from quantcore.artifact._fail import checksum, too_large
 
@@ -28,7 +26,7 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     """
     target = os.path.realpath(os.fspath(path))  # a link stays a link
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:200]}.{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f".{name[:200]}.{os.urandom(8).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(temporary, flags, 0o666)
     try:
@@ -69,12 +67,16 @@ def read(path: str | os.PathLike[str], *, expected_sha256: str | None = None, ma
     max_bytes : int or None
         Largest file to read; a larger one raises ArtifactError("invalid") before it is read.
     """
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         size = os.fstat(file.fileno()).st_size
         if max_bytes is not None and size > max_bytes:
             raise too_large(f"the file holds {size} bytes", max_bytes)
         private = file.read(size)
+        while more := file.read(size - len(private)):  # one call reads 2 GiB at most
+            private += more
     if expected_sha256 is not None:
+        import hashlib  # 2 ms that only this needs
+
         found = hashlib.sha256(private).hexdigest()
         if found != expected_sha256.lower():
             raise checksum(f"the file (SHA-256 {found}, expected {expected_sha256})")

@@ -12,7 +12,9 @@ __all__ = ["LONGEST", "code_lengths", "codes", "is_complete", "table"]
 LONGEST = 12
 _SLOTS = 1 << LONGEST
 # slot whose bits are those of i in reverse: streams are read from the lowest bit on, codes from the highest
-_REVERSED = np.array([int(f"{i:0{LONGEST}b}"[::-1], 2) for i in range(_SLOTS)], np.int64)
+_REVERSED: NDArray[np.int64] = sum(
+    ((np.arange(_SLOTS, dtype=np.int64) >> i & 1) << LONGEST - 1 - i for i in range(LONGEST)), np.zeros(_SLOTS, np.int64)
+)
 
 
 def code_lengths(counts: NDArray[Any]) -> NDArray[np.uint8]:

@@ -6,8 +6,7 @@ which are decoded side by side.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +29,7 @@ _ROUNDS = 3
 _BLOCK = 4096  # rows
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """A matrix in parts.
 
     Parameters

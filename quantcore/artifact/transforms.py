@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from quantcore.artifact import bits, idf, repeats, rows, strings, trie
 
@@ -15,8 +14,7 @@ __all__ = ["Transforms", "transforms"]
 Function = Callable[..., Any]
 
 
-@dataclass(frozen=True)
-class Transforms:
+class Transforms(NamedTuple):
     """What the decoder calls; by default the definitions."""
 
     join_bits: Function = bits.join
@@ -34,7 +32,7 @@ def transforms(codec: ModuleType | None) -> Transforms:
     by_numpy = Transforms()
     if codec is None:
         return by_numpy
-    return Transforms(**{f.name: _compiled(getattr(codec, f.name), getattr(by_numpy, f.name)) for f in fields(Transforms)})
+    return Transforms(**{name: _compiled(getattr(codec, name), function) for name, function in by_numpy._asdict().items()})
 
 
 def _compiled(function: Function, definition: Function) -> Function:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import functools
 import importlib
-import logging
 import os
 import threading
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from quantcore._version import __version__
+
+if TYPE_CHECKING:
+    import logging
 
 __all__ = ["FALLBACKS", "FAMILIES", "ISAS", "Implementation", "describe", "door", "implementation"]
 
@@ -25,13 +26,11 @@ FAMILIES = ("codec", "linear", "pack", "text")
 ISAS = ("scalar", "avx2", "avx512", "neon")
 FALLBACKS = ("allow", "warn", "error")
 
-_log = logging.getLogger("quantcore")
 _lock = threading.RLock()
 _chosen: dict[str, Implementation] = {}
 
 
-@dataclass(frozen=True)
-class Implementation:
+class Implementation(NamedTuple):
     """What serves one family, and why.
 
     Parameters
@@ -114,7 +113,8 @@ def _choose(family: str) -> Implementation:
                 f"{reason}. QUANTCORE_FALLBACK=error forbids NumPy in their place: reinstall quantcore from a wheel, "
                 "or with a C compiler at hand, or set QUANTCORE_FALLBACK=allow"
             ) from error
-        _log.log(logging.WARNING if fallback == "warn" else logging.INFO, "%s; NumPy serves in their place, slower", reason)
+        tell = _log().warning if fallback == "warn" else _log().info
+        tell("%s; NumPy serves in their place, slower", reason)
         return Implementation("numpy", None, reason, None)
     module.select(isa)
     return Implementation("compiled", isa, reason, module)
@@ -131,8 +131,14 @@ def _isa(cap: str | None) -> tuple[str, str]:
     if cap is not None and cap in available:
         return cap, "capped by QUANTCORE_ISA"
     if cap is not None:
-        _log.warning("QUANTCORE_ISA=%s is above this CPU, which has %s: it changes nothing", cap, ", ".join(available))
+        _log().warning("QUANTCORE_ISA=%s is above this CPU, which has %s: it changes nothing", cap, ", ".join(available))
     return available[-1], "best of this CPU"
+
+
+def _log() -> logging.Logger:
+    import logging  # 2 ms that only a departure from the rule needs
+
+    return logging.getLogger("quantcore")
 
 
 def _setting(name: str, valid: tuple[str, ...]) -> str | None:

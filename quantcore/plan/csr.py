@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["Csr"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Csr:
     """Compressed sparse rows.
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 __all__ = ["RunPattern", "is_spaceless", "run_pattern"]
 
@@ -23,8 +23,7 @@ _HARMLESS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class RunPattern:
+class RunPattern(NamedTuple):
     """Tokens are exactly the maximal runs of a character class.
 
     Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from quantcore.plan.ops import Op
@@ -13,7 +13,7 @@ __all__ = ["METHODS", "Plan"]
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Ops in topological order, and what each public method returns.
 
@@ -38,7 +38,7 @@ class Plan:
     n_features_in: int | None = None
     classes: Any = None
     feature_names_in: tuple[str, ...] | None = None
-    source: str = field(default="", compare=False)
+    source: str = ""
 
     def needed(self, method: str) -> list[int]:
         """Positions of the ops that a method's result depends on, in order."""

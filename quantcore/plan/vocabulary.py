@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 __all__ = ["Vocabulary"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
     """Terms and their columns.
 

@@ -7,9 +7,9 @@ carry the bound on their error along, so that labels are certified through links
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,7 @@ _DECISIONS = (ArgMax, Threshold, MultiLabel)
 Settle = Callable[[list[Any], list[int]], Any]
 
 
-@dataclass
-class _Value:
+class _Value(NamedTuple):
     """The result of an op; of scores and what follows them also the lowest and the highest that the source may have."""
 
     value: Any

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from quantcore.runtime.execute import Executor
 
 __all__ = ["expected", "log_fallback", "passes", "rows"]
 
-_log = logging.getLogger("quantcore")
 _WORDS = 6
 
 
@@ -51,9 +49,15 @@ def passes(executor: Executor, known: Any) -> bool:
         return False
     given, want = found[0].ravel()[: len(known)], np.array(known, np.float64)
     # six digits, less what float32 idf and norms of the hot tables lose
-    return len(given) == len(want) and bool(np.allclose(given, want, rtol=2e-5, atol=2e-5 * (1.0 + np.abs(want).max(initial=0.0))))
+    return len(given) == len(want) and bool(
+        np.allclose(given, want, rtol=2e-5, atol=2e-5 * (1.0 + np.abs(want).max(initial=0.0)))
+    )
 
 
 def log_fallback() -> None:
     """Say that the compiled path failed its self-test."""
-    _log.error("the compiled kernels fail this artifact's self-test on this machine; NumPy serves it in their place")
+    import logging  # 2 ms that only this needs
+
+    logging.getLogger("quantcore").error(
+        "the compiled kernels fail this artifact's self-test on this machine; NumPy serves it in their place"
+    )

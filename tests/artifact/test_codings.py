@@ -108,7 +108,7 @@ def test_rows_refuse():
         {"low": []},
     ):
         with pytest.raises(ArtifactError):
-            rows.join_rows(rows.Rows(**{**good.__dict__, **change}), "i2")
+            rows.join_rows(rows.Rows(**{**good._asdict(), **change}), "i2")
     long = np.zeros((2, 256), U8)
     long[:, [0, 255]] = 1
     big = rows.Rows(
