@@ -21,6 +21,7 @@ __all__ = ["Decoder", "content"]
 Array = NDArray[Any]
 _DEEPEST = 64
 _DEEPEST_NODE = 6
+_NESTED = (dict, list)
 _STRING = 64  # bytes that a Python string needs besides its text
 
 
@@ -80,9 +81,9 @@ class Decoder:
         """Inverse of `Encoder.value`."""
         if depth > _DEEPEST:
             raise invalid("its metadata is nested too deeply")
-        if isinstance(value, list):
-            return [self.value(v, f"{path}.{i}", depth + 1) if isinstance(v, (dict, list)) else v for i, v in enumerate(value)]
-        if not isinstance(value, dict):
+        if type(value) is list:
+            return [self.value(v, f"{path}.{i}", depth + 1) if type(v) in _NESTED else v for i, v in enumerate(value)]
+        if type(value) is not dict:
             return value
         if "$" in value:
             if len(value) != 1:
@@ -91,7 +92,7 @@ class Decoder:
         late = {}
         out = {}
         for key, member in value.items():
-            if not isinstance(member, (dict, list)):
+            if type(member) not in _NESTED:
                 out[key] = member
                 continue
             where = f"{path}.{key}" if path else key
@@ -105,7 +106,7 @@ class Decoder:
 
     def _coded(self, node: Any, path: str) -> Any:
         if not _shallow(node, _DEEPEST_NODE):
-            raise invalid("a coded value is nested too deeply")
+            raise invalid("a coded value is nested too deeply, or holds an object")
         self._path = path
         result = self._node(node)
         # only whole arrays can be named again
@@ -349,7 +350,10 @@ def _by_idf(member: Any) -> list[Any] | None:
 
 
 def _shallow(value: Any, depth: int) -> bool:
-    return not isinstance(value, (list, dict)) or (depth > 0 and all(_shallow(v, depth - 1) for v in value))
+    """Whether a node is lists within lists, not too many, around what holds nothing."""
+    if type(value) is not list:
+        return type(value) is not dict
+    return depth > 0 and all(_shallow(v, depth - 1) for v in value if type(v) in _NESTED)
 
 
 def _shape(dims: Any) -> tuple[int, ...]:

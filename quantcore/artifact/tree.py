@@ -6,6 +6,7 @@ Generic over the op dataclasses: a new op, or a new field, needs nothing here. F
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 import types
 import typing
@@ -19,7 +20,7 @@ from quantcore.plan import OPS, Op, Plan, Vocabulary
 
 __all__ = ["plan_from_tree", "plan_to_tree"]
 
-_HINTS: dict[type[Any], dict[str, Any]] = {}
+_HINTS: dict[type[Any], tuple[dict[str, Any], frozenset[str]]] = {}
 
 
 def plan_to_tree(plan: Plan) -> dict[str, Any]:
@@ -41,12 +42,12 @@ def plan_from_tree(tree: Any) -> Plan:
         if kind not in OPS:
             raise newer(f"an op {kind!r}")
         ops.append(_build(OPS[kind], {k: v for k, v in raw.items() if k != "op"}, f"op {position} ({kind})"))
-    built: Plan = _build(Plan, {**tree, "ops": ()}, "the Plan")
-    return dataclasses.replace(built, ops=tuple(ops))
+    built: Plan = _build(Plan, {k: v for k, v in tree.items() if k != "ops"}, "the Plan", ops=tuple(ops))
+    return built
 
 
 def _fields(item: Plan | Op) -> dict[str, Any]:
-    hints = _hints(type(item))
+    hints, _ = _hints(type(item))
     out = {}
     for field in dataclasses.fields(item):
         value = getattr(item, field.name)
@@ -76,30 +77,37 @@ def _plain(value: Any, hint: Any) -> Any:
     return operator.index(value)
 
 
-def _build(cls: type[Any], raw: dict[str, Any], where: str) -> Any:
-    hints = _hints(cls)
-    if unknown := sorted(set(raw) - set(hints)):
-        raise newer(f"a field {unknown[0]!r} of {where}")
-    if missing := [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING and f.name not in raw]:
-        raise invalid(f"{where} has no {missing[0]!r}")
-    return cls(**{name: _typed(value, hints[name], f"{name!r} of {where}") for name, value in raw.items()})
+def _build(cls: type[Any], raw: dict[str, Any], where: str, **known: Any) -> Any:
+    """An object of a dataclass from values that have to be checked, and others that are ``known``."""
+    hints, required = _hints(cls)
+    if not hints.keys() >= raw.keys():
+        raise newer(f"a field {min(raw.keys() - hints.keys())!r} of {where}")
+    if not (raw.keys() | known.keys()) >= required:
+        raise invalid(f"{where} has no {min(required - raw.keys())!r}")
+    return cls(**{name: _typed(value, hints[name], (name, where)) for name, value in raw.items()}, **known)
 
 
-def _hints(cls: type[Any]) -> dict[str, Any]:
-    """Types of a dataclass's fields; looking them up costs more than reading a small file, so once."""
+def _hints(cls: type[Any]) -> tuple[dict[str, Any], frozenset[str]]:
+    """Types of a dataclass's fields, and those without a default; looked up once, for it costs more than reading a small file."""
     if cls not in _HINTS:
-        hints = typing.get_type_hints(cls)
-        _HINTS[cls] = {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+        hints, declared = typing.get_type_hints(cls), dataclasses.fields(cls)
+        required = frozenset(f.name for f in declared if f.default is dataclasses.MISSING)
+        _HINTS[cls] = {f.name: hints[f.name] for f in declared}, required
     return _HINTS[cls]
 
 
-def _typed(value: Any, hint: Any, where: str) -> Any:
+@functools.cache
+def _parsed(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return typing.get_origin(hint), typing.get_args(hint)
+
+
+def _typed(value: Any, hint: Any, where: tuple[str, str]) -> Any:
     """The value as the declared type wants it, or ArtifactError."""
     if type(value) is hint:
         return value
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any:
         return _classes(value, where)
+    origin, args = _parsed(hint)
     if origin in (Union, types.UnionType):
         if value is None and types.NoneType in args:
             return None
@@ -118,10 +126,10 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         wanted = typing.get_args(args[1])[0]
         if isinstance(value, np.ndarray) and (wanted is Any or value.dtype == np.dtype(wanted)):
             return value
-    raise invalid(f"{where} is {_shown(value)}, expected {_shown_type(hint)}")
+    raise invalid(f"{where[0]!r} of {where[1]} is {_shown(value)}, expected {_shown_type(hint)}")
 
 
-def _classes(value: Any, where: str) -> Any:
+def _classes(value: Any, where: tuple[str, str]) -> Any:
     """Labels: an array, a tuple of Python scalars, a list of arrays or of such tuples (one per output), or None."""
     if value is None or (isinstance(value, np.ndarray) and value.ndim == 1):
         return value
@@ -130,9 +138,9 @@ def _classes(value: Any, where: str) -> Any:
     return _scalars(value, where)
 
 
-def _scalars(value: Any, where: str) -> tuple[Any, ...]:
+def _scalars(value: Any, where: tuple[str, str]) -> tuple[Any, ...]:
     if not isinstance(value, list) or not all(v is None or isinstance(v, (str, int, float)) for v in value):
-        raise invalid(f"{where} is {_shown(value)}, expected labels")
+        raise invalid(f"{where[0]!r} of {where[1]} is {_shown(value)}, expected labels")
     return tuple(value)
 
 

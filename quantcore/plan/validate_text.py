@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import functools
 import re
 import warnings
 from types import ModuleType
@@ -71,13 +72,18 @@ def _check_pattern(op: Text) -> None:
     _require(type(pattern) is str and len(pattern) <= _LONGEST_PATTERN, "token_pattern must be a string of usual length")
     if op.analyzer != "word":
         return
+    _require(_groups(pattern) <= 1, "token_pattern may have one group at most")
+
+
+@functools.lru_cache(maxsize=64)
+def _groups(pattern: str) -> int:
+    """Number of groups of a pattern; most models share one."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compiled = re.compile(pattern)
+            return re.compile(pattern).groups
     except (re.error, RecursionError, OverflowError, ValueError, MemoryError) as error:
         raise ValueError(f"token_pattern {pattern!r} can't be compiled: {error}") from None
-    _require(compiled.groups <= 1, "token_pattern may have one group at most")
 
 
 def _check_vocabulary(vocabulary: Vocabulary, n_features: int, codec: ModuleType | None) -> None:
@@ -91,9 +97,8 @@ def _check_vocabulary(vocabulary: Vocabulary, n_features: int, codec: ModuleType
         ("column", np.uint32),
     ):
         array = getattr(v, name)
-        _require(
-            isinstance(array, np.ndarray) and array.dtype == dtype and array.ndim == 1, f"{name} must be 1-d {np.dtype(dtype)}"
-        )
+        if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+            raise ValueError(f"{name} must be 1-d {np.dtype(dtype)}")  # NumPy takes its time to spell a dtype
     levels = v.levels
     _require(type(levels) is tuple and 1 <= len(levels) <= 65536, "levels must be a tuple, one number per n-gram length")
     _require(all(type(n) is int and 0 <= n < 2**32 for n in levels), "levels must be counts")
