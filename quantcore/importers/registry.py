@@ -23,6 +23,15 @@ Importer = Callable[[Any, Node, Builder], Result]
 
 _SKLEARN = {
     "calibration": {"CalibratedClassifierCV": "calibrated_classifier"},
+    "decomposition": {
+        "IncrementalPCA": "pca",
+        "PCA": "pca",
+        "TruncatedSVD": "truncated_svd",
+    },
+    "discriminant": {
+        "LinearDiscriminantAnalysis": "linear_discriminant_analysis",
+        "QuadraticDiscriminantAnalysis": "quadratic_discriminant_analysis",
+    },
     "linear": {
         "LinearSVC": "linear_classifier",
         "LogisticRegression": "logistic_regression",
@@ -46,13 +55,77 @@ _SKLEARN = {
     "naive_bayes": {
         "BernoulliNB": "bernoulli_nb",
         "ComplementNB": "complement_nb",
+        "GaussianNB": "gaussian_nb",
         "MultinomialNB": "multinomial_nb",
+    },
+    "preprocessing": {
+        "Binarizer": "binarizer",
+        "MaxAbsScaler": "max_abs_scaler",
+        "MinMaxScaler": "min_max_scaler",
+        "Normalizer": "normalizer",
+        "PolynomialFeatures": "polynomial_features",
+        "RobustScaler": "robust_scaler",
+        "SimpleImputer": "simple_imputer",
+        "StandardScaler": "standard_scaler",
+    },
+    "regression": {
+        "ARDRegression": "linear_regressor",
+        "BayesianRidge": "linear_regressor",
+        "CCA": "pls",
+        "ElasticNet": "linear_regressor",
+        "ElasticNetCV": "linear_regressor",
+        "GammaRegressor": "generalized_linear_regressor",
+        "HuberRegressor": "linear_regressor",
+        "Lars": "linear_regressor",
+        "LarsCV": "linear_regressor",
+        "Lasso": "linear_regressor",
+        "LassoCV": "linear_regressor",
+        "LassoLars": "linear_regressor",
+        "LassoLarsCV": "linear_regressor",
+        "LassoLarsIC": "linear_regressor",
+        "LinearRegression": "linear_regressor",
+        "LinearSVR": "linear_regressor",
+        "MultiOutputRegressor": "multi_output_regressor",
+        "MultiTaskElasticNet": "linear_regressor",
+        "MultiTaskElasticNetCV": "linear_regressor",
+        "MultiTaskLasso": "linear_regressor",
+        "MultiTaskLassoCV": "linear_regressor",
+        "OrthogonalMatchingPursuit": "linear_regressor",
+        "OrthogonalMatchingPursuitCV": "linear_regressor",
+        "PLSCanonical": "pls",
+        "PLSRegression": "pls",
+        "PassiveAggressiveRegressor": "sgd_regressor",
+        "PoissonRegressor": "generalized_linear_regressor",
+        "QuantileRegressor": "linear_regressor",
+        "RANSACRegressor": "ransac_regressor",
+        "Ridge": "linear_regressor",
+        "RidgeCV": "linear_regressor",
+        "SGDRegressor": "sgd_regressor",
+        "TheilSenRegressor": "linear_regressor",
+        "TweedieRegressor": "generalized_linear_regressor",
+    },
+    "selection": {
+        "GenericUnivariateSelect": "selector",
+        "RFE": "recursive_selector",
+        "RFECV": "recursive_selector",
+        "SelectFdr": "selector",
+        "SelectFpr": "selector",
+        "SelectFromModel": "selector",
+        "SelectFwe": "selector",
+        "SelectKBest": "selector",
+        "SelectPercentile": "selector",
+        "SequentialFeatureSelector": "selector",
+        "VarianceThreshold": "selector",
     },
     "text": {
         "CountVectorizer": "count_vectorizer",
         "HashingVectorizer": "hashing_vectorizer",
         "TfidfTransformer": "tfidf_transformer",
         "TfidfVectorizer": "tfidf_vectorizer",
+    },
+    "threshold": {
+        "FixedThresholdClassifier": "fixed_threshold_classifier",
+        "TunedThresholdClassifierCV": "tuned_threshold_classifier",
     },
 }
 IMPORTERS: Mapping[str, str] = MappingProxyType(
@@ -70,7 +143,7 @@ def convert(estimator: Any) -> Plan:
     Parameters
     ----------
     estimator : estimator
-        A classifier, a vectorizer, a pipeline, a search object or a meta-estimator of scikit-learn.
+        A classifier, a regressor, a transformer, a pipeline, a search object or a meta-estimator of scikit-learn.
 
     Returns
     -------

@@ -20,19 +20,30 @@ from quantcore.plan.vocabulary import Vocabulary
 __all__ = [
     "INPUT",
     "OPS",
+    "Affine",
     "ArgMax",
     "Average",
     "Binarize",
+    "Columns",
     "Concat",
+    "Difference",
+    "Exp",
+    "Impute",
     "Isotonic",
     "Linear",
     "Log",
     "LogSoftmax",
+    "Missing",
     "MultiLabel",
     "NormalizeRows",
     "Op",
     "PlanarLinear",
+    "Polynomial",
+    "Predictions",
+    "Project",
+    "Quadratic",
     "Ramp",
+    "RowNorm",
     "Sigmoid",
     "Softmax",
     "Take",
@@ -67,6 +78,11 @@ class Op:
         super().__init_subclass__(**kwargs)
         cls.kind = cls.__name__
         OPS[cls.kind] = cls
+
+    @property
+    def accepts_nan(self) -> bool:
+        """Whether NaN passes (as a missing value), where other ops raise ValueError."""
+        return False
 
 
 def _shown(value: Any) -> str:
@@ -140,6 +156,154 @@ class Binarize(Op):
     """x → 1.0 where x > threshold, else 0.0 (BernoulliNB)."""
 
     threshold: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Affine(Op):
+    """Column by column ``(x - shift) / scale``, or ``x * scale + shift``; then clipped (the scalers).
+
+    Results keep the rows' own float dtype, as scikit-learn's do: each step is computed and then rounded to it.
+
+    Parameters
+    ----------
+    shift, scale : ndarray of float64, shape (n_features,) or None
+    product : bool
+        ``x * scale + shift``.
+    clip : (float, float) or None
+    sparse : {"scale", "centre", "refuse"}
+        What a CSR matrix gets: times ``1 / scale`` alone; the same, or ValueError if there is a shift; TypeError.
+    cast : bool
+        ``shift`` and ``scale`` are rounded to the rows' dtype first (StandardScaler from scikit-learn 1.8 on).
+    """
+
+    shift: NDArray[np.float64] | None
+    scale: NDArray[np.float64] | None
+    product: bool = False
+    clip: tuple[float, float] | None = None
+    sparse: Literal["scale", "centre", "refuse"] = "scale"
+    cast: bool = False
+
+    @property
+    def accepts_nan(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Columns(Op):
+    """The given columns of a matrix, dense or CSR (feature selection); ``index`` ascends."""
+
+    index: NDArray[np.uint32]
+    allow_nan: bool = False
+
+    @property
+    def accepts_nan(self) -> bool:
+        return self.allow_nan
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Impute(Op):
+    """Missing values become their column's ``fill``; ``missing`` is None for NaN. Of CSR, stored values alone."""
+
+    missing: float | None
+    fill: NDArray[np.float64]
+
+    @property
+    def accepts_nan(self) -> bool:
+        return self.missing is None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Missing(Op):
+    """1.0 where a value of the given columns is missing, else 0.0 (SimpleImputer's indicator); ``missing`` as in Impute."""
+
+    missing: float | None
+    index: NDArray[np.uint32]
+
+    @property
+    def accepts_nan(self) -> bool:
+        return self.missing is None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RowNorm(Op):
+    """Each row divided by its norm. Rows of norm 0 stay; of dense rows, as in scikit-learn, also those whose norm is
+    below 10 machine epsilons."""
+
+    norm: Literal["l1", "l2", "max"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Polynomial(Op):
+    """Products of ``least`` to ``most`` features, in the order of scikit-learn's PolynomialFeatures.
+
+    Parameters
+    ----------
+    least, most : int
+    interaction_only : bool
+        No feature twice in a product.
+    bias : bool
+        A first column of ones.
+    """
+
+    least: int
+    most: int
+    interaction_only: bool
+    bias: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Project(Op):
+    """Matrix → matrix: ``(X - shift) @ weight + offset`` (PCA, TruncatedSVD, discriminants); never put on a grid.
+
+    Parameters
+    ----------
+    weight : ndarray of float64, shape (n_features, n_outputs)
+    shift : ndarray of float64, shape (n_features,) or None
+    offset : ndarray of float64, shape (n_outputs,) or None
+    dense : bool
+        A CSR matrix raises TypeError. Needed where there is a shift.
+    dtype : {"float64", "float32"}
+        In what the source holds the weights.
+    """
+
+    weight: NDArray[np.float64]
+    shift: NDArray[np.float64] | None = None
+    offset: NDArray[np.float64] | None = None
+    dense: bool = False
+    dtype: Literal["float64", "float32"] = "float64"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Quadratic(Op):
+    """Dense matrix → scores: ``prior_k + (offset_k - sum_j (x_j - center_kj)^2 / variance_kj / 2)`` (GaussianNB).
+
+    Parameters
+    ----------
+    center, variance : ndarray of float64, shape (n_outputs, n_features)
+    prior, offset : ndarray of float64, shape (n_outputs,)
+    """
+
+    center: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    prior: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Difference(Op):
+    """Two scores → the second less the first."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Exp(Op):
+    """Scores → exp(s): the inverse of a logarithmic link."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Predictions(Op):
+    """Scores → what a regressor predicts: the numbers themselves, as a 1-d array if ``flat``."""
+
+    flat: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

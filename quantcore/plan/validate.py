@@ -7,24 +7,31 @@ whatever a kernel or the reference could stumble over.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from quantcore.plan import ops
+from quantcore.plan import ops, validate_matrix
 from quantcore.plan.ops import INPUT, Op
 from quantcore.plan.plan import METHODS, Plan
+from quantcore.plan.rules import array as _array
+from quantcore.plan.rules import boolean as _bool
+from quantcore.plan.rules import dtype as _dtype
+from quantcore.plan.rules import is_count as _is_count
+from quantcore.plan.rules import is_finite as _is_finite
+from quantcore.plan.rules import is_int as _is_int
+from quantcore.plan.rules import require as _require
 from quantcore.plan.validate_text import check_text
 
 __all__ = ["validate"]
 
 _MAX_EXPONENT = 1000
-_LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel)
-_SCORES = (ops.Linear, ops.PlanarLinear)
-_READS_MATRIX = (ops.TfIdf, ops.Concat, ops.Binarize, *_SCORES)
+_LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel, ops.Predictions)
+_SCORES = (ops.Linear, ops.PlanarLinear, ops.Quadratic)
+_TO_MATRIX = (ops.TfIdf, ops.Affine, ops.Columns, ops.Impute, ops.Missing, ops.RowNorm, ops.Polynomial, ops.Project)
+_READS_MATRIX = (ops.Concat, ops.Binarize, *_TO_MATRIX, *_SCORES)
 
 
 def validate(plan: Plan, codec: ModuleType | None = None) -> None:
@@ -83,7 +90,7 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
     width = check(op, [r.width for r in incoming])
     if isinstance(op, _LABEL_OPS):
         return _Result(width, "labels")
-    return _Result(width, "matrix" if isinstance(op, ops.TfIdf) or (matrices and not isinstance(op, _SCORES)) else "scores")
+    return _Result(width, "matrix" if isinstance(op, _TO_MATRIX) or (matrices and not isinstance(op, _SCORES)) else "scores")
 
 
 def _tfidf(op: ops.TfIdf, incoming: list[int]) -> int:
@@ -233,6 +240,7 @@ _CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
         "Take": _take,
         "TfIdf": _tfidf,
         "Threshold": _threshold,
+        **validate_matrix.CHECKS,
     }
 )
 
@@ -264,35 +272,3 @@ def _classes(classes: Any, count: int | None) -> None:
 def _paired(paired: bool, width: int) -> int:
     _require(not paired or width == 1, f"only one column can become a pair, not {width}")
     return 2 if paired else width
-
-
-def _array(array: Any, name: str, dtype: Any, shape: tuple[int | None, ...]) -> None:
-    _require(isinstance(array, np.ndarray) and array.dtype == dtype, f"{name} must be an array of {np.dtype(dtype)}")
-    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
-    _require(fits, f"{name} has shape {array.shape}, expected {tuple('any' if s is None else s for s in shape)}")
-    _require(array.dtype.kind != "f" or bool(np.isfinite(array).all()), f"{name} holds NaN or infinity")
-
-
-def _dtype(dtype: Any) -> None:
-    _require(dtype in ("float64", "float32"), f"dtype is {dtype!r}, expected 'float64' or 'float32'")
-
-
-def _bool(value: Any, name: str) -> None:
-    _require(type(value) is bool, f"{name} must be a bool, got {value!r}")
-
-
-def _is_int(value: Any) -> bool:
-    return type(value) is int
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
-
-
-def _is_finite(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise ValueError(message)

@@ -7,9 +7,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.plan import INPUT, Plan
 from quantcore.plan.csr import Csr
 
-__all__ = ["documents", "matrix", "require_rows"]
+__all__ = ["documents", "matrix", "read", "require_finite", "require_rows"]
+
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16))
+
+
+def read(plan: Plan, X: Any) -> Any:
+    """What a Plan's caller passes, checked: a list of documents, or rows of numbers.
+
+    NaN is let through where every op that reads the rows takes it for a missing value.
+
+    Parameters
+    ----------
+    plan : Plan
+    X : iterable of documents, or matrix
+    """
+    if plan.input == "text":
+        return documents(X)
+    allow_nan = all(op.accepts_nan for op in plan.ops if INPUT in op.inputs)
+    return matrix(X, plan.n_features_in or 0, plan.feature_names_in, allow_nan=allow_nan)
 
 
 def documents(X: Any) -> list[Any]:
@@ -39,8 +58,13 @@ def documents(X: Any) -> list[Any]:
         raise TypeError(f"expected an iterable of documents, got {type(X).__name__} ({error}); pass a list of strings") from None
 
 
-def matrix(X: Any, n_features: int, feature_names: tuple[str, ...] | None = None) -> NDArray[np.float64] | Csr:
-    """Rows of numbers as float64, checked as scikit-learn's linear models check them.
+def matrix(
+    X: Any, n_features: int, feature_names: tuple[str, ...] | None = None, *, allow_nan: bool = False
+) -> NDArray[Any] | Csr:
+    """Rows of numbers, checked as scikit-learn's linear models check them.
+
+    float64, float32 and float16 stay what they are, as in scikit-learn: its scalers compute in the rows' own dtype.
+    All else becomes float64.
 
     Parameters
     ----------
@@ -50,28 +74,37 @@ def matrix(X: Any, n_features: int, feature_names: tuple[str, ...] | None = None
         Expected number of columns.
     feature_names : tuple of str or None
         Names that the columns of a data frame must have, in this order.
+    allow_nan : bool
+        NaN is a missing value that some op of the model knows what to do with; infinity never is.
 
     Returns
     -------
     ndarray or Csr
-        C-contiguous float64, or CSR with ascending columns and repeats summed.
+        C-contiguous, or CSR with ascending columns and repeats summed.
     """
     _check_names(X, feature_names)
-    found: NDArray[np.float64] | Csr = _sparse(X) if hasattr(X, "tocsr") else _dense(X)
+    found: NDArray[Any] | Csr = _sparse(X) if hasattr(X, "tocsr") else _dense(X)
     rows, columns = found.shape
     require_rows(rows)
     if columns < 1:
         raise ValueError(f"expected at least one feature, got an array of shape {found.shape}")
-    values = found.data if isinstance(found, Csr) else found
-    # A finite sum proves that all is finite; an infinite one may be overflow, so look closer.
-    with np.errstate(over="ignore", invalid="ignore"):
-        suspicious = not np.isfinite(values.sum())
-    if suspicious and not np.isfinite(values).all():
-        kind = "NaN" if np.isnan(values).any() else "infinity (or a value too large for float64)"
-        raise ValueError(f"the input contains {kind}; impute or drop such values before predicting")
+    require_finite(found, allow_nan=allow_nan)
     if columns != n_features:
         raise ValueError(f"the input has {columns} features, but this model was fitted on {n_features}")
     return found
+
+
+def require_finite(X: NDArray[Any] | Csr, *, allow_nan: bool = False) -> None:
+    """Raise ValueError for infinity, and for NaN unless that is allowed."""
+    values = X.data if isinstance(X, Csr) else X
+    # A finite sum proves that all is finite; an infinite one may be overflow, so look closer.
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return
+    nan, infinite = bool(np.isnan(values).any()), bool(np.isinf(values).any())
+    if infinite or (nan and not allow_nan):
+        kind = "NaN" if nan and not allow_nan else "infinity (or a value too large for its dtype)"
+        raise ValueError(f"the input contains {kind}; impute or drop such values before predicting")
 
 
 def require_rows(n_rows: int) -> None:
@@ -94,7 +127,7 @@ def _check_names(X: Any, feature_names: tuple[str, ...] | None) -> None:
         )
 
 
-def _dense(X: Any) -> NDArray[np.float64]:
+def _dense(X: Any) -> NDArray[Any]:
     if isinstance(X, np.matrix):
         raise TypeError("np.matrix is not supported; pass np.asarray(X)")
     array = np.asarray(X)
@@ -109,7 +142,7 @@ def _dense(X: Any) -> NDArray[np.float64]:
     if array.dtype.kind == "O" and isinstance(X, (list, tuple)) and any(value is None for value in array.ravel()):
         # In an object array None is a missing value (NaN, refused as such), in a list it is no number at all.
         raise TypeError("expected numbers, got None within a list; impute missing values first")
-    return np.ascontiguousarray(array, np.float64)
+    return np.ascontiguousarray(array, _float(array.dtype))
 
 
 def _sparse(X: Any) -> Csr:
@@ -119,7 +152,7 @@ def _sparse(X: Any) -> Csr:
     _refuse_complex(csr.dtype)
     rows, columns = map(int, csr.shape)
     indptr, indices = np.asarray(csr.indptr, np.int64), np.asarray(csr.indices, np.int64)
-    data = np.asarray(csr.data, np.float64)
+    data = np.asarray(csr.data, _float(csr.dtype))
     if len(indptr) != rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
         raise ValueError("the sparse matrix is broken: indptr must start at 0, ascend and hold one entry more than rows")
     stored = int(indptr[-1])
@@ -145,6 +178,12 @@ def canonical(found: Csr) -> Csr:
     counts = np.bincount(row[first], minlength=found.n_rows)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Csr(indptr, indices[first], summed, found.n_columns)
+
+
+def _float(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The native form of a float dtype that stays; float64 for all else."""
+    native = dtype.newbyteorder("=")
+    return native if native in _FLOATS else _FLOATS[0]
 
 
 def _refuse_complex(dtype: np.dtype[Any]) -> None:

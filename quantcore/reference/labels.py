@@ -1,4 +1,4 @@
-"""Scores to labels: ArgMax, Threshold, MultiLabel."""
+"""Scores to labels: ArgMax, Threshold, MultiLabel; to numbers: Predictions."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan.ops import ArgMax, MultiLabel, Threshold
+from quantcore.plan.ops import ArgMax, MultiLabel, Predictions, Threshold
 
-__all__ = ["argmax", "as_array", "multi_label", "threshold"]
+__all__ = ["argmax", "as_array", "multi_label", "predictions", "threshold"]
 
 
 def argmax(op: ArgMax, s: NDArray[Any]) -> NDArray[Any]:
@@ -27,6 +27,11 @@ def threshold(op: Threshold, s: NDArray[Any]) -> NDArray[Any]:
 def multi_label(op: MultiLabel, s: NDArray[Any]) -> NDArray[np.int64]:
     """1 where score > at."""
     return (s > op.at).astype(np.int64)
+
+
+def predictions(op: Predictions, s: NDArray[Any]) -> NDArray[Any]:
+    """The scores themselves."""
+    return s[:, 0] if op.flat else s
 
 
 def as_array(classes: Any) -> NDArray[Any]:

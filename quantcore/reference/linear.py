@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quantcore.plan.csr import Csr
 from quantcore.plan.ops import Linear
-from quantcore.reference.inputs import require_rows
+from quantcore.reference.inputs import require_finite, require_rows
 from quantcore.reference.matrices import Matrix, sum_rows
 
 __all__ = ["linear"]
@@ -22,6 +22,14 @@ def linear(op: Linear, X: Matrix) -> NDArray[Any]:
     source's weights are, so that the bits are the source's.
     """
     require_rows(X.shape[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = _scores(op, X)
+    if not np.isfinite(scores).all():
+        require_finite(X)
+    return scores
+
+
+def _scores(op: Linear, X: Matrix) -> NDArray[Any]:
     if not isinstance(X, Csr):
         return np.asarray(X @ op.weight + op.bias, np.float64)
     dtype = np.result_type(X.data.dtype, op.dtype)

@@ -1,4 +1,4 @@
-"""Scores to probabilities: Softmax, LogSoftmax, Sigmoid, Ramp, Isotonic, NormalizeRows, Average, Log."""
+"""Scores to probabilities: Softmax, LogSoftmax, Sigmoid, Ramp, Isotonic, NormalizeRows, Average, Log; and Exp, Difference."""
 
 from __future__ import annotations
 
@@ -7,9 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan.ops import Average, Isotonic, Log, LogSoftmax, NormalizeRows, Ramp, Sigmoid, Softmax
+from quantcore.plan.ops import Average, Difference, Exp, Isotonic, Log, LogSoftmax, NormalizeRows, Ramp, Sigmoid, Softmax
 
-__all__ = ["average", "isotonic", "log", "log_softmax", "normalize_rows", "ramp", "sigmoid", "softmax"]
+__all__ = [
+    "average",
+    "difference",
+    "exp",
+    "isotonic",
+    "log",
+    "log_softmax",
+    "normalize_rows",
+    "ramp",
+    "sigmoid",
+    "softmax",
+]
 
 Scores = NDArray[np.float64]
 
@@ -74,6 +85,17 @@ def log(op: Log, p: Scores) -> Scores:
     """ln(p + floor)."""
     with np.errstate(divide="ignore"):
         return np.log(p + op.floor)
+
+
+def exp(op: Exp, s: Scores) -> Scores:
+    """exp(s), infinite where that is too large."""
+    with np.errstate(over="ignore"):
+        return np.exp(s)
+
+
+def difference(op: Difference, s: Scores) -> Scores:
+    """The second of two scores less the first."""
+    return s[:, 1:] - s[:, :1]
 
 
 def _outputs(paired: str, s: Scores) -> Scores:

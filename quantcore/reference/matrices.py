@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quantcore.plan.csr import Csr
 from quantcore.plan.ops import Binarize, Concat, Take, TfIdf
-from quantcore.reference.inputs import require_rows
+from quantcore.reference.inputs import require_finite, require_rows
 
 __all__ = ["Matrix", "as_csr", "binarize", "concat", "row_norms", "sum_rows", "take", "tfidf"]
 
@@ -82,14 +82,17 @@ def take(op: Take, X: NDArray[Any]) -> NDArray[Any]:
 
 def binarize(op: Binarize, X: Matrix) -> Matrix:
     """1.0 where x > threshold, else 0.0."""
+    require_finite(X)
+    dtype = X.data.dtype if isinstance(X, Csr) else X.dtype
+    dtype = dtype if dtype.kind == "f" else np.dtype(np.float64)
     if isinstance(X, np.ndarray):
-        return (X > op.threshold).astype(np.float64)
+        return (X > op.threshold).astype(dtype)
     if op.threshold < 0:
         raise ValueError(f"a sparse matrix can't be binarized at {op.threshold}: its zeros would become ones")
     kept = X.data > op.threshold
     rows = X.row_ids()[kept]
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=X.n_rows))]).astype(np.int64)
-    return Csr(indptr, X.indices[kept], np.ones(len(rows)), X.n_columns)
+    return Csr(indptr, X.indices[kept], np.ones(len(rows), dtype), X.n_columns)
 
 
 def as_csr(X: Matrix) -> Csr:

@@ -10,25 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan import INPUT, Csr, Op, Plan
-from quantcore.reference import inputs, labels, linear, links, matrices, planar, text
+from quantcore.reference import columns, inputs, labels, linear, links, matrices, planar, products, text
 
 __all__ = ["FUNCTIONS", "run"]
 
 # What each op means. Average and Concat take a list of inputs, the others take one.
 FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
+        "Affine": columns.affine,
         "ArgMax": labels.argmax,
         "Average": links.average,
         "Binarize": matrices.binarize,
+        "Columns": columns.columns,
         "Concat": matrices.concat,
+        "Difference": links.difference,
+        "Exp": links.exp,
+        "Impute": columns.impute,
         "Isotonic": links.isotonic,
         "Linear": linear.linear,
         "Log": links.log,
         "LogSoftmax": links.log_softmax,
+        "Missing": columns.missing,
         "MultiLabel": labels.multi_label,
         "NormalizeRows": links.normalize_rows,
         "PlanarLinear": planar.planar_linear,
+        "Polynomial": products.polynomial,
+        "Predictions": labels.predictions,
+        "Project": products.project,
+        "Quadratic": products.quadratic,
         "Ramp": links.ramp,
+        "RowNorm": columns.row_norm,
         "Sigmoid": links.sigmoid,
         "Softmax": links.softmax,
         "Take": matrices.take,
@@ -58,7 +69,7 @@ def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:
     """
     if method not in plan.outputs:
         raise AttributeError(f"this model has no {method}; it has {', '.join(plan.outputs)}")
-    results: dict[int, Any] = {INPUT: _input(plan, X)}
+    results: dict[int, Any] = {INPUT: inputs.read(plan, X)}
     for position in plan.needed(method):
         op = plan.ops[position]
         results[position] = _apply(op, [results[i] for i in op.inputs])
@@ -66,15 +77,6 @@ def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:
     if method == "decision_function" and isinstance(result, np.ndarray) and result.shape[1] == 1:
         return result[:, 0]
     return result
-
-
-def _input(plan: Plan, X: Any) -> Any:
-    # Several vectorizers may read the same documents, and a generator can be read only once.
-    if plan.input == "text":
-        return inputs.documents(X)
-    if plan.n_features_in is None:
-        raise ValueError("a plan over matrices must say how many features it takes")
-    return inputs.matrix(X, plan.n_features_in, plan.feature_names_in)
 
 
 def _apply(op: Op, arguments: list[Any]) -> Any:

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from quantcore.errors import Obstacle, UnsupportedModelError
 from quantcore.importers.builder import Builder, Node
-from quantcore.plan.ops import ArgMax, Linear, Log, Threshold
+from quantcore.plan.ops import ArgMax, Linear, Log, Project, Threshold
 
-__all__ = ["classes_of", "labels", "linear", "log_of"]
+__all__ = ["VERSION", "classes_of", "labels", "linear", "log_of", "project"]
 
 # Outside of these nothing was tested: attributes or formulas may differ.
 _OLDEST, _NEWEST = (1, 4), (1, 9)
 
-_version = tuple(map(int, sklearn.__version__.split(".")[:2]))
-if not _OLDEST <= _version <= _NEWEST:
+VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
+if not _OLDEST <= VERSION <= _NEWEST:
     raise UnsupportedModelError(
         [
             Obstacle(
@@ -55,6 +55,26 @@ def linear(estimator: Any, coef: Any, intercept: Any, source: Node, build: Build
     single = coef.dtype == np.float32 and source.dtype in (None, np.dtype(np.float32))
     op = Linear(inputs=(source.position,), weight=weight, bias=bias, dtype="float32" if single else "float64")
     return build.add(op, n_outputs)
+
+
+def project(
+    estimator: Any, weight: Any, source: Node, build: Builder, *, shift: Any = None, offset: Any = None, dense: bool = False
+) -> Node:
+    """A transformer's product: ``(X - shift) @ weight + offset``."""
+    source = build.read_matrix(estimator, source, len(weight))
+    constants = [None if c is None else np.ascontiguousarray(c, np.float64) for c in (weight, shift, offset)]
+    if not all(c is None or np.isfinite(c).all() for c in constants):
+        build.obstacle(estimator, "", "some of its weights are NaN or infinite (a variance of 0?); refit it")
+    single = weight.dtype == np.float32 and source.dtype in (None, np.dtype(np.float32))
+    op = Project(
+        inputs=(source.position,),
+        weight=np.ascontiguousarray(weight, np.float64),
+        shift=constants[1],
+        offset=constants[2],
+        dense=dense,
+        dtype="float32" if single else "float64",
+    )
+    return build.add(op, weight.shape[1], source.dtype if single else np.dtype(np.float64))
 
 
 def labels(scores: Node, classes: Any, build: Builder, at: float = 0.0) -> Node:

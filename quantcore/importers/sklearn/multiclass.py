@@ -14,7 +14,7 @@ from quantcore.importers.registry import import_estimator
 from quantcore.importers.sklearn.common import classes_of, labels, linear
 from quantcore.plan.ops import INPUT, Concat, Linear, MultiLabel, NormalizeRows, Sigmoid, Take
 
-__all__ = ["one_vs_rest_classifier"]
+__all__ = ["joined", "one_vs_rest_classifier", "positive"]
 
 
 def one_vs_rest_classifier(estimator: Any, source: Node, build: Builder) -> Result:
@@ -28,7 +28,7 @@ def one_vs_rest_classifier(estimator: Any, source: Node, build: Builder) -> Resu
     classes = classes_of(estimator, estimator.classes_, build)
     methods: dict[str, Node] = {}
     if all("decision_function" in part.methods for part in parts):
-        methods["decision_function"] = _joined([part.methods["decision_function"] for part in parts], build)
+        methods["decision_function"] = joined([part.methods["decision_function"] for part in parts], build)
     if all("predict_proba" in part.methods for part in parts):
         methods["predict_proba"] = _probabilities(parts, estimator.multilabel_, build)
     offered = {name: node for name, node in methods.items() if hasattr(estimator, name)}
@@ -36,8 +36,8 @@ def one_vs_rest_classifier(estimator: Any, source: Node, build: Builder) -> Resu
     # scikit-learn's own rule looks at the first estimator alone, also where that is a constant (no classifier to it).
     first = estimator.estimators_[0]
     at = 0.0 if hasattr(first, "decision_function") and is_classifier(first) else 0.5
-    deciding = [part.methods.get("decision_function") or _positive(part.methods["predict_proba"], build) for part in parts]
-    scores = _joined(deciding, build)
+    deciding = [part.methods.get("decision_function") or positive(part.methods["predict_proba"], build) for part in parts]
+    scores = joined(deciding, build)
     if estimator.multilabel_:
         predict = build.add(MultiLabel(inputs=(scores.position,), at=at), scores.width)
     else:
@@ -74,13 +74,13 @@ def _constant(estimator: Any, over: Node, build: Builder) -> Result:
 
 def _probabilities(parts: list[Result], multi_label: bool, build: Builder) -> Node:
     pairs = [part.methods["predict_proba"] for part in parts]
-    joined = pairs[0] if len(pairs) == 1 else _joined([_positive(pair, build) for pair in pairs], build)
+    found = pairs[0] if len(pairs) == 1 else joined([positive(pair, build) for pair in pairs], build)
     if multi_label:
-        return joined
-    return build.add(NormalizeRows(inputs=(joined.position,), empty="keep"), joined.width)
+        return found
+    return build.add(NormalizeRows(inputs=(found.position,), empty="keep"), found.width)
 
 
-def _positive(pair: Node, build: Builder) -> Node:
+def positive(pair: Node, build: Builder) -> Node:
     """The second of two probabilities."""
     op = build.ops[pair.position]
     if isinstance(op, Sigmoid) and op.paired:
@@ -88,7 +88,7 @@ def _positive(pair: Node, build: Builder) -> Node:
     return build.add(Take(inputs=(pair.position,), columns=(1,)), 1)
 
 
-def _joined(nodes: list[Node], build: Builder) -> Node:
+def joined(nodes: list[Node], build: Builder) -> Node:
     """Several columns as one matrix: one op where they are of one kind over one input."""
     if len(nodes) == 1:
         return nodes[0]
@@ -99,7 +99,7 @@ def _joined(nodes: list[Node], build: Builder) -> Node:
         return build.add(replace(linears[0], weight=weight, bias=bias), len(ops))
     sigmoids = [op for op in ops if isinstance(op, Sigmoid) and not op.paired]
     if len(sigmoids) == len(ops):
-        scores = _joined([Node(op.inputs[0], 1) for op in sigmoids], build)
+        scores = joined([Node(op.inputs[0], 1) for op in sigmoids], build)
         slope, offset = np.concatenate([op.slope for op in sigmoids]), np.concatenate([op.offset for op in sigmoids])
         return build.add(Sigmoid(inputs=(scores.position,), slope=slope, offset=offset), len(ops))
     return build.add(Concat(inputs=tuple(n.position for n in nodes), weights=(1.0,) * len(nodes)), len(nodes))

@@ -1,4 +1,4 @@
-"""Naive Bayes over counts: joint log likelihoods are linear scores."""
+"""Naive Bayes: over counts joint log likelihoods are linear scores, over Gaussian features quadratic ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.sklearn.common import classes_of, labels, linear
-from quantcore.plan.ops import Binarize, LogSoftmax, Softmax
+from quantcore.plan.ops import Binarize, LogSoftmax, Quadratic, Softmax
 
-__all__ = ["bernoulli_nb", "complement_nb", "multinomial_nb"]
+__all__ = ["bernoulli_nb", "complement_nb", "gaussian_nb", "multinomial_nb"]
 
 
 def multinomial_nb(estimator: Any, source: Node, build: Builder) -> Result:
@@ -42,9 +42,26 @@ def bernoulli_nb(estimator: Any, source: Node, build: Builder) -> Result:
     return _discrete(estimator, coef, prior, source, build)
 
 
+def gaussian_nb(estimator: Any, source: Node, build: Builder) -> Result:
+    """GaussianNB."""
+    check_is_fitted(estimator)
+    center, variance = (np.array(a, np.float64) for a in (estimator.theta_, estimator.var_))
+    source = build.read_matrix(estimator, source, center.shape[1])
+    with np.errstate(divide="ignore"):
+        prior = np.log(np.array(estimator.class_prior_, np.float64))
+        offset = np.array([-0.5 * np.sum(np.log(2.0 * np.pi * v)) for v in variance])
+    if not (np.isfinite(prior).all() and np.isfinite(offset).all()):
+        build.obstacle(estimator, "", "a class has a prior or a variance of 0; refit with var_smoothing > 0 and priors > 0")
+    op = Quadratic(inputs=(source.position,), center=center, variance=variance, prior=prior, offset=offset)
+    return _offered(estimator, build.add(op, len(prior)), build)
+
+
 def _discrete(estimator: Any, coef: Any, prior: Any, source: Node, build: Builder) -> Result:
+    return _offered(estimator, linear(estimator, coef, prior, source, build), build)
+
+
+def _offered(estimator: Any, scores: Node, build: Builder) -> Result:
     classes = classes_of(estimator, estimator.classes_, build)
-    scores = linear(estimator, coef, prior, source, build)
     methods = {
         "predict": labels(scores, classes, build),
         "predict_proba": build.add(Softmax(inputs=(scores.position,)), scores.width),

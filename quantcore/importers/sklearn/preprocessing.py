@@ -1,0 +1,141 @@
+"""Scalers, imputers and other transformers of single values or rows."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from quantcore.importers.builder import Builder, Node, Result
+from quantcore.importers.sklearn.common import VERSION
+from quantcore.plan.ops import Affine, Binarize, Columns, Concat, Impute, Missing, Polynomial, RowNorm
+from quantcore.plan.validate_matrix import MOST_PRODUCTS, n_products
+
+__all__ = [
+    "binarizer",
+    "max_abs_scaler",
+    "min_max_scaler",
+    "normalizer",
+    "polynomial_features",
+    "robust_scaler",
+    "simple_imputer",
+    "standard_scaler",
+]
+
+
+def standard_scaler(estimator: Any, source: Node, build: Builder) -> Result:
+    """StandardScaler."""
+    check_is_fitted(estimator)
+    shift = estimator.mean_ if estimator.with_mean else None
+    scale = estimator.scale_ if estimator.with_std else None
+    # From 1.8 on the mean and the scale are rounded to the rows' dtype before they are used.
+    return _affine(estimator, shift, scale, source, build, sparse="centre", cast=VERSION >= (1, 8))
+
+
+def min_max_scaler(estimator: Any, source: Node, build: Builder) -> Result:
+    """MinMaxScaler."""
+    check_is_fitted(estimator)
+    low, high = estimator.feature_range
+    clip = (float(low), float(high)) if estimator.clip else None
+    return _affine(estimator, estimator.min_, estimator.scale_, source, build, product=True, clip=clip, sparse="refuse")
+
+
+def max_abs_scaler(estimator: Any, source: Node, build: Builder) -> Result:
+    """MaxAbsScaler."""
+    check_is_fitted(estimator)
+    clip = (-1.0, 1.0) if getattr(estimator, "clip", False) else None
+    return _affine(estimator, None, estimator.scale_, source, build, clip=clip)
+
+
+def robust_scaler(estimator: Any, source: Node, build: Builder) -> Result:
+    """RobustScaler; what is sparse it only scales."""
+    check_is_fitted(estimator)
+    shift = estimator.center_ if estimator.with_centering else None
+    return _affine(estimator, shift, estimator.scale_ if estimator.with_scaling else None, source, build)
+
+
+def _affine(estimator: Any, shift: Any, scale: Any, source: Node, build: Builder, **settings: Any) -> Result:
+    source = build.read_matrix(estimator, source, estimator.n_features_in_)
+    constants = [None if c is None else np.array(c, np.float64) for c in (shift, scale)]
+    if not all(c is None or np.isfinite(c).all() for c in constants):
+        build.obstacle(estimator, "", "it was fitted on a column without any value; drop that column and refit")
+    op = Affine(inputs=(source.position,), shift=constants[0], scale=constants[1], **settings)
+    return Result({"transform": build.add(op, source.width, _as_float(source))})
+
+
+def normalizer(estimator: Any, source: Node, build: Builder) -> Result:
+    """Normalizer: no fitted state but the number of columns."""
+    source = build.read_matrix(estimator, source, _width(estimator, source, build))
+    op = RowNorm(inputs=(source.position,), norm=estimator.norm)
+    return Result({"transform": build.add(op, source.width, _as_float(source))})
+
+
+def binarizer(estimator: Any, source: Node, build: Builder) -> Result:
+    """Binarizer."""
+    source = build.read_matrix(estimator, source, _width(estimator, source, build))
+    op = Binarize(inputs=(source.position,), threshold=float(estimator.threshold))
+    return Result({"transform": build.add(op, source.width, _as_float(source))})
+
+
+def polynomial_features(estimator: Any, source: Node, build: Builder) -> Result:
+    """PolynomialFeatures."""
+    check_is_fitted(estimator)
+    n_features = estimator.n_features_in_
+    degrees = int(estimator._min_degree), int(estimator._max_degree)
+    only, bias = bool(estimator.interaction_only), bool(estimator.include_bias)
+    width = n_products(n_features, *degrees, only, bias)
+    if not 0 < width <= MOST_PRODUCTS:
+        build.obstacle(estimator, "degree", f"it makes {width} columns, expected 1 to {MOST_PRODUCTS}; select features first")
+    source = build.read_matrix(estimator, source, n_features)
+    op = Polynomial(inputs=(source.position,), least=degrees[0], most=degrees[1], interaction_only=only, bias=bias)
+    return Result({"transform": build.add(op, width, _as_float(source))})
+
+
+def simple_imputer(estimator: Any, source: Node, build: Builder) -> Result:
+    """SimpleImputer over numbers: fill, drop the columns that were empty, append the indicator."""
+    check_is_fitted(estimator)
+    missing = estimator.missing_values
+    if estimator._fit_dtype.kind not in "iuf" or not isinstance(missing, Real):
+        build.obstacle(estimator, "", "it was fitted on objects (strings, None); fit it on numbers, with NaN for missing")
+        return Result()
+    source = build.read_matrix(estimator, source, estimator.n_features_in_)
+    marker = None if math.isnan(missing) else float(missing)
+    fill: NDArray[np.float64] = np.array(estimator.statistics_, np.float64)
+    empty = np.isnan(fill) & (not estimator.keep_empty_features)
+    dtype = _as_float(source)
+    op = Impute(inputs=(source.position,), missing=marker, fill=np.where(np.isnan(fill), 0.0, fill))
+    filled = build.add(op, source.width, dtype)
+    if empty.all():
+        build.obstacle(estimator, "", "all columns were empty, so none is left; fit it on data")
+    elif empty.any():
+        filled = _columns(np.flatnonzero(~empty), filled, build)
+    features = estimator.indicator_.features_ if estimator.add_indicator else ()
+    if not len(features):
+        return Result({"transform": filled})
+    indicator = Missing(inputs=(source.position,), missing=marker, index=np.array(features, np.uint32))
+    parts = filled, build.add(indicator, len(features), dtype)
+    width = sum(part.width or 0 for part in parts)
+    joined = Concat(inputs=tuple(part.position for part in parts), weights=(1.0, 1.0))
+    return Result({"transform": build.add(joined, width, dtype)})
+
+
+def _columns(index: Any, source: Node, build: Builder) -> Node:
+    op = Columns(inputs=(source.position,), index=np.array(index, np.uint32), allow_nan=True)
+    return build.add(op, len(op.index), source.dtype)
+
+
+def _width(estimator: Any, source: Node, build: Builder) -> int:
+    """Columns of an estimator that may never have been fitted."""
+    found = getattr(estimator, "n_features_in_", source.width)
+    if found is None:
+        build.obstacle(estimator, "", "the number of columns isn't known; fit it first")
+    return found or 1
+
+
+def _as_float(source: Node) -> np.dtype[Any] | None:
+    """The dtype of a transformer's result: floats stay what they are, None is the caller's own."""
+    return source.dtype if source.dtype is None or source.dtype.kind == "f" else np.dtype(np.float64)
