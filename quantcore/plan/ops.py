@@ -9,12 +9,13 @@ dataclasses of those: all that the artifact has to store.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.plan.record import Record
 from quantcore.plan.vocabulary import Vocabulary
 
 __all__ = [
@@ -56,9 +57,7 @@ INPUT = -1
 OPS: dict[str, type[Op]] = {}
 
 
-# No __eq__ (arrays do not compare to one truth) and no generated __repr__: each generated method costs import time.
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Op:
+class Op(Record):
     """Base of all ops.
 
     Parameters
@@ -89,7 +88,6 @@ def _shown(value: Any) -> str:
     return f"<{value.dtype}{list(value.shape)}>" if isinstance(value, np.ndarray) else repr(value)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Text(Op):
     """Documents → n-gram counts (CSR, float64), as scikit-learn's vectorizers count them.
 
@@ -124,7 +122,6 @@ class Text(Op):
     alternate_sign: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TfIdf(Op):
     """CSR → CSR: sublinear tf (1 + ln tf), times idf, each row divided by its norm (rows of norm 0 stay).
 
@@ -137,28 +134,24 @@ class TfIdf(Op):
     dtype: Literal["float64", "float32"] = "float64"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Concat(Op):
     """Matrices side by side (FeatureUnion), each times its weight (1.0 where the source gives none)."""
 
     weights: tuple[float, ...]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Take(Op):
     """The given columns of a dense result, in that order (the positive class's probability, one-vs-rest)."""
 
     columns: tuple[int, ...]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Binarize(Op):
     """x → 1.0 where x > threshold, else 0.0 (BernoulliNB)."""
 
     threshold: float
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Affine(Op):
     """Column by column ``(x - shift) / scale``, or ``x * scale + shift``; then clipped (the scalers).
 
@@ -188,7 +181,6 @@ class Affine(Op):
         return True
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Columns(Op):
     """The given columns of a matrix, dense or CSR (feature selection); ``index`` ascends."""
 
@@ -200,7 +192,6 @@ class Columns(Op):
         return self.allow_nan
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Impute(Op):
     """Missing values become their column's ``fill``; ``missing`` is None for NaN. Of CSR, stored values alone."""
 
@@ -212,7 +203,6 @@ class Impute(Op):
         return self.missing is None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Missing(Op):
     """1.0 where a value of the given columns is missing, else 0.0 (SimpleImputer's indicator); ``missing`` as in Impute."""
 
@@ -224,7 +214,6 @@ class Missing(Op):
         return self.missing is None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RowNorm(Op):
     """Each row divided by its norm. Rows of norm 0 stay; of dense rows, as in scikit-learn, also those whose norm is
     below 10 machine epsilons."""
@@ -232,7 +221,6 @@ class RowNorm(Op):
     norm: Literal["l1", "l2", "max"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Polynomial(Op):
     """Products of ``least`` to ``most`` features, in the order of scikit-learn's PolynomialFeatures.
 
@@ -251,7 +239,6 @@ class Polynomial(Op):
     bias: bool
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Project(Op):
     """Matrix → matrix: ``(X - shift) @ weight + offset`` (PCA, TruncatedSVD, discriminants); never put on a grid.
 
@@ -273,7 +260,6 @@ class Project(Op):
     dtype: Literal["float64", "float32"] = "float64"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Quadratic(Op):
     """Dense matrix → scores: ``prior_k + (offset_k - sum_j (x_j - center_kj)^2 / variance_kj / 2)`` (GaussianNB).
 
@@ -289,24 +275,20 @@ class Quadratic(Op):
     offset: NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Difference(Op):
     """Two scores → the second less the first."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Exp(Op):
     """Scores → exp(s): the inverse of a logarithmic link."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Predictions(Op):
     """Scores → what a regressor predicts: the numbers themselves, as a 1-d array if ``flat``."""
 
     flat: bool
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Linear(Op):
     """Matrix (CSR or dense) → scores: ``X @ weight + bias``, shape (n_rows, n_outputs), float64.
 
@@ -323,7 +305,6 @@ class Linear(Op):
     dtype: Literal["float64", "float32"] = "float64"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PlanarLinear(Op):
     """Matrix → scores, weights as integers on a grid; a TfIdf op in front of it folded in.
 
@@ -368,7 +349,6 @@ class PlanarLinear(Op):
     dtype: Literal["float64", "float32"] = "float64"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Softmax(Op):
     """Scores → probabilities over outputs. One output s stands for the pair (0, s) if ``paired`` is
     "zero", for (-s, s) if "mirror" (scikit-learn's multinomial logistic regression on two classes).
@@ -378,14 +358,12 @@ class Softmax(Op):
     scale: float = 1.0
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LogSoftmax(Op):
     """Scores → log probabilities, ``s - logsumexp(s)`` (naive Bayes); ``paired`` as in Softmax."""
 
     paired: Literal["no", "zero", "mirror"] = "no"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Sigmoid(Op):
     """Scores → 1 / (1 + exp(slope * s + offset)), per column (Platt's form; slope -1, offset 0 is
     plain expit). One column becomes the pair (1 - p, p) if ``paired``."""
@@ -395,14 +373,12 @@ class Sigmoid(Op):
     paired: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Ramp(Op):
     """Scores → (clip(s, -1, 1) + 1) / 2 (modified Huber loss); ``paired`` as in Sigmoid."""
 
     paired: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Isotonic(Op):
     """Scores → piecewise linear interpolation per column, clipped to the ends; ``paired`` as in Sigmoid.
 
@@ -421,7 +397,6 @@ class Isotonic(Op):
     paired: bool = False
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class NormalizeRows(Op):
     """Probabilities divided by their row's sum; ``empty`` says what a row of zeros becomes: equal
     shares ("uniform": CalibratedClassifierCV, one-vs-rest calibration), or it stays ("keep")."""
@@ -429,12 +404,10 @@ class NormalizeRows(Op):
     empty: Literal["uniform", "keep"] = "keep"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Average(Op):
     """Mean of several inputs of one shape, summed in order (CalibratedClassifierCV's folds)."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Log(Op):
     """Natural logarithm of ``p + floor``, log(0) = -inf without a warning (predict_log_proba; with a
     floor: temperature calibration over probabilities)."""
@@ -442,7 +415,6 @@ class Log(Op):
     floor: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ArgMax(Op):
     """Scores → ``classes[first largest]``. ``classes`` is a 1-d array as the source holds it: of
     integers, booleans, floats, fixed-width strings (<U) or, as a tuple, Python objects."""
@@ -450,7 +422,6 @@ class ArgMax(Op):
     classes: Any
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Threshold(Op):
     """One score → ``classes[1]`` where score > at, else ``classes[0]``."""
 
@@ -458,7 +429,6 @@ class Threshold(Op):
     at: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MultiLabel(Op):
     """Scores → 0/1 indicator matrix of int64, 1 where score > at."""
 
