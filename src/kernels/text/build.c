@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/common.h"
 #include "kernels/text/hash.h"
 #include "kernels/text/text.h"
 
@@ -10,6 +11,7 @@
 /* A chain of so many full buckets never happens by chance: the keys were made to collide. */
 #define LONGEST_CHAIN 64
 #define SEEDS 4
+#define BATCH 32
 
 static void *allocate(size_t bytes) {
     const size_t rounded = (bytes + 127) & ~(size_t)127;
@@ -121,21 +123,37 @@ static int add_tokens(qc_text *text, const qc_text_tables *t, uint32_t *refs) {
     return 0;
 }
 
+/* In batches, so that the misses of one pair hide behind those of the others. */
 static int add_pairs(qc_text *text, const qc_text_tables *t, uint32_t *refs) {
-    for (size_t i = 0; i < t->n_pairs; i++) {
-        const uint32_t prefix = refs[t->parent[i]], last = refs[t->symbol[i]];
-        const size_t node = t->n_symbols + i;
-        refs[node] = QC_NONE;
-        if (prefix == QC_NONE || last == QC_NONE) continue;
-        const uint64_t key = qc_pair_key(prefix, last);
-        const int64_t slot = insert(&text->pair_index, qc_hash_pair(key, text->pair_index.seed));
-        if (slot < 0) return -2;
-        text->pairs[slot].key = key;
-        text->pairs[slot].value = t->values[node];
-        if (text->pair_column) text->pair_column[slot] = t->columns[node];
-        refs[node] = text->first_pair_ref + (uint32_t)slot;
-        if (text->pair_grid && t->parent[i] < t->n_symbols)
-            text->pair_grid[t->parent[i] * t->n_symbols + t->symbol[i]] = refs[node];
+    for (size_t start = 0, end; start < t->n_pairs; start = end) {
+        uint64_t keys[BATCH], hashes[BATCH];
+        int64_t slots[BATCH];
+        size_t n = 0;
+        /* a parent in the batch has no reference yet */
+        for (end = start; end < t->n_pairs && n < BATCH && t->parent[end] < t->n_symbols + start; end++, n++) {
+            const uint32_t prefix = refs[t->parent[end]], last = refs[t->symbol[end]];
+            slots[n] = prefix == QC_NONE || last == QC_NONE ? -1 : 0;
+            keys[n] = qc_pair_key(prefix, last);
+            hashes[n] = qc_hash_pair(keys[n], text->pair_index.seed);
+            if (!slots[n]) QC_PREFETCH(text->pair_index.tags + (hashes[n] & text->pair_index.mask) / 2);
+        }
+        for (size_t k = 0; k < n; k++) {
+            if (slots[k]) continue;
+            slots[k] = insert(&text->pair_index, hashes[k]);
+            if (slots[k] < 0) return -2;
+            QC_PREFETCH(text->pairs + slots[k]);
+        }
+        for (size_t k = 0; k < n; k++) {
+            const size_t i = start + k, node = t->n_symbols + i;
+            refs[node] = QC_NONE;
+            if (slots[k] < 0) continue;
+            text->pairs[slots[k]].key = keys[k];
+            text->pairs[slots[k]].value = t->values[node];
+            if (text->pair_column) text->pair_column[slots[k]] = t->columns[node];
+            refs[node] = text->first_pair_ref + (uint32_t)slots[k];
+            if (text->pair_grid && t->parent[i] < t->n_symbols)
+                text->pair_grid[t->parent[i] * t->n_symbols + t->symbol[i]] = refs[node];
+        }
     }
     return 0;
 }
@@ -272,12 +290,13 @@ static double hot_step(int64_t largest, int *octave, int *eighths) {
 
 #define SPLIT(TYPE)                                                                                                  \
     for (size_t i = 0; i < n_rows; i++) {                                                                            \
-        const TYPE *row = (const TYPE *)fine + i * width;                                                            \
-        int64_t largest = 0;                                                                                         \
+        const TYPE *restrict row = (const TYPE *)fine + i * width;                                                   \
+        TYPE lowest = 0, highest = 0;                                                                                \
         for (size_t k = 0; k < n_outputs; k++) {                                                                     \
-            const int64_t size = row[k] < 0 ? -(int64_t)row[k] : row[k];                                             \
-            largest = size > largest ? size : largest;                                                               \
+            lowest = row[k] < lowest ? row[k] : lowest;                                                              \
+            highest = row[k] > highest ? row[k] : highest;                                                           \
         }                                                                                                            \
+        const int64_t largest = -(int64_t)lowest > highest ? -(int64_t)lowest : highest;                             \
         int octave, eighths;                                                                                         \
         double step = hot_step(largest, &octave, &eighths);                                                          \
         int code = 8 * (exponent[i] + octave - base) + eighths;                                                      \
@@ -291,7 +310,7 @@ static double hot_step(int64_t largest, int *octave, int *eighths) {
         spread = own > spread ? own : spread;                                                                        \
         least = step < least ? step : least;                                                                         \
         codes[i] = (uint8_t)code;                                                                                    \
-        int8_t *out = hot + i * padded;                                                                              \
+        int8_t *restrict out = hot + i * padded;                                                                     \
         if (whole) { /* half up: remainders from -2^(h-1) to 2^(h-1) - 1 */                \
             for (size_t k = 0; k < n_outputs; k++) out[k] = (int8_t)((row[k] + (1 << octave >> 1)) >> octave);       \
         } else {                                                                                                     \
