@@ -24,9 +24,10 @@ def rows(plan: Plan) -> Any:
     for op in plan.ops:
         if isinstance(op, Text) and op.vocabulary is not None and op.vocabulary.n_symbols:
             found = op.vocabulary
-            picks = np.unique(np.linspace(0, found.n_symbols - 1, _WORDS).astype(np.int64))
+            # not np.unique: its first call imports numpy.ma, which takes longer than loading a small model
+            picks = sorted({*np.linspace(0, found.n_symbols - 1, _WORDS).astype(np.int64).tolist()})
             raw, ends = found.symbol_bytes.tobytes(), found.symbol_ends
-            symbols = [raw[int(ends[i - 1]) if i else 0 : int(ends[i])].decode("utf-8", "surrogatepass") for i in picks.tolist()]
+            symbols = [raw[int(ends[i - 1]) if i else 0 : int(ends[i])].decode("utf-8", "surrogatepass") for i in picks]
             texts.append((found.separator or " ").join(symbols))
     return texts
 
