@@ -16,6 +16,7 @@ __all__ = ["Encoder"]
 
 POOLED = 4096  # arrays below this many bytes share one section
 _ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
+_FEW = 64  # items of an array; it is not worth a search for shorter ones
 _LONG_LIST = 64  # strings; longer lists are stored as arrays
 Array = NDArray[Any]
 
@@ -130,12 +131,13 @@ class Encoder:
 
     def _integer_candidates(self, array: Array) -> list[Any]:
         nodes: list[Any] = []
-        if array.ndim == 2 and 1 < array.shape[1] <= rows.MAX_WIDTH and len(array) and array.dtype in (np.int16, np.int32):
+        small = array.dtype in (np.int16, np.int32)
+        if small and array.ndim == 2 and array.shape[1] <= rows.MAX_WIDTH and array.size >= _FEW:
             p = rows.split_rows(array)
             nodes.append(["rows", _name(array), p.width, p.low, p.codes, self._ints(p.group), self._ints(p.sizes), p.packed])
-        else:
+        if array.ndim != 2 or array.shape[1] == 1:
             nodes += _int_nodes(array, _name(array))
-        if 64 <= array.size == max(array.shape, default=0):
+        if _FEW <= array.size == max(array.shape, default=0):
             nodes += self._repeats(array.reshape(-1), list(array.shape))
         return nodes
 

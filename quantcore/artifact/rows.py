@@ -26,6 +26,7 @@ _EXTRA = np.maximum((np.arange(_SYMBOLS) - 16) // 16, 0)
 _BASE = np.where(_EXTRA > 0, (16 + np.arange(_SYMBOLS) % 16) << _EXTRA, np.arange(_SYMBOLS))
 _MOST_BITS = 17  # of an entry without its low bits, for its symbol to be below 256
 _ROUNDS = 3
+_GROUPED_FROM = 4  # columns
 _BLOCK = 4096  # rows
 
 
@@ -69,7 +70,9 @@ def _stretches(counts: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64]
 def split_rows(rows: NDArray[Any]) -> Rows:
     """Take a matrix apart: rows go to the group that codes them best, beginning with groups by the mean entry."""
     size = np.abs(rows.astype(np.int64))
-    halves = np.ceil(2.0 * np.log2(size.mean(axis=1) + 2.0**-8)).astype(np.int64)
+    # naming the group costs more than it gains where rows are short
+    mean = size.mean(axis=1) if rows.shape[1] >= _GROUPED_FROM else np.full(len(rows), size.mean())
+    halves = np.ceil(2.0 * np.log2(mean + 2.0**-8)).astype(np.int64)
     levels, inverse = np.unique(halves, return_inverse=True)
     group = inverse.reshape(-1)
     least = np.zeros(len(levels), np.int64)

@@ -83,7 +83,7 @@ def heavy_tails(shape, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32])
-@pytest.mark.parametrize("shape", [(3000, 37), (4097, 3), (9, 4096)])
+@pytest.mark.parametrize("shape", [(3000, 37), (4097, 3), (9, 4096), (9000, 1)])
 def test_rows_of_every_size(shape, dtype):
     matrix = heavy_tails(shape, dtype)
     assert np.array_equal(rows.join_rows(rows.split_rows(matrix), np.dtype(dtype).str[1:]), matrix)

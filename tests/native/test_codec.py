@@ -143,7 +143,7 @@ def test_alphabetical(codec):
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32])
-@pytest.mark.parametrize("shape", [(3000, 37), (2, 2), (4097, 3), (9, 4096), (700, 100)])
+@pytest.mark.parametrize("shape", [(3000, 37), (2, 2), (4097, 3), (9, 4096), (700, 100), (9000, 1)])
 def test_rows(codec, shape, dtype):
     rng = np.random.default_rng(1)
     limits = np.iinfo(dtype)
