@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from quantcore.artifact._fail import invalid
@@ -14,6 +13,8 @@ MAX_TEXT = 1 << 24
 
 def dumps(value: Any) -> bytes:
     """Canonical text: sorted keys, no spaces, shortest round-trip floats, no NaN, UTF-8 with lone surrogates passed."""
+    import json  # as long to import as a fifth of quantcore, and only files need it
+
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "surrogatepass")
 
@@ -26,6 +27,8 @@ def parsed_size(text: bytes) -> int:
 
 def loads(text: bytes) -> Any:
     """Parse; refuse everything that `dumps` would have written otherwise (which covers repeated keys)."""
+    import json
+
     try:
         value = json.loads(text.decode("utf-8", "surrogatepass"))
         same = dumps(value) == text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import ModuleType
 from typing import Any
 
@@ -18,14 +18,14 @@ from quantcore.artifact.dictionary import DICTIONARY
 from quantcore.artifact.transforms import transforms
 from quantcore.artifact.tree import plan_from_tree, plan_to_tree
 from quantcore.plan import Plan, Vocabulary
+from quantcore.plan.record import Record
 
 __all__ = ["Artifact", "decode", "encode"]
 
 _MAX_META_RATIO = 100
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Artifact:
+class Artifact(Record):
     """What a file holds, validated whole. Its arrays are read-only.
 
     Parameters
@@ -108,7 +108,7 @@ def decode(data: bytes | memoryview, *, max_bytes: int | None = None, codec: Mod
         raise invalid("its metadata is not a mapping of 'extra' and 'plan'")
     plan = plan_from_tree(tree["plan"])
     _validate(plan, codec)
-    return Artifact(plan, tree["extra"], decoder.sizes)
+    return Artifact(plan=plan, extra=tree["extra"], sizes=decoder.sizes)
 
 
 def _open(sections: list[Section], memory: int | None, codec: ModuleType | None = None) -> tuple[Any, Decoder]:

@@ -2,52 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+import functools
+import importlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan import INPUT, Csr, Op, Plan
-from quantcore.reference import columns, inputs, labels, linear, links, matrices, planar, products, text
+from quantcore.reference import inputs
 
 __all__ = ["FUNCTIONS", "run"]
 
-# What each op means. Average and Concat take a list of inputs, the others take one.
-FUNCTIONS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {
-        "Affine": columns.affine,
-        "ArgMax": labels.argmax,
-        "Average": links.average,
-        "Binarize": matrices.binarize,
-        "Columns": columns.columns,
-        "Concat": matrices.concat,
-        "Difference": links.difference,
-        "Exp": links.exp,
-        "Impute": columns.impute,
-        "Isotonic": links.isotonic,
-        "Linear": linear.linear,
-        "Log": links.log,
-        "LogSoftmax": links.log_softmax,
-        "Missing": columns.missing,
-        "MultiLabel": labels.multi_label,
-        "NormalizeRows": links.normalize_rows,
-        "PlanarLinear": planar.planar_linear,
-        "Polynomial": products.polynomial,
-        "Predictions": labels.predictions,
-        "Project": products.project,
-        "Quadratic": products.quadratic,
-        "Ramp": links.ramp,
-        "RowNorm": columns.row_norm,
-        "Sigmoid": links.sigmoid,
-        "Softmax": links.softmax,
-        "Take": matrices.take,
-        "Text": text.text,
-        "TfIdf": matrices.tfidf,
-        "Threshold": labels.threshold,
-    }
-)
+# What each op means: a function by its module here. Average and Concat take a list of inputs, the others take one.
+_HOMES = {
+    "Affine": "columns.affine",
+    "ArgMax": "labels.argmax",
+    "Average": "links.average",
+    "Binarize": "matrices.binarize",
+    "Columns": "columns.columns",
+    "Concat": "matrices.concat",
+    "Difference": "links.difference",
+    "Exp": "links.exp",
+    "Impute": "columns.impute",
+    "Isotonic": "links.isotonic",
+    "Linear": "linear.linear",
+    "Log": "links.log",
+    "LogSoftmax": "links.log_softmax",
+    "Missing": "columns.missing",
+    "MultiLabel": "labels.multi_label",
+    "NormalizeRows": "links.normalize_rows",
+    "PlanarLinear": "planar.planar_linear",
+    "Polynomial": "products.polynomial",
+    "Predictions": "labels.predictions",
+    "Project": "products.project",
+    "Quadratic": "products.quadratic",
+    "Ramp": "links.ramp",
+    "RowNorm": "columns.row_norm",
+    "Sigmoid": "links.sigmoid",
+    "Softmax": "links.softmax",
+    "Take": "matrices.take",
+    "Text": "text.text",
+    "TfIdf": "matrices.tfidf",
+    "Threshold": "labels.threshold",
+}
+
+
+class _Functions(Mapping[str, Callable[..., Any]]):
+    """Modules are imported when they are first asked for: a model needs few, one that a kernel serves whole needs none."""
+
+    def __getitem__(self, kind: str) -> Callable[..., Any]:
+        return _function(_HOMES[kind])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOMES)
+
+    def __len__(self) -> int:
+        return len(_HOMES)
+
+
+@functools.cache
+def _function(home: str) -> Callable[..., Any]:
+    module, _, name = home.partition(".")
+    found: Callable[..., Any] = getattr(importlib.import_module(f"quantcore.reference.{module}"), name)
+    return found
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = _Functions()
 _SEVERAL = ("Average", "Concat")
 
 

@@ -42,6 +42,7 @@ def no_warnings():
 
 def test_every_op_has_a_function():
     assert set(FUNCTIONS) == set(OPS)
+    assert all(callable(function) for function in FUNCTIONS.values())
 
 
 @given(SCORES)
