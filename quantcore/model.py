@@ -115,7 +115,7 @@ class Model:
         return lambda rows, positions: _checked_answers(ask(rows), len(rows), getattr(decision, "classes", None))
 
     def _warn_of_unicode(self) -> None:
-        written = self.provenance.get("unicode")
+        written = self._artifact.extra.get("provenance", {}).get("unicode")
         texts = any(isinstance(op, Text) for op in self._artifact.plan.ops)
         if texts and written not in (None, unicodedata.unidata_version):
             warnings.warn(
