@@ -9,7 +9,6 @@ dataclasses of those: all that the artifact has to store.
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -69,10 +68,6 @@ class Op(Record):
     kind: ClassVar[str] = ""
     inputs: tuple[int, ...] = (INPUT,)
 
-    def __repr__(self) -> str:
-        shown = (f"{f.name}={_shown(getattr(self, f.name))}" for f in fields(self))
-        return f"{self.kind}({', '.join(shown)})"
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.kind = cls.__name__
@@ -82,10 +77,6 @@ class Op(Record):
     def accepts_nan(self) -> bool:
         """Whether NaN passes (as a missing value), where other ops raise ValueError."""
         return False
-
-
-def _shown(value: Any) -> str:
-    return f"<{value.dtype}{list(value.shape)}>" if isinstance(value, np.ndarray) else repr(value)
 
 
 class Text(Op):
@@ -240,22 +231,21 @@ class Polynomial(Op):
 
 
 class Project(Op):
-    """Matrix → matrix: ``(X - shift) @ weight + offset`` (PCA, TruncatedSVD, discriminants); never put on a grid.
+    """Matrix → matrix: ``X @ weight - shift @ weight``, or ``(X - shift) @ weight`` if ``dense`` (PCA, TruncatedSVD,
+    discriminants); never put on a grid.
 
     Parameters
     ----------
     weight : ndarray of float64, shape (n_features, n_outputs)
     shift : ndarray of float64, shape (n_features,) or None
-    offset : ndarray of float64, shape (n_outputs,) or None
     dense : bool
-        A CSR matrix raises TypeError. Needed where there is a shift.
+        A CSR matrix raises TypeError.
     dtype : {"float64", "float32"}
         In what the source holds the weights.
     """
 
     weight: NDArray[np.float64]
     shift: NDArray[np.float64] | None = None
-    offset: NDArray[np.float64] | None = None
     dense: bool = False
     dtype: Literal["float64", "float32"] = "float64"
 
@@ -267,12 +257,15 @@ class Quadratic(Op):
     ----------
     center, variance : ndarray of float64, shape (n_outputs, n_features)
     prior, offset : ndarray of float64, shape (n_outputs,)
+    dtype : {"float64", "float32"}
+        In what the source computes.
     """
 
     center: NDArray[np.float64]
     variance: NDArray[np.float64]
     prior: NDArray[np.float64]
     offset: NDArray[np.float64]
+    dtype: Literal["float64", "float32"] = "float64"
 
 
 class Difference(Op):

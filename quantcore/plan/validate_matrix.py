@@ -82,10 +82,7 @@ def _project(op: ops.Project, incoming: list[int]) -> int:
     require(width >= 1, "has no output")
     if op.shift is not None:
         array(op.shift, "shift", np.float64, (incoming[0],))
-    if op.offset is not None:
-        array(op.offset, "offset", np.float64, (width,))
     boolean(op.dense, "dense")
-    require(op.dense or op.shift is None, "a shift needs dense rows")
     dtype(op.dtype)
     return int(width)
 
@@ -98,6 +95,7 @@ def _quadratic(op: ops.Quadratic, incoming: list[int]) -> int:
     array(op.center, "center", np.float64, (width, incoming[0]))
     array(op.variance, "variance", np.float64, (width, incoming[0]))
     require(bool((op.variance > 0.0).all()), "variance must be positive")
+    dtype(op.dtype)
     return width
 
 

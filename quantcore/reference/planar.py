@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.plan.csr import Csr
 from quantcore.plan.ops import PlanarLinear, TfIdf
-from quantcore.reference.inputs import require_rows
+from quantcore.reference.inputs import require_finite, require_rows
 from quantcore.reference.matrices import Matrix, as_csr, row_norms, sum_rows, tfidf
 
 __all__ = ["grid_values", "planar_bound", "planar_linear"]
@@ -25,17 +28,27 @@ def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
     stored = terms.indices if op.index is None else op.index[terms.indices]
     values, rows = grid_values(op), terms.row_ids()
     scores = np.empty((csr.n_rows, values.shape[1]))
-    for k in range(values.shape[1]):
-        scores[:, k] = sum_rows(rows, terms.data * values[stored, k], csr.n_rows) / norms + op.bias[k]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(values.shape[1]):
+            scores[:, k] = sum_rows(rows, terms.data * values[stored, k], csr.n_rows) / norms + op.bias[k]
+    if not np.isfinite(scores).all():
+        require_finite(X)
     return scores
 
 
-def planar_bound(op: PlanarLinear, X: Matrix, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def planar_bound(
+    op: PlanarLinear, X: Matrix, scores: NDArray[np.float64], error: NDArray[Any] | None = None
+) -> NDArray[np.float64]:
     """Bound on the difference between each row's scores and the source's own, and between differences of two of them.
 
     The grid moves each term by at most ``error`` steps (twice that for a difference); the source, and this function's own
     sums, round each of about 3 n + 64 operations relative to the sum of the absolute terms.
+
+    ``error`` bounds ``|source - X|`` per value (of CSR: per stored value; None: none). It reaches a score multiplied by the
+    source's own weight, which is within ``error`` steps of the grid's, and is rounded like any other term.
     """
+    if error is not None and (op.sublinear or op.norm is not None):
+        return np.full(len(scores), np.inf)  # logarithms and norms of inexact rows have no bound here
     csr = as_csr(X)
     terms = tfidf(TfIdf(sublinear=op.sublinear, idf=None, norm=None), csr)
     norms = np.ones(csr.n_rows)
@@ -52,6 +65,15 @@ def planar_bound(op: PlanarLinear, X: Matrix, scores: NDArray[np.float64]) -> ND
     shown = np.abs(scores).max(axis=1, initial=0.0) + np.abs(op.bias).max(initial=0.0)
     bound: NDArray[np.float64] = total * (2.0 * op.error + rounding * op.amplitude) * 1.0001 + shown * rounding
     bound[count == 0] = 0.0  # the source adds its bias to zero
+    if error is not None:
+        place = np.arange(csr.n_columns) if op.index is None else op.index
+        step = np.ldexp(1.0, op.exponent.astype(np.int64))
+        width = (4.0 * csr.n_columns + 128.0) * unit
+        size = (np.abs(grid_values(op)).max(axis=1) + step * (2.0 * op.error + width * op.amplitude))[place]
+        if isinstance(X, Csr):
+            bound += np.bincount(X.row_ids(), error * size[X.indices], X.n_rows) * 1.0001
+        else:
+            bound += (error @ size) * 1.0001
     return bound
 
 

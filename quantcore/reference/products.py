@@ -59,11 +59,12 @@ def _products(op: Polynomial, X: NDArray[Any], *, from_last: bool) -> NDArray[An
 
 
 def project(op: Project, X: Matrix) -> NDArray[Any]:
-    """``(X - shift) @ weight + offset``."""
+    """``X @ weight - shift @ weight``, or ``(X - shift) @ weight``."""
     require_finite(X)
     require_rows(X.shape[0])
     dtype = np.result_type(X.data.dtype if isinstance(X, Csr) else X.dtype, op.dtype)
     weight = op.weight.astype(dtype, copy=False)
+    shift = None if op.shift is None else op.shift.astype(op.dtype)
     if isinstance(X, Csr):
         if op.dense:
             raise TypeError("a sparse matrix was passed, but dense rows are required; pass X.toarray()")
@@ -72,9 +73,9 @@ def project(op: Project, X: Matrix) -> NDArray[Any]:
         for k in range(weight.shape[1]):
             out[:, k] = sum_rows(rows, data * weight[X.indices, k], X.n_rows)
     else:
-        out = np.asarray((X if op.shift is None else X - op.shift.astype(op.dtype)) @ weight)
-    if op.offset is not None:
-        out += op.offset.astype(dtype)
+        out = np.asarray((X - shift if op.dense and shift is not None else X) @ weight)
+    if shift is not None and not op.dense:
+        out -= shift @ weight
     return out
 
 

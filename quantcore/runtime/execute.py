@@ -16,7 +16,19 @@ from numpy.typing import NDArray
 
 from quantcore.native import registry
 from quantcore.plan import INPUT, Csr, Op, Plan
-from quantcore.plan.ops import ArgMax, Linear, MultiLabel, PlanarLinear, Text, TfIdf, Threshold
+from quantcore.plan.ops import (
+    ArgMax,
+    Binarize,
+    Concat,
+    Linear,
+    MultiLabel,
+    PlanarLinear,
+    Predictions,
+    Quadratic,
+    Text,
+    TfIdf,
+    Threshold,
+)
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.text import decode
 from quantcore.runtime import intervals, text
@@ -24,15 +36,24 @@ from quantcore.runtime import intervals, text
 __all__ = ["Executor", "cold_plan", "settle_cold"]
 
 HOT, FINE, OPEN = 0, 1, 2
-_DECISIONS = (ArgMax, Threshold, MultiLabel)
+_DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions)
 Settle = Callable[[list[Any], list[int]], Any]
 
 
 class _Value(NamedTuple):
-    """The result of an op; of scores and what follows them also the lowest and the highest that the source may have."""
+    """The result of an op; of a matrix also the error of each value, of scores and what follows them the lowest and the
+    highest that the source may have."""
 
     value: Any
     interval: intervals.Interval | None = None
+    error: NDArray[Any] | None = None
+
+    def as_matrix(self) -> NDArray[Any] | None:
+        """Scores that are read as a matrix."""
+        if self.interval is None:
+            return self.error
+        low, high = self.interval
+        return np.asarray(np.maximum(high - self.value, self.value - low))
 
 
 class Executor:
@@ -112,7 +133,7 @@ class Executor:
                 labels[rows] = self.settle(_take(documents, rows), rows.tolist())
             return labels
         given = self._input(X)
-        return _shown(self._evaluate(self.plan.outputs[method], given).value, method)
+        return _shown(self.value_at(self.plan.outputs[method], given), method)
 
     def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each is proved to be the source's."""
@@ -154,62 +175,78 @@ class Executor:
 
     def value_at(self, position: int, rows: Any) -> Any:
         """The result of the op at a position, for rows that have been checked."""
-        return self._evaluate(position, rows).value
+        return self._evaluate(position, rows, bounds=False).value
 
     def _predict(self, X: Any) -> tuple[NDArray[Any], NDArray[np.uint8], Any]:
         given = self._input(X)
         at = self.plan.outputs["predict"]
         op = self.plan.ops[at]
-        scores = self._evaluate(op.inputs[0], given)
+        numbers = isinstance(op, Predictions)
+        scores = self._evaluate(op.inputs[0], given, bounds=not numbers)
         labels = FUNCTIONS[op.kind](op, scores.value)
+        if numbers:  # nothing is decided, so nothing is open
+            return labels, np.full(len(labels), FINE, np.uint8), given
         sure = np.zeros(len(labels), np.bool_) if scores.interval is None else intervals.decide(op, scores.interval)
         return labels, np.where(sure, FINE, OPEN).astype(np.uint8), given
 
     # ------------------------------------------------------------- op by op
 
     def _input(self, X: Any) -> Any:
+        found = inputs.read(self.plan, X)
         if self.plan.input == "text":
-            found = inputs.documents(X)
             inputs.require_rows(len(found))
             return found if self.reader is None else [decode(self.reader, document) for document in found]
-        return inputs.matrix(X, self.plan.n_features_in or 0, self.plan.feature_names_in)
+        return found
 
-    def _evaluate(self, position: int, given: Any, known: dict[int, _Value] | None = None) -> _Value:
+    def _evaluate(self, position: int, given: Any, known: dict[int, _Value] | None = None, *, bounds: bool = True) -> _Value:
+        """The result of an op, with its error or interval if there is one and ``bounds`` asks for it."""
         if position == INPUT:
             return _Value(given)
         known = {} if known is None else known
         if position not in known:
-            known[position] = self._apply(position, given, known)
+            known[position] = self._apply(position, given, known, bounds)
         return known[position]
 
-    def _apply(self, position: int, given: Any, known: dict[int, _Value]) -> _Value:
+    def _apply(self, position: int, given: Any, known: dict[int, _Value], bounds: bool) -> _Value:
         op = self.plan.ops[position]
-        if isinstance(op, PlanarLinear):
-            return self._planar(position, op, given, known)
+        if isinstance(op, PlanarLinear) and isinstance(self._op(op.inputs[0]), Text):
+            model = self._model((op.inputs[0], position))
+            if model is not None:
+                scores, bound = model.scores(given)
+                return _Value(scores, (scores - bound[:, None], scores + bound[:, None]))
         if isinstance(op, Text):
             model = self._model((position,))
             if model is not None:
                 indptr, columns, counts = model.counts(given)
                 return _Value(_sorted(indptr, columns, counts, op.n_features))
-        arguments = [self._evaluate(i, given, known) for i in op.inputs]
+        arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
         many = op.kind in ("Average", "Concat")
         value = FUNCTIONS[op.kind](op, [a.value for a in arguments] if many else arguments[0].value)
-        if all(a.interval is not None for a in arguments) and not isinstance(op, _DECISIONS):
-            return _Value(value, intervals.propagate(op, [a.interval for a in arguments if a.interval is not None], self._dtype))
-        return _Value(value)
+        return self._bounded(op, arguments, value) if bounds and not isinstance(op, _DECISIONS) else _Value(value)
 
-    def _planar(self, position: int, op: PlanarLinear, given: Any, known: dict[int, _Value]) -> _Value:
-        if isinstance(self._op(op.inputs[0]), Text):
-            model = self._model((op.inputs[0], position))
-            if model is not None:
-                scores, bounds = model.scores(given)
-                return _Value(scores, (scores - bounds[:, None], scores + bounds[:, None]))
+    def _bounded(self, op: Op, arguments: list[_Value], value: Any) -> _Value:
         from quantcore.reference.planar import planar_bound  # kernels do without
+        from quantcore.runtime import rounding
 
-        X = self._evaluate(op.inputs[0], given, known).value
-        scores = FUNCTIONS[op.kind](op, X)
-        bounds = planar_bound(op, X, scores)
-        return _Value(scores, (scores - bounds[:, None], scores + bounds[:, None]))
+        first = arguments[0]
+        if isinstance(op, Linear | PlanarLinear | Quadratic):
+            error = first.as_matrix()
+            if error is rounding.UNKNOWN:
+                return _Value(value)
+            if isinstance(op, PlanarLinear):
+                bound = planar_bound(op, first.value, value, error)[:, None]
+            else:
+                bound = rounding.scores_error(op, first.value, error, value)
+            return _Value(value, (value - bound, value + bound))
+        intervals_ = [a.interval for a in arguments if a.interval is not None]
+        if isinstance(op, rounding.MATRIX) or (isinstance(op, Concat) and len(intervals_) < len(arguments)):
+            if isinstance(op, Binarize) and isinstance(first.value, Csr) and first.error is not None:
+                value = first.value.with_data((first.value.data > op.threshold).astype(np.float64))
+            errors = [a.as_matrix() for a in arguments]
+            return _Value(value, error=rounding.matrix_error(op, [a.value for a in arguments], errors, value))
+        if len(intervals_) < len(arguments):
+            return _Value(value)
+        return _Value(value, intervals.propagate(op, intervals_, self._dtype))
 
     def _model(self, positions: tuple[int, ...]) -> Any:
         """The compiled model of a Text op alone, or with the scores behind it; made when first needed."""
@@ -226,7 +263,7 @@ class Executor:
 
     @cached_property
     def _dtype(self) -> str:
-        float32 = any(isinstance(op, PlanarLinear) and op.dtype == "float32" for op in self.plan.ops)
+        float32 = any(getattr(op, "dtype", "float64") == "float32" for op in self.plan.ops)
         return "float32" if float32 else "float64"
 
 

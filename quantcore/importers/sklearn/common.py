@@ -58,11 +58,11 @@ def linear(estimator: Any, coef: Any, intercept: Any, source: Node, build: Build
 
 
 def project(
-    estimator: Any, weight: Any, source: Node, build: Builder, *, shift: Any = None, offset: Any = None, dense: bool = False
+    estimator: Any, weight: Any, source: Node, build: Builder, *, shift: Any = None, dense: bool = False
 ) -> Node:
-    """A transformer's product: ``(X - shift) @ weight + offset``."""
+    """A transformer's product, as in :class:`quantcore.plan.ops.Project`."""
     source = build.read_matrix(estimator, source, len(weight))
-    constants = [None if c is None else np.ascontiguousarray(c, np.float64) for c in (weight, shift, offset)]
+    constants = [None if c is None else np.ascontiguousarray(c, np.float64) for c in (weight, shift)]
     if not all(c is None or np.isfinite(c).all() for c in constants):
         build.obstacle(estimator, "", "some of its weights are NaN or infinite (a variance of 0?); refit it")
     single = weight.dtype == np.float32 and source.dtype in (None, np.dtype(np.float32))
@@ -70,7 +70,6 @@ def project(
         inputs=(source.position,),
         weight=np.ascontiguousarray(weight, np.float64),
         shift=constants[1],
-        offset=constants[2],
         dense=dense,
         dtype="float32" if single else "float64",
     )

@@ -17,10 +17,7 @@ __all__ = ["pca", "truncated_svd"]
 def pca(estimator: Any, source: Node, build: Builder) -> Result:
     """PCA, IncrementalPCA: the mean is taken off after the product."""
     check_is_fitted(estimator)
-    components = estimator.components_
-    offset = -(np.reshape(estimator.mean_, (1, -1)) @ components.T).ravel()
-    # Only PCA itself may read sparse rows; IncrementalPCA multiplies them in batches, in dense form.
-    projected = project(estimator, components.T, source, build, offset=offset)
+    projected = project(estimator, estimator.components_.T, source, build, shift=estimator.mean_)
     if not estimator.whiten:
         return Result({"transform": projected})
     scale = np.sqrt(estimator.explained_variance_)

@@ -43,8 +43,8 @@ def quadratic_discriminant_analysis(estimator: Any, source: Node, build: Builder
     with np.errstate(divide="ignore"):
         parts = zip(estimator.rotations_, estimator.scalings_, estimator.means_, np.log(estimator.priors_), strict=True)
         for rotation, variance, mean, prior in parts:
-            rotated = project(estimator, rotation * (variance ** (-0.5)), source, build, shift=mean, dense=True)
-            columns.append(_gaussian(estimator, rotated, np.zeros_like(variance), np.ones_like(variance), prior, variance, build))
+            rotated = project(estimator, rotation, source, build, shift=mean, dense=True)
+            columns.append(_gaussian(estimator, rotated, variance, prior, build))
     joined = Concat(inputs=tuple(node.position for node in columns), weights=(1.0,) * len(columns))
     scores = build.add(joined, len(columns))
     decision = build.add(Difference(inputs=(scores.position,)), 1) if len(classes) == 2 else scores
@@ -57,13 +57,13 @@ def quadratic_discriminant_analysis(estimator: Any, source: Node, build: Builder
     return Result(methods, classes)
 
 
-def _gaussian(estimator: Any, source: Node, center: Any, variance: Any, prior: float, scalings: Any, build: Builder) -> Node:
-    offset = -0.5 * np.sum(np.log(scalings))
+def _gaussian(estimator: Any, source: Node, variance: Any, prior: float, build: Builder) -> Node:
+    offset = -0.5 * np.sum(np.log(variance))
     if not np.isfinite([prior, offset]).all():
         build.obstacle(estimator, "", "a class has no prior or a singular covariance; refit with priors > 0 and reg_param > 0")
     op = Quadratic(
         inputs=(source.position,),
-        center=np.array(center, np.float64)[None, :],
+        center=np.zeros((1, len(variance))),
         variance=np.array(variance, np.float64)[None, :],
         prior=np.full(1, prior),
         offset=np.full(1, offset),

@@ -52,7 +52,15 @@ def gaussian_nb(estimator: Any, source: Node, build: Builder) -> Result:
         offset = np.array([-0.5 * np.sum(np.log(2.0 * np.pi * v)) for v in variance])
     if not (np.isfinite(prior).all() and np.isfinite(offset).all()):
         build.obstacle(estimator, "", "a class has a prior or a variance of 0; refit with var_smoothing > 0 and priors > 0")
-    op = Quadratic(inputs=(source.position,), center=center, variance=variance, prior=prior, offset=offset)
+    single = estimator.theta_.dtype == np.float32 and source.dtype in (None, np.dtype(np.float32))
+    op = Quadratic(
+        inputs=(source.position,),
+        center=center,
+        variance=variance,
+        prior=prior,
+        offset=offset,
+        dtype="float32" if single else "float64",
+    )
     return _offered(estimator, build.add(op, len(prior)), build)
 
 
