@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
@@ -113,9 +115,8 @@ def test_the_same_options_give_the_same_plan(plan):
 
 def test_rewrite_drops_what_no_output_needs(plan):
     linear = [position for position, op in enumerate(plan.ops) if isinstance(op, Linear)]
-    assert rewrite(plan, lambda position, op: [op]).ops == plan.ops
-    only = rewrite(plan, lambda position, op: [op])
-    only = type(plan)(**{**vars(only), "outputs": {"predict": only.outputs["predict"]}})
+    assert [op.kind for op in rewrite(plan, lambda position, op: [op]).ops] == [op.kind for op in plan.ops]
+    only = replace(plan, outputs={"predict": plan.outputs["predict"]})
     kept = rewrite(only, lambda position, op: [op])
     assert len(kept.ops) == len(only.needed("predict")) and linear
     np.testing.assert_array_equal(run(kept, TEXTS), run(plan, TEXTS))
