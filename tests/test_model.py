@@ -506,6 +506,25 @@ def test_serving_needs_numpy_alone(path, source, model):
     assert sure == model.predict_certified(TEXTS[:60]).certified.tolist()
 
 
+def test_serving_imports_no_more_than_it_needs(path):
+    pytest.importorskip("quantcore.native._text", exc_type=ImportError)
+    program = (
+        "import sys, numpy; before = set(sys.modules); import quantcore; quantcore.load(sys.argv[1]).predict(['a b']);"
+        "slow = {'numpy.ma', 'logging', 'hashlib', 'secrets', 'inspect', 'concurrent.futures', 'quantcore.artifact.encoder',"
+        "'quantcore.reference.planar', 'quantcore.passes', 'quantcore.importers'};"
+        "print(sorted(slow & (set(sys.modules) - before)))"
+    )
+    house = os.path.dirname(os.path.dirname(qc.__file__))
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": house},
+    )
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512", "neon"])
 def test_isa_caps_the_kernels(path, isa, model):
     pytest.importorskip("quantcore.native._text", exc_type=ImportError)

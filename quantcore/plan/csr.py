@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.plan.record import Record
+
 __all__ = ["Csr"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Csr:
+class Csr(Record, kw_only=False):
     """Compressed sparse rows.
 
     Parameters

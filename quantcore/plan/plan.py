@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from quantcore.plan.ops import Op
+from quantcore.plan.record import Record
 
 __all__ = ["METHODS", "Plan"]
 
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(Record, kw_only=False):
     """Ops in topological order, and what each public method returns.
 
     Parameters

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
 else:  # typing has it from Python 3.11 on; it is for type checkers alone
@@ -22,16 +24,24 @@ __all__ = ["Record"]
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, eq_default=False)
 class Record:
-    """Base of dataclasses that are frozen, take keywords alone and have no equality (arrays do not compare to one truth)."""
+    """Base of dataclasses that are frozen and have no equality (arrays do not compare to one truth).
+
+    They take keywords alone, or positions too where a class says ``kw_only=False``.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, kw_only: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        dataclass(init=False, repr=False, eq=False, match_args=False)(cls)
+        dataclass(init=False, repr=False, eq=False, match_args=False, kw_only=kw_only)(cls)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, *positional: Any, **values: Any) -> None:
         defaults = {f.name: f.default for f in fields(self)}
+        if positional:
+            names = [f.name for f in fields(self) if not f.kw_only][: len(positional)]
+            if len(names) < len(positional) or values.keys() & names:
+                raise TypeError(f"{type(self).__name__} takes {len(names)} positions, each once; {len(positional)} arrived")
+            values.update(zip(names, positional, strict=True))
         whole = defaults | values
         missing = [name for name, value in whole.items() if value is MISSING]
         unknown = sorted(values.keys() - defaults.keys())
@@ -39,8 +49,16 @@ class Record:
             raise TypeError(f"{type(self).__name__} takes the fields {[*defaults]}; missing: {missing}, unknown: {unknown}")
         self.__dict__.update(whole)
 
+    def __repr__(self) -> str:
+        shown = (f"{f.name}={_shown(getattr(self, f.name))}" for f in fields(self))
+        return f"{type(self).__name__}({', '.join(shown)})"
+
     def __setattr__(self, name: str, value: Any) -> None:
         raise FrozenInstanceError(f"cannot assign to field {name!r}")
 
     def __delattr__(self, name: str) -> None:
         raise FrozenInstanceError(f"cannot delete field {name!r}")
+
+
+def _shown(value: Any) -> str:
+    return f"<{value.dtype}{list(value.shape)}>" if isinstance(value, np.ndarray) else repr(value)

@@ -11,18 +11,18 @@ look-ups, with no string but the symbols'. A 2-gram's parts need not be terms
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.plan.record import Record
+
 __all__ = ["Vocabulary"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Vocabulary:
+class Vocabulary(Record, kw_only=False):
     """Terms and their columns.
 
     Parameters
