@@ -16,6 +16,7 @@ from quantcore._version import __version__
 from quantcore.artifact import encode, read, write
 from quantcore.model import Model, OnUncertain
 from quantcore.native import registry
+from quantcore.plan.ops import Predictions
 from quantcore.runtime import Executor, selftest, settle_cold
 
 __all__ = ["load", "predict", "quantize", "reload", "save", "show_config"]
@@ -268,6 +269,8 @@ def _measured(estimator: Any, executor: Executor, rows: Any) -> dict[str, Any]:
     if rows is None or "predict" not in executor.plan.outputs:
         return {}
     rows = rows[:_MEASURED_ROWS]
+    if isinstance(executor.plan.ops[executor.plan.outputs["predict"]], Predictions):
+        return _measured_numbers(estimator, executor, rows)
     labels, sure = executor.certified(rows)
     equal = np.asarray(labels == estimator.predict(rows))
     same: NDArray[np.bool_] = np.asarray(equal.reshape(len(labels), -1).all(axis=1))
@@ -275,4 +278,15 @@ def _measured(estimator: Any, executor: Executor, rows: Any) -> dict[str, Any]:
     if "decision_function" in executor.plan.outputs:
         error = np.abs(executor.run("decision_function", rows) - estimator.decision_function(rows))
         found["max_error"] = float(f"{error.max(initial=0.0):.3g}")
+    return found
+
+
+def _measured_numbers(estimator: Any, executor: Executor, rows: Any) -> dict[str, Any]:
+    """The largest error of a regressor's predictions, and the largest that is proved for these rows, the source's own
+    rounding included."""
+    error = np.abs(executor.run("predict", rows) - estimator.predict(rows))
+    found: dict[str, Any] = {"rows": len(error), "max_error": float(f"{error.max(initial=0.0):.3g}")}
+    known = executor.scores(rows)
+    if known is not None and np.isfinite(known[1]).all():
+        found["max_bound"] = float(f"{known[1].max(initial=0.0):.3g}")
     return found

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from quantcore.artifact import Artifact, decode
 from quantcore.errors import ArtifactError, UncertainError
 from quantcore.native import registry
-from quantcore.plan import METHODS
-from quantcore.plan.ops import Text
+from quantcore.plan import METHODS, Op
+from quantcore.plan.ops import Exp, Predictions, Text
 from quantcore.runtime import Executor, selftest, settle_cold
 
 __all__ = ["Certified", "Model", "OnUncertain"]
@@ -57,8 +57,8 @@ class Model:
     """A converted model: immutable but for its counters, safe to share between threads, picklable.
 
     Made by :func:`quantcore.quantize` and :func:`quantcore.load`. It has the methods that its source has: ``predict``,
-    ``predict_proba``, ``predict_log_proba``, ``decision_function``; each takes what the source's takes and raises what
-    scikit-learn raises for bad input.
+    ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform``; each takes what the source's takes and
+    raises what scikit-learn raises for bad input.
 
     Parameters
     ----------
@@ -146,14 +146,44 @@ class Model:
         With cold planes (``guarantee="exact"``) the others are answered by the source's own arithmetic; ``False`` then says
         that the source's own rounding decides.
         """
+        if isinstance(self._decision(), Predictions):
+            raise AttributeError("this model predicts numbers, which have no label to certify: report() states max_error")
         return Certified(*self._executor.certified(X))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy of a classifier's labels, R² of a regressor's numbers.
+
+        Parameters
+        ----------
+        X : as the source's own ``predict`` takes it
+        y : array-like, shape (n_rows,) or (n_rows, n_outputs)
+        sample_weight : array-like, shape (n_rows,), or None
+
+        Raises
+        ------
+        AttributeError
+            The source has no ``predict``, or scores itself by D² (PoissonRegressor and its kin).
+        """
+        from quantcore.runtime import quality
+
+        predicted, decision = self.predict(X), self._decision()
+        if not isinstance(decision, Predictions):
+            return quality.accuracy(y, predicted, sample_weight)
+        if any(isinstance(self._artifact.plan.ops[i], Exp) for i in decision.inputs):
+            raise AttributeError("the source scores itself by D², which is not computed here; predict, and use sklearn.metrics")
+        return quality.r_squared(y, predicted, sample_weight)
+
+    def _decision(self) -> Op | None:
+        """The op that gives what predict returns."""
+        plan = self._artifact.plan
+        return plan.ops[plan.outputs["predict"]] if "predict" in plan.outputs else None
 
     def run(self, method: str, X: Any, threads: int = 1) -> Any:
         """A method by its name, on several threads where the rows are worth it."""
         if method not in self._artifact.plan.outputs:
             raise AttributeError(f"this model has no {method!r}; its source has {', '.join(sorted(self._artifact.plan.outputs))}")
         call = self.predict if method == "predict" else lambda rows: self._executor.run(method, rows)
-        if threads > 1 and isinstance(X, list | tuple):
+        if threads > 1 and method != "transform" and isinstance(X, list | tuple):
             threads = min(threads, len(X) // 2, _most_threads())
             if threads > 1:
                 return _in_threads(call, X, threads)

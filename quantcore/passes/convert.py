@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from quantcore.passes.fuse import fuse
+from quantcore.passes.numeric import gridded
 from quantcore.passes.quantize import OPEN_TARGET, Grid, planar
 from quantcore.passes.rewrite import consumers, rewrite
 from quantcore.passes.sample import Sample, drawn, given
-from quantcore.plan import INPUT, Op, Plan
-from quantcore.plan.ops import ArgMax, Linear, LogSoftmax, Softmax, Text, TfIdf
+from quantcore.plan import INPUT, Csr, Op, Plan
+from quantcore.plan.ops import Affine, ArgMax, Linear, LogSoftmax, Polynomial, Predictions, Project, RowNorm, Softmax, Text, TfIdf
 from quantcore.reference import inputs
 from quantcore.reference.matrices import as_csr
 from quantcore.runtime.execute import Executor
@@ -47,10 +48,16 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
     target = OPEN_TARGET if certified else (1.0 - (options.min_agreement or 0.999)) / 2
     grid = Grid(certified, target, BITS[options.precision])
     matrices = _Matrices(plan, calibration)
+    decides = "predict" in plan.outputs and not isinstance(plan.ops[plan.outputs["predict"]], Predictions)
 
     def change(position: int, op: Op) -> list[Op]:
-        if not isinstance(op, Linear):
+        if not isinstance(op, Linear) or (options.guarantee == "exact" and not decides):
             return [op]
+        if _is_table(plan, op):
+            rows = matrices.rows_at(op.inputs[0])
+            scaled = op.inputs[0] != INPUT and isinstance(plan.ops[op.inputs[0]], Affine | Project | RowNorm)
+            exact, auto = options.guarantee == "exact", options.precision == "auto"
+            return [gridded(op, rows, grid, decides=decides, scaled=scaled, auto=auto, cold=exact, seed=options.seed)]
         tfidf = _tfidf(plan, op)
         source = op.inputs[0] if tfidf is None else tfidf.inputs[0]
         sample = matrices.sample(source, tfidf, op, options.seed)
@@ -73,6 +80,14 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
     return rewrite(plan, change)
 
 
+def _is_table(plan: Plan, op: Op) -> bool:
+    """Its columns are no terms of texts: they differ in scale, and each row has most of them."""
+    if plan.input == "matrix":
+        return True
+    before = [plan.ops[i] for i in op.inputs]
+    return any(isinstance(b, Project | Polynomial) or _is_table(plan, b) for b in before if not isinstance(b, Text))
+
+
 def _tfidf(plan: Plan, op: Linear) -> TfIdf | None:
     """The TfIdf op that can be folded into a Linear one: its input are counts of texts."""
     before = plan.ops[op.inputs[0]] if op.inputs[0] != INPUT else None
@@ -88,15 +103,17 @@ class _Matrices:
         self.plan = plan
         self.rows: Any = None
         if calibration is not None:
-            if plan.input == "text":
-                self.rows = inputs.documents(calibration)
-            else:
-                self.rows = inputs.matrix(calibration, plan.n_features_in or 0, plan.feature_names_in)
+            self.rows = inputs.read(plan, calibration)
             self.executor = Executor(plan)
 
+    def rows_at(self, position: int) -> Csr | None:
+        """What an op gives of the calibration rows, or None without such."""
+        return None if self.rows is None else as_csr(self.executor.value_at(position, self.rows))
+
     def sample(self, position: int, tfidf: TfIdf | None, op: Linear, seed: int) -> Sample:
-        if self.rows is None:
+        """Terms that a Linear op reads; drawn where no rows are given."""
+        rows = self.rows_at(position)
+        if rows is None:
             weights = op.weight if tfidf is None or tfidf.idf is None else op.weight * tfidf.idf[:, None]
             return drawn(tfidf, weights, seed)
-        found = self.executor.value_at(position, self.rows)
-        return given(as_csr(found), tfidf)
+        return given(rows, tfidf)

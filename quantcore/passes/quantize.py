@@ -18,7 +18,7 @@ from quantcore.passes.sample import Sample, column_means, usage
 from quantcore.plan import Csr
 from quantcore.plan.ops import Linear, PlanarLinear, TfIdf
 
-__all__ = ["Grid", "planar"]
+__all__ = ["Grid", "gaps", "open_share", "planar"]
 
 OPEN_TARGET = 5e-5
 # An idf that was set by hand may say that a term never stands anywhere.
@@ -108,7 +108,7 @@ def _exponents(
     if top == 0.0:
         return np.zeros(n_features, np.int64)
     relative = _relative_steps(folded, sample, n_features) if n_outputs > 1 else np.zeros(n_features, np.int64)
-    gaps = _gaps(source, sample.terms, bias)
+    apart = gaps(source, sample.terms, bias)
     # From coarse to fine, a factor of two at a time; the first grid that is fine enough is taken.
     limit = LARGEST[min(n_outputs, 2)]
     coarsest = int(np.ceil(np.log2(top))) - grid.bits
@@ -116,7 +116,7 @@ def _exponents(
     exponent = np.maximum(coarsest + relative, finest)
     for power in range(coarsest, coarsest - 40, -1):
         exponent = np.maximum(power + relative, finest)
-        if _open_share(gaps, exponent, sample.terms, grid) <= grid.target or bool((exponent == finest).all()):
+        if open_share(apart, exponent, sample.terms, grid) <= grid.target or bool((exponent == finest).all()):
             break
     return np.full(n_features, exponent.max()) if n_outputs == 1 else exponent
 
@@ -135,7 +135,7 @@ def _relative_steps(folded: TfIdf | None, sample: Sample, n_features: int) -> ND
     return steps
 
 
-def _gaps(source: NDArray[np.float64], terms: Csr, bias: NDArray[np.float64]) -> NDArray[np.float64]:
+def gaps(source: NDArray[np.float64], terms: Csr, bias: NDArray[np.float64]) -> NDArray[np.float64]:
     """For each sample row how far its best score is from the next (or from 0, for one output)."""
     scores = np.empty((terms.n_rows, source.shape[1]))
     for start in range(0, terms.n_rows, 256):
@@ -151,7 +151,7 @@ def _gaps(source: NDArray[np.float64], terms: Csr, bias: NDArray[np.float64]) ->
     return best[:, -1] - best[:, -2]
 
 
-def _open_share(gaps: NDArray[np.float64], exponent: NDArray[np.int64], terms: Csr, grid: Grid) -> float:
+def open_share(gaps: NDArray[np.float64], exponent: NDArray[np.int64], terms: Csr, grid: Grid) -> float:
     """Estimated share of rows whose gap is below its bound: density of small gaps times the mean bound."""
     if not len(gaps):
         return 0.0

@@ -6,6 +6,7 @@ carry the bound on their error along, so that labels are certified through links
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -178,6 +179,8 @@ class Executor:
         return self._evaluate(position, rows, bounds=False).value
 
     def _predict(self, X: Any) -> tuple[NDArray[Any], NDArray[np.uint8], Any]:
+        if "predict" not in self.plan.outputs:
+            raise AttributeError(f"this model has no 'predict'; its source has {', '.join(sorted(self.plan.outputs))}")
         given = self._input(X)
         at = self.plan.outputs["predict"]
         op = self.plan.ops[at]
@@ -329,5 +332,9 @@ def _take(X: Any, rows: NDArray[np.int64]) -> Any:
 
 
 def _shown(value: Any, method: str) -> Any:
-    """decision_function of one output is 1-d, as scikit-learn's."""
+    """decision_function of one output is 1-d, as scikit-learn's; what is sparse is SciPy's where the caller uses SciPy, which
+    is never imported here."""
+    scipy = sys.modules.get("scipy.sparse")
+    if isinstance(value, Csr):
+        return value if scipy is None else scipy.csr_matrix((value.data, value.indices, value.indptr), shape=value.shape)
     return value[:, 0] if method == "decision_function" and value.shape[1] == 1 else value

@@ -35,7 +35,9 @@ def rows(plan: Plan) -> Any:
 def expected(executor: Executor) -> list[float] | None:
     """The scores of the rows, rounded to what every path agrees on; None where the Plan has none."""
     found = executor.scores(rows(executor.plan), checked=True)
-    return None if found is None else [float(f"{score:.6g}") for score in found[0].ravel()[:8]]
+    if found is None or not np.isfinite(found[0]).all():
+        return None
+    return [float(f"{score:.6g}") for score in found[0].ravel()[:8]]
 
 
 def passes(executor: Executor, known: Any) -> bool:

@@ -6,7 +6,6 @@ import warnings
 
 import numpy as np
 import pytest
-
 from sklearn.base import is_regressor
 
 from quantcore.importers import convert
