@@ -76,7 +76,8 @@ typedef struct {
 /* Features of a document that is collected piece by piece. */
 typedef struct {
     uint32_t *places; /* hash of a reference -> position + 1, 0: free */
-    size_t capacity;
+    size_t capacity; /* 2^(32 - shift) */
+    int shift;
     uint32_t *refs;
     uint64_t *values;
     int32_t *counts;
@@ -294,14 +295,16 @@ static qc_status look_up_pairs(const qc_text *text, qc_scratch *s, size_t n) {
 
 /* ------------------------------------------------------------ collecting */
 
-static inline size_t first_place(uint32_t ref, size_t capacity) { return (uint32_t)(ref * 0x9E3779B1u) >> 12 & (capacity - 1); }
+/* The hash's upper bits, as many as the table has, so that references spread over all of it. */
+static inline size_t first_place(uint32_t ref, int shift) { return ref * 0x9E3779B1u >> shift; }
 
 /* Room for so many more features; the table stays at most a quarter full, so that most look at one place. */
 static int collector_room(qc_scratch *s, collector *c, size_t more) {
     if (c->n + more <= c->room) return 0;
     const size_t room = c->n + more < 2 * c->room ? 2 * c->room : c->n + more;
-    size_t capacity = 256;
-    while (capacity < 4 * room && capacity < (size_t)1 << 31) capacity *= 2;
+    int shift = 24;
+    while ((size_t)1 << (32 - shift) < 4 * room && shift > 1) shift--;
+    const size_t capacity = (size_t)1 << (32 - shift);
     uint32_t *refs = room_for(s, KEPT_REFS, 2 * (room + KEPT_PADDING) * sizeof *refs); /* refs, then counts */
     c->values = room_for(s, KEPT, (room + KEPT_PADDING) * sizeof *c->values);
     c->places = room_for(s, STAMPS, capacity * sizeof *c->places);
@@ -311,9 +314,10 @@ static int collector_room(qc_scratch *s, collector *c, size_t more) {
     c->counts = (int32_t *)(refs + room + KEPT_PADDING);
     c->room = room;
     c->capacity = capacity;
+    c->shift = shift;
     memset(c->places, 0, capacity * sizeof *c->places);
     for (size_t i = 0; i < c->n; i++) {
-        size_t place = first_place(c->refs[i], capacity);
+        size_t place = first_place(c->refs[i], shift);
         while (c->places[place]) place = (place + 1) & (capacity - 1);
         c->places[place] = (uint32_t)i + 1;
     }
@@ -322,7 +326,7 @@ static int collector_room(qc_scratch *s, collector *c, size_t more) {
 
 /* Whether a feature is new is hard to predict, so the usual case (its own place, free or held by it) has no branch. */
 static inline void collect(collector *c, uint32_t ref, uint64_t value, int32_t count) {
-    size_t place = first_place(ref, c->capacity);
+    size_t place = first_place(ref, c->shift);
     uint32_t held = c->places[place];
     while (UNLIKELY(held && c->refs[held - 1] != ref)) {
         place = (place + 1) & (c->capacity - 1);
