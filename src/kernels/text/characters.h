@@ -7,7 +7,7 @@
     for (int64_t i = from; i < to; i++) {                                         \
         uint32_t c = ((const TYPE *)d->data)[i], v;                               \
         if (sizeof(TYPE) < 4 || c < 0x10000) {                                    \
-            v = chars->bmp[c];                                                    \
+            v = QC_LOAD_FIRST(chars->bmp + c);                                    \
             c = chars->lowered[c];                                                \
         } else {                                                                  \
             const uint32_t *page = chars->wide[(c - 0x10000) >> 8];               \

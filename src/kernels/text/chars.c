@@ -2,6 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+
 #include "kernels/text/text.h"
 
 qc_chars *qc_chars_new(int lower) {
@@ -44,6 +48,16 @@ static void set_ascii(qc_chars *chars) {
     }
 }
 
+/* Whether the page took the free place: another thread may have been faster. */
+static int publish(uint32_t **place, uint32_t *page) {
+#if defined(_MSC_VER) && !defined(__clang__)
+    return !_InterlockedCompareExchangePointer((void *volatile *)place, page, NULL);
+#else
+    uint32_t *none = NULL;
+    return __atomic_compare_exchange_n(place, &none, page, 0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+#endif
+}
+
 int qc_chars_set_page(qc_chars *chars, uint32_t first, const uint32_t *lowered, const uint8_t *flags) {
     uint32_t page[256];
     /* A page that is there stays: other threads may be reading it. */
@@ -56,11 +70,11 @@ int qc_chars_set_page(qc_chars *chars, uint32_t first, const uint32_t *lowered, 
         uint32_t *fresh = malloc(sizeof page);
         if (!fresh) return -1;
         memcpy(fresh, page, sizeof page);
-        chars->wide[(first - 0x10000) >> 8] = fresh;
+        if (!publish(chars->wide + ((first - 0x10000) >> 8), fresh)) free(fresh);
         return 0;
     }
     for (uint32_t i = 0; i < 256; i++) chars->lowered[first + i] = (uint16_t)lowered[i];
-    memcpy(chars->bmp + first, page, sizeof page);
+    for (uint32_t i = 0; i < 256; i++) QC_STORE_LAST(chars->bmp + first + i, page[i]);
     if (first == 0) set_ascii(chars);
     return 0;
 }

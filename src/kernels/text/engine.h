@@ -134,7 +134,8 @@ static NOINLINE uint32_t find_pair(const qc_text *text, uint64_t key, uint64_t h
 
 /* ---------------------------------------------------------- tokenization */
 
-/* The first character whose page is not made yet. */
+/* Asks for the page of the first character that has none yet. Another thread may have made it meanwhile: then for page 0, which
+ * is always there, and so for nothing but another try. */
 static qc_status missing_char(const qc_chars *chars, const qc_document *d, int64_t from, int64_t to, qc_scratch *s) {
     for (int64_t i = from; i < to; i++) {
         const uint32_t c = d->kind == 1   ? ((const uint8_t *)d->data)[i]
@@ -145,7 +146,8 @@ static qc_status missing_char(const qc_chars *chars, const qc_document *d, int64
             return QC_NEEDS_CHARS;
         }
     }
-    return QC_NEEDS_LOWER;
+    s->code = 0;
+    return QC_NEEDS_CHARS;
 }
 
 static int long_enough(const uint8_t *bytes, uint32_t length, uint32_t minimum) {
@@ -448,20 +450,28 @@ static uint32_t flags_at(const qc_chars *chars, const qc_document *d, int64_t i)
     return page ? page[c & 255] : 0;
 }
 
-/* May the text be cut in front of code point i? Tokens, and runs of spaces that shrink to one, stay whole. */
-static int may_cut(const qc_text *text, const qc_chars *chars, const qc_document *d, int64_t i) {
-    if (text->analyzer == QC_WORD) return !(flags_at(chars, d, i) & QC_CHAR_WORD);
-    if (text->analyzer == QC_CHAR) return !(flags_at(chars, d, i - 1) & QC_CHAR_SPACE);
-    return (flags_at(chars, d, i) & QC_CHAR_SPACE) != 0;
+/* May the text be cut in front of code point i? Tokens, and runs of spaces that shrink to one, stay whole. A character without
+ * a page says yes; end_of_slice then asks for the page, since what it belongs to is not known. */
+static int may_cut(const qc_text *text, const qc_chars *chars, const qc_document *d, int64_t i, uint32_t *flags) {
+    *flags = flags_at(chars, d, text->analyzer == QC_CHAR ? i - 1 : i);
+    if (!(*flags & QC_CHAR_MADE)) return 1;
+    if (text->analyzer == QC_WORD) return !(*flags & QC_CHAR_WORD);
+    return !(*flags & QC_CHAR_SPACE) == (text->analyzer == QC_CHAR);
 }
 
-static int64_t end_of_slice(const qc_text *text, const qc_chars *chars, const qc_document *d, int64_t from) {
+/* Where the slice that starts at `from` ends; -1: a character's page has to be made first (`code`). */
+static int64_t end_of_slice(const qc_text *text, const qc_chars *chars, const qc_document *d, int64_t from, qc_scratch *s) {
+    uint32_t flags = QC_CHAR_MADE;
+    int64_t i = from + SLICE;
     if (d->length - from <= SLICE) return d->length;
-    for (int64_t i = from + SLICE; i > from + SLICE / 2; i--)
-        if (may_cut(text, chars, d, i)) return i;
-    int64_t i = from + SLICE + 1;
-    while (i < d->length && !may_cut(text, chars, d, i)) i++;
-    return i;
+    while (i > from + SLICE / 2 && !may_cut(text, chars, d, i, &flags)) i--;
+    if (i == from + SLICE / 2) {
+        i = from + SLICE + 1;
+        while (i < d->length && !may_cut(text, chars, d, i, &flags)) i++;
+    }
+    if (flags & QC_CHAR_MADE) return i;
+    s->code = code_at(d, text->analyzer == QC_CHAR ? i - 1 : i) & ~255u;
+    return -1;
 }
 
 /* A document of any length, slice by slice; the last references of a slice are carried into the next. */
@@ -472,7 +482,8 @@ static qc_status run_long(const qc_text *text, qc_scratch *s, const qc_document 
     size_t carried = 0;
     if (collector_room(s, &c, 64)) return QC_NO_MEMORY;
     for (int64_t from = 0, to; from < d->length; from = to) {
-        to = text->hashing ? d->length : end_of_slice(text, chars, d, from);
+        to = text->hashing ? d->length : end_of_slice(text, chars, d, from, s);
+        if (to < 0) return QC_NEEDS_CHARS;
         qc_status status;
         if (text->analyzer != QC_WORD) {
             status = collect_characters(text, s, &c, d, from, to, &carried, &seen);

@@ -184,11 +184,20 @@ void qc_scratch_free(qc_scratch *scratch);
 /* Buffer `which` with room for so many bytes, what it held kept, 64-byte aligned; NULL: no memory. */
 void *qc_grow(qc_scratch *scratch, int which, size_t bytes);
 
+/* Threads read character tables while another makes a page. An entry that is there has all its parts: it is stored last, and
+ * loaded first. Costs nothing on x86. */
+#if defined(_MSC_VER) && !defined(__clang__)
+#define QC_STORE_LAST(place, value) (*(volatile uint32_t *)(place) = (value))
+#define QC_LOAD_FIRST(place) (*(const volatile uint32_t *)(place))
+#else
+#define QC_STORE_LAST(place, value) __atomic_store_n(place, value, __ATOMIC_RELEASE)
+#define QC_LOAD_FIRST(place) __atomic_load_n(place, __ATOMIC_ACQUIRE)
+#endif
+
 qc_chars *qc_chars_new(int lower);
 void qc_chars_free(qc_chars *chars);
 /* Makes the page that holds `first` (a multiple of 256) from 256 lowered code points and flags. */
 int qc_chars_set_page(qc_chars *chars, uint32_t first, const uint32_t *lowered, const uint8_t *flags);
-
 
 /* Natural logarithm, the same bits on every platform; error below 1 ulp. */
 double qc_log(double x);
