@@ -1,4 +1,5 @@
 /* Builds the tables of a text model; ISA-neutral. */
+#define _POSIX_C_SOURCE 200112L /* posix_memalign */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,14 +14,15 @@
 #define SEEDS 4
 #define BATCH 32
 
+/* Zeros, 64-byte aligned; exactly so many bytes, so that a sanitizer sees who goes beyond. */
 static void *allocate(size_t bytes) {
-    const size_t rounded = (bytes + 127) & ~(size_t)127;
 #if defined(_MSC_VER)
-    void *p = _aligned_malloc(rounded, 64);
+    void *p = _aligned_malloc(bytes, 64);
 #else
-    void *p = aligned_alloc(64, rounded);
+    void *p = NULL;
+    if (posix_memalign(&p, 64, bytes)) return NULL;
 #endif
-    if (p) memset(p, 0, rounded);
+    if (p) memset(p, 0, bytes);
     return p;
 }
 
@@ -73,7 +75,7 @@ static int64_t find_token(const qc_text *text, const uint64_t key[2], const uint
         for (int i = 0; i < QC_TAGS && tags[i]; i++) {
             const qc_token *token = text->tokens + offset / 2 + i;
             if (tags[i] == qc_tag(hash) && token->key[0] == key[0] && token->key[1] == key[1] &&
-                (length <= 16 || !memcmp(text->long_tokens + token->record + 4, bytes, length)))
+                (length <= 16 || qc_same_long(text->long_tokens + token->record, bytes, length)))
                 return (int64_t)(offset / 2) + i;
         }
         if (!tags[QC_TAGS - 1]) return -1;
@@ -334,9 +336,17 @@ double qc_hot_plane(const void *fine, int wide, const int32_t *exponent, int bas
     return spread;
 }
 
+/* Room to spare, so that buffers seldom grow; none for small ones under a sanitizer, to which it would hide overruns. */
+static size_t generous(size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+    if (bytes < (size_t)1 << 17) return bytes;
+#endif
+    return bytes + bytes / 2 + 1024;
+}
+
 void *qc_grow(qc_scratch *scratch, int which, size_t bytes) {
     if (bytes > scratch->size[which]) {
-        const size_t size = bytes + bytes / 2 + 1024;
+        const size_t size = generous(bytes);
         void *fresh = allocate(size);
         if (!fresh) return NULL;
         if (scratch->memory[which]) memcpy(fresh, scratch->memory[which], scratch->size[which]);

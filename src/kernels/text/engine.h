@@ -91,12 +91,6 @@ typedef struct {
 
 /* ------------------------------------------------------------- look-ups */
 
-static inline int same_long(const qc_text *text, const qc_token *token, const uint8_t *bytes, uint32_t length) {
-    uint32_t stored;
-    memcpy(&stored, text->long_tokens + token->record, 4);
-    return stored == length && !memcmp(text->long_tokens + token->record + 4, bytes, length);
-}
-
 /* The whole search, for what the quick look leaves open. */
 static NOINLINE uint32_t find_token(const qc_text *text, const uint64_t key[2], uint64_t hash, const uint8_t *bytes,
                                     uint32_t length, uint64_t *value) {
@@ -107,7 +101,8 @@ static NOINLINE uint32_t find_token(const qc_text *text, const uint64_t key[2], 
         for (uint32_t mask = match_tags(tags, qc_tag(hash)); mask; mask &= mask - 1) {
             const uint32_t slot = (uint32_t)(offset / 2) + FIRST_BIT(mask);
             const qc_token *token = text->tokens + slot;
-            if (token->key[0] == key[0] && token->key[1] == key[1] && (length <= 16 || same_long(text, token, bytes, length))) {
+            if (token->key[0] == key[0] && token->key[1] == key[1] &&
+                (length <= 16 || qc_same_long(text->long_tokens + token->record, bytes, length))) {
                 *value = token->value;
                 return slot;
             }

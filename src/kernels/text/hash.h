@@ -51,4 +51,11 @@ static inline void qc_long_key(const uint8_t *bytes, uint32_t length, uint64_t s
     key[1] = h * QC_MIX_B | 0xFFull << 56;
 }
 
+/* Whether the record of a token above 16 bytes (its length, its bytes) is this token. */
+static inline int qc_same_long(const uint8_t *record, const uint8_t *bytes, uint32_t length) {
+    uint32_t stored;
+    memcpy(&stored, record, 4);
+    return stored == length && !memcmp(record + 4, bytes, length);
+}
+
 #endif
