@@ -180,7 +180,7 @@ static qc_status label_many(const qc_text *text, qc_scratch *s, const features *
         for (size_t i = 0; i < f->n; i++)
             for (int k = 0; k < text->padded; k += 64) PREFETCH(text->hot + (size_t)rows[i] * (size_t)text->padded + k);
     /* largest * grid stays below 32767, and the sum of |steps| * 127 below 2^31 */
-    if (!(largest < 1e38f)) { /* beyond the grid: nothing is ruled out */
+    if (!(largest < 1e30f)) { /* beyond the grid (`shift` would leave float32): nothing is ruled out */
         for (int k = 0; k < text->padded; k++) out[k] = 0.0f;
         *label = label_fine(text, f, out, -1.0, x, plane);
         return QC_DONE;
