@@ -230,7 +230,7 @@ cdef class TextModel:
     cdef object arrays, chars, chars_as_is, classes, descr, prepare, strip, settle
     cdef char *class_data
     cdef Py_ssize_t class_size
-    cdef bint class_objects, always_prepare
+    cdef bint class_objects, always_prepare, with_columns
 
     def __cinit__(self, dict config, dict tables, dict weights, CharTable chars, CharTable chars_as_is, classes, prepare,
                   strip, settle):
@@ -247,7 +247,7 @@ cdef class TextModel:
         t.hashing, t.alternate_sign = config["hashing"], config["alternate_sign"]
         t.norm = <qc_norm><int>config["norm"]
         t.n_features = config["n_features"]
-        self.always_prepare = config["always_prepare"]
+        self.always_prepare, self.with_columns = config["always_prepare"], config["with_columns"]
         t.chars, t.chars_as_is = chars.chars, chars_as_is.chars
         t.log_table[0] = 0.0
         for i in range(1, 1024):
@@ -267,7 +267,7 @@ cdef class TextModel:
         given.values, given.columns = <const uint64_t *>data_of(tables["values"]), <const uint32_t *>data_of(tables["columns"])
         given.stop_bytes, given.stop_ends = <const uint8_t *>data_of(tables["stop_bytes"]), <const uint32_t *>data_of(tables["stop_ends"])
         given.n_stop = len(tables["stop_ends"])
-        given.with_columns = config["with_columns"]
+        given.with_columns = self.with_columns
         t.has_stop_words = given.n_stop > 0
         if tables["hash_values"] is not None:
             t.hash_values = <const uint64_t *>data_of(tables["hash_values"])
@@ -315,7 +315,9 @@ cdef class TextModel:
         cdef uint8_t small_planes[16]
         cdef int32_t *labels = small_labels
         cdef char *out
-        cdef tuple documents = self.documents(X)
+        cdef tuple documents
+        require(self.classes is not None and self.text.n_outputs, "predict", "weights and classes")
+        documents = self.documents(X)
         n = len(documents)
         memset(&result, 0, sizeof(result))
         result.job = QC_LABELS
@@ -350,7 +352,9 @@ cdef class TextModel:
     def labels(self, X):
         """Positions of the classes (int32), and which plane settled each row (uint8: 0 hot, 1 fine, 2 open)."""
         cdef qc_result result
-        cdef tuple documents = self.documents(X)
+        cdef tuple documents
+        require(self.text.n_outputs, "labels", "weights")
+        documents = self.documents(X)
         labels, planes = np.empty(len(documents), np.int32), np.empty(len(documents), np.uint8)
         memset(&result, 0, sizeof(result))
         result.job = QC_LABELS
@@ -361,7 +365,9 @@ cdef class TextModel:
     def scores(self, X):
         """Scores, shape (n, n_outputs), and for each row a bound on their error and on that of their differences."""
         cdef qc_result result
-        cdef tuple documents = self.documents(X)
+        cdef tuple documents
+        require(self.text.n_outputs, "scores", "weights")
+        documents = self.documents(X)
         scores, bounds = np.empty((len(documents), self.text.n_outputs)), np.empty(len(documents))
         memset(&result, 0, sizeof(result))
         result.job = QC_SCORES
@@ -372,9 +378,12 @@ cdef class TextModel:
     def counts(self, X):
         """Row boundaries, columns (in no order) and counts of the documents' features."""
         cdef qc_result result
-        cdef tuple documents = self.documents(X)
-        cdef qc_scratch *scratch = new_scratch()
+        cdef tuple documents
+        cdef qc_scratch *scratch
+        require(self.with_columns, "counts", "columns")
+        documents = self.documents(X)
         indptr = np.zeros(len(documents) + 1, np.int64)
+        scratch = new_scratch()
         memset(&result, 0, sizeof(result))
         result.job = QC_COUNTS
         result.counted = <int64_t *>data_of(indptr) + 1
@@ -391,8 +400,10 @@ cdef class TextModel:
     cdef int settle_open(self, tuple documents, int32_t *labels, uint8_t *planes, Py_ssize_t n) except -1:
         cdef Py_ssize_t i
         rows = [i for i in range(n) if planes[i] == 2]
-        answers = self.settle([documents[i] for i in rows], [labels[i] for i in rows], rows)
+        answers = self.settle([documents[i] for i in rows], [labels[i] for i in rows], list(rows))
         for row, label in zip(rows, answers, strict=True):
+            if not 0 <= label < len(self.classes):
+                raise ValueError(f"settle answered {label!r} for row {row}; expected a position in the {len(self.classes)} classes")
             labels[row] = label
         return 0
 
@@ -466,7 +477,7 @@ cdef class TextModel:
                 elif status == QC_NEEDS_LOWER:
                     if kept is None:
                         kept = []
-                    ready = documents[scratch.done].lower()
+                    ready = str.lower(documents[scratch.done])  # a subclass may have any lower of its own
                     kept.append(ready)
                     describe(ready, described + scratch.done, True)
                 elif status == QC_NO_MEMORY:
@@ -481,6 +492,12 @@ cdef class TextModel:
             QC_ADD(&self.n_fine, result.fine)
             QC_ADD(&self.n_open, result.open)
         return 0
+
+
+cdef inline int require(bint there, str method, str what) except -1:
+    if not there:
+        raise TypeError(f"{method} needs {what}, which this TextModel was built without")
+    return 0
 
 
 cdef inline void describe(document, qc_document *out, bint as_is) noexcept:
