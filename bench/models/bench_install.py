@@ -15,7 +15,7 @@ from timing import environment, interleaved
 
 ROUNDS = 9
 IMPORTS = {
-    "quantcore": "import quantcore; quantcore.load, quantcore.predict",
+    "quantcore": "import quantcore",
     "scikit-learn": "import joblib, sklearn.pipeline, sklearn.feature_extraction.text, sklearn.linear_model",
     "onnxruntime": "import onnxruntime",
 }
