@@ -146,8 +146,8 @@ def hot_plane(rows, exponent, int base, double error, size_t n_outputs, size_t p
     errors and the least hot step in grid steps: see ``qc_hot_plane``."""
     cdef double spread, least = 1.0
     hot, codes = np.empty((len(rows), padded), np.int8), np.empty(len(rows), np.uint8)
-    spread = qc_hot_plane(data_of(rows), rows.itemsize == 4, <const int32_t *>data_of(exponent), base, error, len(rows), rows.shape[1],
-                          n_outputs, padded, <signed char *>data_of(hot), <uint8_t *>data_of(codes), &least)
+    spread = qc_hot_plane(data_of(rows), rows.itemsize == 4, <const int32_t *>data_of(exponent), base, error, len(rows),
+                          rows.shape[1], n_outputs, padded, <signed char *>data_of(hot), <uint8_t *>data_of(codes), &least)
     return hot, codes, spread, least
 
 
@@ -260,12 +260,14 @@ cdef class TextModel:
             self.class_size = self.classes.itemsize
             self.class_objects = self.descr.hasobject
         memset(&given, 0, sizeof(given))
-        given.symbol_bytes, given.symbol_ends = <const uint8_t *>data_of(tables["symbol_bytes"]), <const uint32_t *>data_of(tables["symbol_ends"])
+        given.symbol_bytes = <const uint8_t *>data_of(tables["symbol_bytes"])
+        given.symbol_ends = <const uint32_t *>data_of(tables["symbol_ends"])
         given.n_symbols = len(tables["symbol_ends"])
         given.parent, given.symbol = <const uint32_t *>data_of(tables["parent"]), <const uint32_t *>data_of(tables["symbol"])
         given.n_pairs = len(tables["parent"])
         given.values, given.columns = <const uint64_t *>data_of(tables["values"]), <const uint32_t *>data_of(tables["columns"])
-        given.stop_bytes, given.stop_ends = <const uint8_t *>data_of(tables["stop_bytes"]), <const uint32_t *>data_of(tables["stop_ends"])
+        given.stop_bytes = <const uint8_t *>data_of(tables["stop_bytes"])
+        given.stop_ends = <const uint32_t *>data_of(tables["stop_ends"])
         given.n_stop = len(tables["stop_ends"])
         given.with_columns = self.with_columns
         t.has_stop_words = given.n_stop > 0
@@ -403,7 +405,7 @@ cdef class TextModel:
         answers = self.settle([documents[i] for i in rows], [labels[i] for i in rows], list(rows))
         for row, label in zip(rows, answers, strict=True):
             if not 0 <= label < len(self.classes):
-                raise ValueError(f"settle answered {label!r} for row {row}; expected a position in the {len(self.classes)} classes")
+                raise ValueError(f"settle answered {label!r} for row {row}, not a position in the {len(self.classes)} classes")
             labels[row] = label
         return 0
 
@@ -435,7 +437,7 @@ cdef class TextModel:
         cdef qc_document one[16]
         cdef qc_document *described = one
         cdef Py_ssize_t n = len(documents), i, part
-        cdef int64_t length, total
+        cdef int64_t total
         cdef qc_status status
         cdef list kept = None
         cdef CharTable table

@@ -2,9 +2,9 @@
 
 The step of row j is a power of two, about ``g / sqrt(E|x_j|)``: rare features may be coarse. For entropy-coded planes the
 fewest bits for a given mean bound ``sum_j E|x_j| step_j`` would take ``1 / E|x_j|``; the root was measured to leave fewer rows
-open at equal size, since a row with one rare feature doesn't lose its certificate to it. The global ``g`` is the largest for which
-the estimated share of rows that stay open is below the target. Everything here follows from the source, the options and
-the sample rows: no clock, no machine.
+open at equal size, since a row with one rare feature doesn't lose its certificate to it. The global ``g`` is the largest for
+which the estimated share of rows that stay open is below the target. Everything here follows from the source, the options
+and the sample rows: no clock, no machine.
 """
 
 from __future__ import annotations
@@ -168,14 +168,18 @@ def open_share(gaps: NDArray[np.float64], exponent: NDArray[np.int64], terms: Cs
     return float(min(density * bound.mean(), 1.0)) if bound.any() else 0.0
 
 
-def _distinct(rows: NDArray[np.int16], exponent: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.uint32] | None]:
+def _distinct(
+    rows: NDArray[np.int16], exponent: NDArray[np.int64]
+) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.uint32] | None]:
     """Equal rows once, in the order in which they first stand; None for the index where that saves nothing."""
     if rows.shape[1] == 1:
         return (rows, exponent, None) if len(rows) < 4096 or rows.any(axis=1).mean() > 0.5 else _unique(rows, exponent)
     return _unique(rows, exponent)
 
 
-def _unique(rows: NDArray[np.int16], exponent: NDArray[np.int64]) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.uint32] | None]:
+def _unique(
+    rows: NDArray[np.int16], exponent: NDArray[np.int64]
+) -> tuple[NDArray[np.int16], NDArray[np.int64], NDArray[np.uint32] | None]:
     whole = np.ascontiguousarray(np.hstack([rows, exponent[:, None].astype(rows.dtype)]))
     keys = whole.view(np.dtype((np.void, whole.dtype.itemsize * whole.shape[1]))).ravel()
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)

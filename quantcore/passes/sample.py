@@ -74,7 +74,9 @@ def drawn(op: TfIdf | None, weights: NDArray[np.float64], seed: int) -> Sample:
     mean = float(np.clip(share.sum() * 0.5, 5.0, 60.0))
     lengths = np.minimum(1 + random.poisson(mean, ROWS), n_features)
     idf = 1.0 if op is None or op.idf is None else float(np.average(op.idf, weights=share))
-    norm = 1.0 if op is None or op.norm is None else idf * (mean if op.norm == "l1" else np.sqrt(mean) if op.norm == "l2" else 1.0)
+    norm = (
+        1.0 if op is None or op.norm is None else idf * (mean if op.norm == "l1" else np.sqrt(mean) if op.norm == "l2" else 1.0)
+    )
     outputs = random.permutation(n_outputs)[:_CLASSES]
     parts = np.array_split(np.arange(ROWS), 2 * len(outputs) if n_outputs == 1 else len(outputs))
     picks = []

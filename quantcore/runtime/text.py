@@ -169,7 +169,13 @@ class _Planes:
         }
         if self.single:
             step = 2.0 ** int(self.exponent.max(initial=-1000))
-            return {**found, "weight_error": op.error * step, "weight_amplitude": op.amplitude * step, "spread": 0.0, "amplitude": 0.0}
+            return {
+                **found,
+                "weight_error": op.error * step,
+                "weight_amplitude": op.amplitude * step,
+                "spread": 0.0,
+                "amplitude": 0.0,
+            }
         return {
             **found,
             "weight_error": 0.0,
@@ -222,7 +228,9 @@ def _tables(op: Text, values: NDArray[np.uint64]) -> dict[str, Any]:
     else:
         symbol_bytes, symbol_ends = np.ascontiguousarray(found.symbol_bytes), np.ascontiguousarray(found.symbol_ends)
     tables.update(symbol_bytes=symbol_bytes, symbol_ends=symbol_ends)
-    tables.update(parent=np.ascontiguousarray(found.parent), symbol=np.ascontiguousarray(found.symbol), values=by_node, columns=columns)
+    tables.update(
+        parent=np.ascontiguousarray(found.parent), symbol=np.ascontiguousarray(found.symbol), values=by_node, columns=columns
+    )
     return tables
 
 

@@ -104,7 +104,7 @@ def test_settle_may_ask_the_same_model(door_of):
 
 @pytest.mark.parametrize("answer", [2, -1, 10**6, 1 << 40])
 def test_settle_answers_classes_alone(answer, door_of):
-    with pytest.raises(ValueError, match="expected a position in the 2 classes"):
+    with pytest.raises(ValueError, match="not a position in the 2 classes"):
         settled_by(door_of("text"), lambda documents, labels, rows: [answer] * len(rows)).predict(["cat"])
 
 

@@ -57,9 +57,7 @@ def linear(estimator: Any, coef: Any, intercept: Any, source: Node, build: Build
     return build.add(op, n_outputs)
 
 
-def project(
-    estimator: Any, weight: Any, source: Node, build: Builder, *, shift: Any = None, dense: bool = False
-) -> Node:
+def project(estimator: Any, weight: Any, source: Node, build: Builder, *, shift: Any = None, dense: bool = False) -> Node:
     """A transformer's product, as in :class:`quantcore.plan.ops.Project`."""
     source = build.read_matrix(estimator, source, len(weight))
     constants = [None if c is None else np.ascontiguousarray(c, np.float64) for c in (weight, shift)]
