@@ -14,12 +14,12 @@ def hot_plane(
 
 @final
 class CharTable:
-    def __init__(self, lower: bool, is_word: Callable[[str], bool]) -> None: ...
+    def __new__(cls, lower: bool, is_word: Callable[[str], bool]) -> CharTable: ...
 
 @final
 class TextModel:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         config: dict[str, Any],
         tables: dict[str, Any],
         weights: dict[str, NDArray[Any]],
@@ -29,7 +29,7 @@ class TextModel:
         prepare: Callable[[Any], list[str]],
         strip: Callable[[str], str] | None,
         settle: Callable[[list[str], list[int], list[int]], list[int]] | None,
-    ) -> None: ...
+    ) -> TextModel: ...
     def stats(self) -> tuple[int, int, int, int, int]: ...
     def predict(self, X: Any) -> NDArray[Any]: ...
     def labels(self, X: Any) -> tuple[NDArray[np.int32], NDArray[np.uint8]]: ...
