@@ -17,7 +17,7 @@ from quantcore.artifact import Artifact, decode
 from quantcore.errors import ArtifactError, UncertainError
 from quantcore.native import registry
 from quantcore.plan import METHODS, Op
-from quantcore.plan.ops import Exp, Predictions, Text
+from quantcore.plan.ops import Exp, Predictions, Several, Text
 from quantcore.runtime import Executor, selftest, settle_cold
 
 __all__ = ["Certified", "Model", "OnUncertain"]
@@ -173,6 +173,11 @@ class Model:
             raise AttributeError("the source scores itself by D², which is not computed here; predict, and use sklearn.metrics")
         return quality.r_squared(y, predicted, sample_weight)
 
+    def _is_array(self, method: str) -> bool:
+        """Parts of such a method's result can be joined."""
+        plan = self._artifact.plan
+        return method != "transform" and not isinstance(plan.ops[plan.outputs[method]], Several)
+
     def _decision(self) -> Op | None:
         """The op that gives what predict returns."""
         plan = self._artifact.plan
@@ -183,7 +188,7 @@ class Model:
         if method not in self._artifact.plan.outputs:
             raise AttributeError(f"this model has no {method!r}; its source has {', '.join(sorted(self._artifact.plan.outputs))}")
         call = self.predict if method == "predict" else lambda rows: self._executor.run(method, rows)
-        if threads > 1 and method != "transform" and isinstance(X, list | tuple):
+        if threads > 1 and self._is_array(method) and isinstance(X, list | tuple):
             threads = min(threads, len(X) // 2, _most_threads())
             if threads > 1:
                 return _in_threads(call, X, threads)
@@ -201,11 +206,12 @@ class Model:
 
     @property
     def classes_(self) -> Any:
-        """The source's ``classes_``: a copy."""
+        """The source's ``classes_``: a copy; a list of arrays where it predicts several labels a row."""
         classes = self._artifact.plan.classes
         if classes is None:
             raise AttributeError("this model has no classes_: its source is no classifier")
-        return np.array(classes, object) if isinstance(classes, tuple) else copy.copy(classes)
+        single = [np.array(c, object) if isinstance(c, tuple) else copy.copy(c) for c in _listed(classes)]
+        return single if isinstance(classes, list) else single[0]
 
     @property
     def n_features_in_(self) -> int:
@@ -291,6 +297,10 @@ def _most_threads() -> int:
     if not value.isascii() or not value.isdigit() or int(value) < 1:
         raise ValueError(f"QUANTCORE_THREADS={value!r}; expected a positive number")
     return int(value)
+
+
+def _listed(classes: Any) -> list[Any]:
+    return classes if isinstance(classes, list) else [classes]
 
 
 def _in_threads(call: Callable[[Any], Any], X: Sequence[Any], threads: int) -> Any:

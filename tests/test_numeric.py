@@ -18,7 +18,7 @@ from sklearn.feature_selection import SelectKBest, chi2
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, PoissonRegressor, Ridge, RidgeClassifier
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
-from sklearn.multioutput import MultiOutputRegressor
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, PolynomialFeatures, RobustScaler, StandardScaler
@@ -151,6 +151,24 @@ def test_thresholds(response, pos_label):
     if pos_label is None and response != "decision_function":
         tuned = TunedThresholdClassifierCV(inner, response_method=response, cv=2).fit(X, y)
         np.testing.assert_array_equal(qc.quantize(tuned, X).predict(NEW), tuned.predict(NEW))
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(), RidgeClassifier(), GaussianNB()], ids=lambda m: type(m).__name__)
+def test_several_labels(last):
+    y = np.c_[np.where(Y > 1, "yes", "no"), np.array(["a", "b", "c", "d"])[Y]]
+    model = make_pipeline(StandardScaler(), MultiOutputClassifier(last)).fit(X, y)
+    found = qc.quantize(model, X)
+    labels, sure = found.predict_certified(NEW)
+    np.testing.assert_array_equal(labels[sure], model.predict(NEW)[sure])
+    assert sure.mean() > 0.99 and labels.dtype == model.predict(NEW).dtype
+    assert found.score(NEW, labels) == 1.0
+    for a, b in zip(found.classes_, model.classes_, strict=True):
+        np.testing.assert_array_equal(a, b)
+    if hasattr(model, "predict_proba"):
+        probabilities = found.predict_proba(NEW)
+        assert isinstance(probabilities, list)
+        for a, b in zip(probabilities, model.predict_proba(NEW), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-2)
 
 
 def test_transformers_alone():

@@ -52,6 +52,7 @@ _SKLEARN = {
         "RandomizedSearchCV": "search",
     },
     "multiclass": {"OneVsRestClassifier": "one_vs_rest_classifier"},
+    "multioutput": {"MultiOutputClassifier": "multi_output_classifier"},
     "naive_bayes": {
         "BernoulliNB": "bernoulli_nb",
         "ComplementNB": "complement_nb",

@@ -44,8 +44,10 @@ __all__ = [
     "Quadratic",
     "Ramp",
     "RowNorm",
+    "Several",
     "Sigmoid",
     "Softmax",
+    "Stack",
     "Take",
     "Text",
     "TfIdf",
@@ -426,3 +428,11 @@ class MultiLabel(Op):
     """Scores → 0/1 indicator matrix of int64, 1 where score > at."""
 
     at: float = 0.0
+
+
+class Stack(Op):
+    """Labels of several classifiers side by side, shape (n_rows, n_inputs) (MultiOutputClassifier)."""
+
+
+class Several(Op):
+    """The inputs' results as a list (MultiOutputClassifier's probabilities)."""

@@ -64,14 +64,14 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
 
 
 class _Result(NamedTuple):
-    """What an op gives: its number of columns, and "matrix", "scores" or "labels"."""
+    """What an op gives: its number of columns, and "matrix", "scores", "labels" or "list"."""
 
     width: int
     what: str
 
 
 def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None) -> _Result:
-    joins = isinstance(op, (ops.Average, ops.Concat))
+    joins = isinstance(op, (ops.Average, ops.Concat, ops.Several, ops.Stack))
     _require(type(op.inputs) is tuple and all(_is_int(i) for i in op.inputs), "inputs must be a tuple of integers")
     _require(1 <= len(op.inputs) <= (65536 if joins else 1), f"it can't take {len(op.inputs)} inputs")
     _require(all(INPUT <= i < len(results) for i in op.inputs), f"its inputs {op.inputs[:5]} must come before it")
@@ -79,17 +79,23 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         _require(plan.input == "text" and op.inputs == (INPUT,), "it must read the caller's documents")
         check_text(op, codec)
         return _Result(op.n_features, "matrix")
+    if isinstance(op, ops.Stack):
+        single = all(i >= 0 and isinstance(plan.ops[i], (ops.ArgMax, ops.Threshold)) for i in op.inputs)
+        _require(single, "it reads labels of one output each")
+        return _Result(len(op.inputs), "labels")
     check = _CHECKS.get(op.kind)
     if check is None:
         raise ValueError("this op is not known")
     _require(plan.input == "matrix" or INPUT not in op.inputs, "it reads a matrix, but the caller passes documents")
     incoming = [results[i] if i >= 0 else _Result(plan.n_features_in or 0, "matrix") for i in op.inputs]
-    _require(all(r.what != "labels" for r in incoming), "it reads labels, which nothing can")
+    _require(all(r.what in ("matrix", "scores") for r in incoming), "it reads labels, or a list, which nothing can")
     matrices = any(r.what == "matrix" for r in incoming)
     _require(not matrices or isinstance(op, _READS_MATRIX), "it reads scores, but its input is a matrix")
     width = check(op, [r.width for r in incoming])
     if isinstance(op, _LABEL_OPS):
         return _Result(width, "labels")
+    if isinstance(op, ops.Several):
+        return _Result(width, "list")
     return _Result(width, "matrix" if isinstance(op, _TO_MATRIX) or (matrices and not isinstance(op, _SCORES)) else "scores")
 
 
@@ -251,9 +257,12 @@ def _check_outputs(plan: Plan, results: list[_Result]) -> None:
         _require(method in METHODS, f"unknown method {method!r}; known are {', '.join(METHODS)}")
         _require(_is_int(position) and 0 <= position < len(plan.ops), f"{method} names op {position!r}, which is not there")
         expected = {"predict": "labels", "transform": "matrix"}.get(method, "scores")
-        _require(results[position].what == expected, f"{method} must return {expected}, not {results[position].what}")
-    if plan.classes is not None:
-        _classes(plan.classes, None)
+        found = results[position].what
+        fits = found == expected or (found == "list" and method == "predict_proba")
+        _require(fits, f"{method} must return {expected}, not {found}")
+    for classes in plan.classes if isinstance(plan.classes, list) else [plan.classes]:
+        if classes is not None:
+            _classes(classes, None)
     names = plan.feature_names_in
     if names is not None:
         _require(type(names) is tuple and all(type(n) is str for n in names), "feature_names_in must be a tuple of strings")

@@ -13,7 +13,7 @@ from quantcore.plan.rules import array, boolean, dtype, is_count, is_finite, req
 
 __all__ = ["CHECKS", "MOST_PRODUCTS", "n_products"]
 
-MOST_PRODUCTS = 1 << 24
+MOST_PRODUCTS = 1 << 20
 _MOST_DEGREE = 64
 
 
@@ -114,6 +114,10 @@ def _predictions(op: ops.Predictions, incoming: list[int]) -> int:
     return incoming[0]
 
 
+def _several(op: ops.Several, incoming: list[int]) -> int:
+    return len(incoming)
+
+
 def _index(index: Any, width: int) -> int:
     array(index, "index", np.uint32, (None,))
     require(len(index) >= 1, "no column is left")
@@ -137,4 +141,5 @@ CHECKS: dict[str, Callable[[Any, list[int]], int]] = {
     "Project": _project,
     "Quadratic": _quadratic,
     "RowNorm": _row_norm,
+    "Several": _several,
 }

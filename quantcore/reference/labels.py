@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan.ops import ArgMax, MultiLabel, Predictions, Threshold
+from quantcore.plan.ops import ArgMax, MultiLabel, Predictions, Several, Stack, Threshold
 
-__all__ = ["argmax", "as_array", "multi_label", "predictions", "threshold"]
+__all__ = ["argmax", "as_array", "multi_label", "predictions", "several", "stack", "threshold"]
 
 
 def argmax(op: ArgMax, s: NDArray[Any]) -> NDArray[Any]:
@@ -32,6 +33,16 @@ def multi_label(op: MultiLabel, s: NDArray[Any]) -> NDArray[np.int64]:
 def predictions(op: Predictions, s: NDArray[Any]) -> NDArray[Any]:
     """The scores themselves."""
     return s[:, 0] if op.flat else s
+
+
+def stack(op: Stack, labels: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Labels side by side."""
+    return np.stack(labels, axis=1)
+
+
+def several(op: Several, results: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """The results as a list."""
+    return list(results)
 
 
 def as_array(classes: Any) -> NDArray[Any]:

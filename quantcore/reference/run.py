@@ -15,7 +15,7 @@ from quantcore.reference import inputs
 
 __all__ = ["FUNCTIONS", "run"]
 
-# What each op means: a function by its module here. Average and Concat take a list of inputs, the others take one.
+# What each op means: a function by its module here. Average, Concat, Several and Stack take a list of inputs.
 _HOMES = {
     "Affine": "columns.affine",
     "ArgMax": "labels.argmax",
@@ -40,8 +40,10 @@ _HOMES = {
     "Quadratic": "products.quadratic",
     "Ramp": "links.ramp",
     "RowNorm": "columns.row_norm",
+    "Several": "labels.several",
     "Sigmoid": "links.sigmoid",
     "Softmax": "links.softmax",
+    "Stack": "labels.stack",
     "Take": "matrices.take",
     "Text": "text.text",
     "TfIdf": "matrices.tfidf",
@@ -70,7 +72,7 @@ def _function(home: str) -> Callable[..., Any]:
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = _Functions()
-_SEVERAL = ("Average", "Concat")
+_SEVERAL = ("Average", "Concat", "Several", "Stack")
 
 
 def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:

@@ -26,6 +26,8 @@ from quantcore.plan.ops import (
     PlanarLinear,
     Predictions,
     Quadratic,
+    Several,
+    Stack,
     Text,
     TfIdf,
     Threshold,
@@ -37,7 +39,7 @@ from quantcore.runtime import intervals, text
 __all__ = ["Executor", "cold_plan", "settle_cold"]
 
 HOT, FINE, OPEN = 0, 1, 2
-_DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions)
+_DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions, Several, Stack)
 Settle = Callable[[list[Any], list[int]], Any]
 
 
@@ -182,15 +184,20 @@ class Executor:
         if "predict" not in self.plan.outputs:
             raise AttributeError(f"this model has no 'predict'; its source has {', '.join(sorted(self.plan.outputs))}")
         given = self._input(X)
-        at = self.plan.outputs["predict"]
-        op = self.plan.ops[at]
+        labels, sure = self._decided(self.plan.ops[self.plan.outputs["predict"]], given, {})
+        return labels, np.where(sure, FINE, OPEN).astype(np.uint8), given
+
+    def _decided(self, op: Op, given: Any, known: dict[int, _Value]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Labels, and whether each row's are certified."""
+        if isinstance(op, Stack):
+            parts = [self._decided(self.plan.ops[i], given, known) for i in op.inputs]
+            return FUNCTIONS[op.kind](op, [labels for labels, _ in parts]), np.all([sure for _, sure in parts], axis=0)
         numbers = isinstance(op, Predictions)
-        scores = self._evaluate(op.inputs[0], given, bounds=not numbers)
+        scores = self._evaluate(op.inputs[0], given, known, bounds=not numbers)
         labels = FUNCTIONS[op.kind](op, scores.value)
         if numbers:  # nothing is decided, so nothing is open
-            return labels, np.full(len(labels), FINE, np.uint8), given
-        sure = np.zeros(len(labels), np.bool_) if scores.interval is None else intervals.decide(op, scores.interval)
-        return labels, np.where(sure, FINE, OPEN).astype(np.uint8), given
+            return labels, np.ones(len(labels), np.bool_)
+        return labels, np.zeros(len(labels), np.bool_) if scores.interval is None else intervals.decide(op, scores.interval)
 
     # ------------------------------------------------------------- op by op
 
@@ -223,7 +230,7 @@ class Executor:
                 indptr, columns, counts = model.counts(given)
                 return _Value(_sorted(indptr, columns, counts, op.n_features))
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
-        many = op.kind in ("Average", "Concat")
+        many = op.kind in ("Average", "Concat", "Several", "Stack")
         value = FUNCTIONS[op.kind](op, [a.value for a in arguments] if many else arguments[0].value)
         return self._bounded(op, arguments, value) if bounds and not isinstance(op, _DECISIONS) else _Value(value)
 
