@@ -33,7 +33,7 @@ def words(random):
     letters = pick(random, LETTERS)
     sizes = random.choice(EDGES[1:], int(random.integers(1, 30)))
     found = ["".join(letters[i] for i in random.integers(0, len(letters), size)) for size in sizes]
-    return found + [word + letters[0] for word in found[:3]]
+    return [letters[0] * 3, letters[:2] * 2] + found + [word + letters[0] for word in found[:3]]
 
 
 def vocabulary(random, pool, analyzer, max_n):
@@ -44,6 +44,8 @@ def vocabulary(random, pool, analyzer, max_n):
         text = list(pick(random, pool)) + [" "] + list(pick(random, pool)) + [" "]
         start = int(random.integers(len(text)))
         terms.append(tuple(pick(random, pool) for _ in range(size)) if analyzer == "word" else tuple(text[start : start + size]))
+    if analyzer == "word" and terms:  # what short documents may hold several times
+        terms += [gram for gram in ((pool[0],), (pool[0], pool[1]), (pool[1], pool[0]), (pool[0],) * 2) if len(gram) <= max_n]
     terms = list(dict.fromkeys(terms))
     n_features = len(terms) + int(random.choice([1, 5]))
     columns = random.choice(n_features, len(terms), replace=False)
@@ -117,13 +119,15 @@ def documents(random, op, pool, sizes):
     """One document of each size in code points, of every kind of storage."""
     found = []
     for size in sizes:
-        kind = int(random.integers(6))
+        kind = int(random.integers(7))
         if kind == 0:
             text = pick(random, [" ", "a", ".", "é", "中", "🐈", "a ", " \n", "aé ", "Σ", "中 "]) * size
         elif kind == 1:
             text = (pick(random, pool) + pick(random, GAPS)) * size
         elif kind == 2:
             text = "".join(map(chr, random.integers(0, pick(random, [0x80, 0x100, 0x3000, 0x110000]), size).tolist()))
+        elif kind == 3:
+            text = f"{pool[0]} {pool[1]} " * size
         else:
             some = [pick(random, pool) + pick(random, GAPS) for _ in range(min(size, 40))]
             text = "".join(some) * (size // max(len("".join(some)), 1) + 1)
@@ -141,7 +145,7 @@ def check_one(random, on_every_isa, door, sizes):
     decide = Threshold(**decision) if n_outputs == 1 else ArgMax(**decision)
     validate(Plan(input="text", ops=(op, scores, decide), outputs={"predict": 2}))
     assert obstacle(op, scores) is None
-    texts = documents(random, op, pool, sizes)
+    texts = [*documents(random, op, pool, sizes), f"{pool[0]} {pool[1]} " * 2]  # the last has pairs to compare, near the ends
 
     def run(door):
         """Alone and together: buffers just large enough, and grown ones."""
