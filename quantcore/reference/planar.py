@@ -15,17 +15,22 @@ from quantcore.reference.matrices import Matrix, as_csr, row_norms, sum_rows, tf
 __all__ = ["grid_values", "planar_bound", "planar_linear"]
 
 
-def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
-    """Counts (or any matrix) → scores, float64, sums from left to right."""
-    csr = as_csr(X)
-    require_rows(csr.n_rows)
+def _terms(op: PlanarLinear, csr: Csr) -> tuple[Csr, NDArray[np.float64], NDArray[Any]]:
+    """(Sublinear) counts, each row's norm (1 where there is none or it is 0), and the stored row of each count's column."""
     terms = tfidf(TfIdf(sublinear=op.sublinear, idf=None, norm=None), csr)
     norms = np.ones(csr.n_rows)
     if op.norm is not None:
         weighted = terms.data if op.idf is None else terms.data * op.idf[terms.indices]
         norms = row_norms(terms.with_data(weighted), op.norm)
         norms[norms == 0] = 1.0
-    stored = terms.indices if op.index is None else op.index[terms.indices]
+    return terms, norms, terms.indices if op.index is None else op.index[terms.indices]
+
+
+def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
+    """Counts (or any matrix) → scores, float64, sums from left to right."""
+    csr = as_csr(X)
+    require_rows(csr.n_rows)
+    terms, norms, stored = _terms(op, csr)
     values, rows = grid_values(op), terms.row_ids()
     scores = np.empty((csr.n_rows, values.shape[1]))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -50,13 +55,7 @@ def planar_bound(
     if error is not None and (op.sublinear or op.norm is not None):
         return np.full(len(scores), np.inf)  # logarithms and norms of inexact rows have no bound here
     csr = as_csr(X)
-    terms = tfidf(TfIdf(sublinear=op.sublinear, idf=None, norm=None), csr)
-    norms = np.ones(csr.n_rows)
-    if op.norm is not None:
-        weighted = terms.data if op.idf is None else terms.data * op.idf[terms.indices]
-        norms = row_norms(terms.with_data(weighted), op.norm)
-        norms[norms == 0] = 1.0
-    stored = terms.indices if op.index is None else op.index[terms.indices]
+    terms, norms, stored = _terms(op, csr)
     steps = np.abs(terms.data) * np.ldexp(1.0, op.exponent.astype(np.int64))[stored]
     total = np.bincount(terms.row_ids(), steps, csr.n_rows) / norms
     count = np.diff(csr.indptr)

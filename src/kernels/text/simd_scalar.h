@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "kernels/text/portable.h"
 #include "kernels/text/sums.h"
 #include "kernels/text/text.h"
 #include "kernels/text/words.h"
@@ -26,16 +27,6 @@ static size_t words_ascii(const qc_chars *chars, const uint8_t *data, size_t n, 
     bounds[n_bounds] = (uint32_t)n;
     n_bounds += inside;
     return n_bounds / 2;
-}
-
-static size_t keep_long(const uint32_t *bounds, size_t n, uint32_t base, uint32_t minimum, uint32_t *starts, uint32_t *lengths, size_t kept) {
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t length = bounds[2 * i + 1] - bounds[2 * i];
-        starts[kept] = base + bounds[2 * i];
-        lengths[kept] = length;
-        kept += length >= minimum;
-    }
-    return kept;
 }
 
 static inline void load_key(const uint8_t *bytes, uint32_t length, uint64_t key[2]) {
@@ -63,24 +54,6 @@ static inline uint32_t repeats(const uint32_t *refs, size_t n) {
                 break;
             }
     return mask;
-}
-
-static inline uint32_t equal_refs(const uint32_t *refs, size_t n, uint32_t ref) {
-    uint32_t mask = 0;
-    for (size_t i = 0; i < n; i++) mask |= (uint32_t)(refs[i] == ref) << i;
-    return mask;
-}
-
-static inline uint32_t keep_terms(const uint64_t *values, size_t n, uint64_t *kept) {
-    uint32_t terms = 0;
-    size_t m = 0;
-    for (size_t i = 0; i < n; i++) {
-        const uint32_t term = values[i] > QC_VALUE_STOP;
-        kept[m] = values[i];
-        terms |= term << i;
-        m += term;
-    }
-    return terms;
 }
 
 static inline float lanes_sum(float *lanes) {
