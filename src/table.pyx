@@ -39,6 +39,9 @@ cdef extern from *:
         const double *shift[2]
         const double *scale[2]
         const double *gain
+        const float *shift32
+        const float *scale32
+        const float *gain32
         int clipped
         double low[2]
         double high[2]
@@ -125,6 +128,8 @@ cdef class TableModel:
         t.column = <const uint32_t *>data_of(arrays["column"])
         t.gain, t.bias = <const double *>data_of(arrays["gain"]), <const double *>data_of(arrays["bias"])
         t.hot, t.fine = <const float *>data_of(arrays["hot"]), <const double *>data_of(arrays["fine"])
+        t.shift32, t.scale32 = <const float *>data_of(arrays["shift32"]), <const float *>data_of(arrays["scale32"])
+        t.gain32 = <const float *>data_of(arrays["gain32"])
         for i in range(2):
             t.low[i], t.high[i] = config["low"][i], config["high"][i]
             t.hot_slack[i], t.fine_slack[i] = config["hot_slack"][i], config["fine_slack"][i]

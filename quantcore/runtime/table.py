@@ -118,7 +118,7 @@ def build(
         **steps.config,
         **weights.config(steps.relative),
     }
-    arrays = {**steps.arrays, **weights.arrays(steps.relative), "gain": weights.padded_to(steps.gain)}
+    arrays = {**steps.arrays, **weights.arrays(steps.relative)}
     return module.TableModel(config, arrays, None if decision is None else class_array(decision), other, settle)
 
 
@@ -240,7 +240,18 @@ class _Steps:
             "fill": none if both is None else both,
             "shift": none if shift is None else shift,
             "scale": none if scale is None else scale,
+            "gain": pad(self.gain),
+            **self._narrow(scaler, shift, scale, pad),
         }
+
+    def _narrow(self, scaler: Affine | None, shift: Any, scale: Any, pad: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, Any]:
+        """The steps of float32 rows in float32, where the source rounds its constants first: an operation on two numbers of
+        float32 gives the same whether it is rounded from doubles or at once."""
+        size = np.abs(self.gain)
+        if (scaler is not None and not scaler.cast) or size.min() < 2.0**-100 or size.max() > 2.0**100:
+            return {"shift32": None, "scale32": None, "gain32": None}
+        constants = (None if c is None else c[1].astype(np.float32) for c in (shift, scale))
+        return {**dict(zip(("shift32", "scale32"), constants, strict=True)), "gain32": pad(self.gain.astype(np.float32))}
 
 
 def _rounded(

@@ -10,7 +10,7 @@ typedef struct {
     float *sums;     /* TILE_ROWS x n_outputs */
     double *exact;   /* padded: one row for the fine plane */
     double *row;     /* padded: a row whose columns were chosen or filled */
-    float bound[QC_TABLE_ROWS];
+    float bound[QC_TABLE_LANES]; /* of TILE_ROWS rows */
 } workspace;
 
 static void carve(const qc_table *t, void *scratch, workspace *w) {
@@ -69,37 +69,47 @@ QC_INLINE d16 scaled(const qc_table *t, d16 v, const int single, ptrdiff_t j) {
     return d16_mul(v, d16_load(t->gain + j));
 }
 
-/* Sixteen values from feature j on; `wide` says in what they are held, `single` to what the source rounds. */
-QC_INLINE d16 block(const qc_table *t, const void *x, const int wide, const int single, ptrdiff_t j, ptrdiff_t n) {
-    if (n - j >= QC_TABLE_LANES)
-        return scaled(t, wide ? d16_load((const double *)x + j) : d16_widen((const float *)x + j), single, j);
-    if (wide) {
-        double tail[QC_TABLE_LANES] = {0.0};
-        memcpy(tail, (const double *)x + j, (size_t)(n - j) * sizeof *tail);
-        return scaled(t, d16_load(tail), single, j);
-    }
-    float tail[QC_TABLE_LANES] = {0.0f};
-    memcpy(tail, (const float *)x + j, (size_t)(n - j) * sizeof *tail);
-    return scaled(t, d16_widen(tail), single, j);
+/* Sixteen values from feature j on, zeros beyond the last; `wide` says in what they are held, `single` to what the source rounds. */
+QC_INLINE d16 block(const qc_table *t, const void *x, const int wide, const int single, ptrdiff_t j) {
+    const ptrdiff_t left = t->n_features - j;
+    if (wide) return scaled(t, left < 16 ? d16_load_part((const double *)x + j, left) : d16_load((const double *)x + j), single, j);
+    return scaled(t, left < 16 ? d16_widen_part((const float *)x + j, left) : d16_widen((const float *)x + j), single, j);
 }
 
-/* A row's values for the hot plane; the result is the bound on the error of its scores. */
-QC_INLINE float hot_values(const qc_table *t, const void *x, const int wide, const int single, float *values) {
+/* Sixteen values of a float32 row from feature j on, all steps in float32. */
+QC_INLINE f16 narrow_block(const qc_table *t, const float *x, ptrdiff_t j) {
+    const ptrdiff_t left = t->n_features - j;
+    f16 v = left < 16 ? f16_load_part(x + j, left) : f16_load(x + j);
+    if (t->steps == QC_SHIFT) v = f16_sub(v, f16_load(t->shift32 + j));
+    else if (t->steps == QC_PRODUCT) v = f16_add(f16_mul(v, f16_load(t->scale32 + j)), f16_load(t->shift32 + j));
+    return f16_mul(v, f16_load(t->gain32 + j));
+}
+
+/* A row's values for the hot plane; the sum of the result's lanes bounds the error of its scores. */
+QC_INLINE f16 hot_values(const qc_table *t, const void *x, const int wide, const int single, float *values) {
     const float *unit = t->hot_bound[single];
     f16 bound = f16_zero();
+    if (single && !wide && t->gain32) {
+        for (ptrdiff_t j = 0; j < t->padded; j += QC_TABLE_LANES) {
+            const f16 v = narrow_block(t, x, j);
+            f16_store(values + j, v);
+            bound = f16_add(bound, f16_mul(f16_abs(v), f16_load(unit + j)));
+        }
+        return bound;
+    }
     for (ptrdiff_t j = 0; j < t->padded; j += QC_TABLE_LANES) {
-        const f16 v = d16_narrow(block(t, x, wide, single, j, t->n_features));
+        const f16 v = d16_narrow(block(t, x, wide, single, j));
         f16_store(values + j, v);
         bound = f16_add(bound, f16_mul(f16_abs(v), f16_load(unit + j)));
     }
-    return f16_sum(bound);
+    return bound;
 }
 
 QC_INLINE double fine_values(const qc_table *t, const void *x, const int wide, const int single, double *values) {
     const double *unit = t->fine_bound[single];
     d16 bound = d16_zero();
     for (ptrdiff_t j = 0; j < t->padded; j += QC_TABLE_LANES) {
-        const d16 v = block(t, x, wide, single, j, t->n_features);
+        const d16 v = block(t, x, wide, single, j);
         d16_store(values + j, v);
         bound = d16_add(bound, d16_mul(d16_abs(v), d16_load(unit + j)));
     }
@@ -110,7 +120,7 @@ QC_INLINE double fine_values(const qc_table *t, const void *x, const int wide, c
 
 /* n_rows x n_outputs sums, both constant where this is inlined, so that they stay in registers. */
 QC_INLINE void tile(const qc_table *t, const float *values, float *sums, ptrdiff_t first, const int n_rows, const int n_outputs) {
-    f16 sum[QC_TABLE_ROWS * QC_TABLE_ROWS];
+    f16 sum[2 * QC_TABLE_LANES];
     const float *weights = t->hot + first * t->padded;
     QC_UNROLL
     for (int i = 0; i < n_rows * n_outputs; ++i) sum[i] = f16_zero();
@@ -125,16 +135,19 @@ QC_INLINE void tile(const qc_table *t, const float *values, float *sums, ptrdiff
             for (int k = 0; k < n_outputs; ++k) sum[r * n_outputs + k] = f16_add(sum[r * n_outputs + k], f16_mul(v, w[k]));
         }
     }
+    float found[2 * QC_TABLE_LANES];
+    f16_sums(sum, n_rows * n_outputs, found);
     QC_UNROLL
     for (int r = 0; r < n_rows; ++r) {
         QC_UNROLL
-        for (int k = 0; k < n_outputs; ++k) sums[r * t->n_outputs + first + k] = f16_sum(sum[r * n_outputs + k]);
+        for (int k = 0; k < n_outputs; ++k) sums[r * t->n_outputs + first + k] = found[r * n_outputs + k];
     }
 }
 
 static void hot_scores(const qc_table *t, const float *values, float *sums) {
     ptrdiff_t k = 0;
     for (; k + TILE_OUTPUTS <= t->n_outputs; k += TILE_OUTPUTS) tile(t, values, sums, k, TILE_ROWS, TILE_OUTPUTS);
+    if (TILE_OUTPUTS > 2 && k + 2 == t->n_outputs) tile(t, values, sums, k, TILE_ROWS, 2), k += 2;
     for (; k < t->n_outputs; ++k) tile(t, values, sums, k, TILE_ROWS, 1);
 }
 
@@ -170,14 +183,12 @@ QC_INLINE int proved(const qc_table *t, const ranking *found, double bound, cons
     return apart > pair * (1.0 + 0x1p-9) + size * t->last[single] + slack && bound < t->most[single];
 }
 
+/* Without branches: which output is best is what no predictor knows. */
 QC_INLINE void rank(double score, ptrdiff_t k, ranking *found) {
-    if (score > found->first) {
-        found->second = found->first;
-        found->first = score;
-        found->best = k;
-    } else if (score > found->second) {
-        found->second = score;
-    }
+    const double lower = score < found->first ? score : found->first;
+    found->second = lower > found->second ? lower : found->second;
+    found->best = score > found->first ? k : found->best;
+    found->first = score > found->first ? score : found->first;
 }
 
 static ranking hot_ranking(const qc_table *t, const float *sums) {
@@ -266,17 +277,20 @@ QC_INLINE ptrdiff_t run(const qc_table *t, const void *x, const int single, ptrd
         }
         return -1;
     }
+    f16 bounds[QC_TABLE_ROWS];
     for (ptrdiff_t row = 0; row < n_rows;) {
         const ptrdiff_t n = n_rows - row >= TILE_ROWS ? TILE_ROWS : 1;
         for (ptrdiff_t i = 0; i < n; ++i) {
             const void *at = rows + (row + i) * stride;
             if (!t->checked) {
-                w.bound[i] = hot_values(t, at, !single, single, w.values + i * t->padded);
+                bounds[i] = hot_values(t, at, !single, single, w.values + i * t->padded);
             } else {
                 if (!gathered(t, at, single, w.row)) return row + i;
-                w.bound[i] = hot_values(t, w.row, 1, single, w.values + i * t->padded);
+                bounds[i] = hot_values(t, w.row, 1, single, w.values + i * t->padded);
             }
         }
+        if (n == TILE_ROWS) f16_sums(bounds, TILE_ROWS, w.bound);
+        else w.bound[0] = f16_sum(bounds[0]);
         if (n == TILE_ROWS) hot_scores(t, w.values, w.sums);
         else hot_scores_row(t, w.values, w.sums);
         for (ptrdiff_t i = 0; i < n; ++i) {

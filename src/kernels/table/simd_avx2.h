@@ -4,6 +4,8 @@
 
 #include <immintrin.h>
 
+#include <string.h>
+
 #include "kernels/table/table.h"
 
 enum { TILE_ROWS = 2, TILE_OUTPUTS = 2, ROW_OUTPUTS = 4 }; /* 8 registers of sums, 4 of weights, 2 of values: 16 in all */
@@ -18,6 +20,7 @@ QC_INLINE void f16_store(float *p, f16 v) {
     _mm256_storeu_ps(p + 8, v.b);
 }
 QC_INLINE f16 f16_add(f16 v, f16 w) { return (f16){_mm256_add_ps(v.a, w.a), _mm256_add_ps(v.b, w.b)}; }
+QC_INLINE f16 f16_sub(f16 v, f16 w) { return (f16){_mm256_sub_ps(v.a, w.a), _mm256_sub_ps(v.b, w.b)}; }
 QC_INLINE f16 f16_mul(f16 v, f16 w) { return (f16){_mm256_mul_ps(v.a, w.a), _mm256_mul_ps(v.b, w.b)}; }
 QC_INLINE f16 f16_abs(f16 v) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
@@ -28,6 +31,10 @@ QC_INLINE float f16_sum(f16 v) {
     __m128 s = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
     s = _mm_add_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+
+QC_INLINE void f16_sums(const f16 *v, const int n, float *out) {
+    for (int i = 0; i < n; ++i) out[i] = f16_sum(v[i]);
 }
 
 #define D16(call) (d16){call(a), call(b), call(c), call(d)}
@@ -77,5 +84,22 @@ QC_INLINE double d16_sum(d16 v) {
     return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
 }
 #undef D16
+
+/* Loads of the first n values, 0 < n < 16, and zeros. */
+QC_INLINE f16 f16_load_part(const float *p, ptrdiff_t n) {
+    float part[16] = {0.0f};
+    memcpy(part, p, (size_t)n * sizeof *part);
+    return f16_load(part);
+}
+QC_INLINE d16 d16_load_part(const double *p, ptrdiff_t n) {
+    double part[16] = {0.0};
+    memcpy(part, p, (size_t)n * sizeof *part);
+    return d16_load(part);
+}
+QC_INLINE d16 d16_widen_part(const float *p, ptrdiff_t n) {
+    float part[16] = {0.0f};
+    memcpy(part, p, (size_t)n * sizeof *part);
+    return d16_widen(part);
+}
 
 #endif

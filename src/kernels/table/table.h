@@ -30,6 +30,7 @@ typedef struct {
     double missing;
     const double *shift[2], *scale[2];
     const double *gain;
+    const float *shift32, *scale32, *gain32; /* the steps of float32 rows in float32, where that is the same; else gain32 is NULL */
     int clipped;
     double low[2], high[2];
     const float *hot;        /* n_outputs x padded */
