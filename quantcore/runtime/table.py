@@ -123,7 +123,7 @@ def build(
 
 
 class _Weights:
-    """Weights in the kernel's layout: outputs x features, each feature scaled by a power of two so that its largest is about 1."""
+    """Weights in the kernel's layout, outputs x features; powers of two bring each feature's largest to about 1."""
 
     def __init__(self, op: Linear | PlanarLinear) -> None:
         self.op = op
@@ -163,7 +163,10 @@ class _Weights:
         return {
             "bias_max": float(np.abs(self.op.bias).max(initial=0.0)),
             "hot_slack": tuple(n * 2.0**-118 + u for u in underflow),
-            "fine_slack": (n * 2.0**-1000 + underflow[0], n * (2.0**-118 if self.unit(True) == _FLOAT32 else 2.0**-1000) + underflow[1]),
+            "fine_slack": (
+                n * 2.0**-1000 + underflow[0],
+                n * (2.0**-118 if self.unit(True) == _FLOAT32 else 2.0**-1000) + underflow[1],
+            ),
             "last": tuple(max(8.0 * self.unit(single), 2.0**-49) for single in (False, True)),
             "most": tuple(2.0**80 if self.unit(single) == _FLOAT32 else 2.0**900 for single in (False, True)),
         }
@@ -176,7 +179,7 @@ class _Weights:
             "hot": self._layout(self.hot),
             "fine": None if self.exact else self._layout(self.scaled),
             "bias": np.ascontiguousarray(self.op.bias, np.float64),
-            "hot_bound": tuple(np.nextafter(self.padded_to(h).astype(np.float32), np.float32(np.inf)) for h in hot),
+            "hot_bound": tuple(_rounded_up(self.padded_to(h)) for h in hot),
             "fine_bound": tuple(self.padded_to(f) for f in fine),
         }
 
@@ -190,6 +193,12 @@ class _Weights:
         out = np.zeros((self.n_outputs, self.padded), values.dtype)
         out[:, : self.n_features] = values.T
         return out
+
+
+def _rounded_up(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The next float32 above; what is beyond them all leaves its rows to the fine plane."""
+    with np.errstate(over="ignore"):
+        return np.nextafter(values.astype(np.float32), np.float32(np.inf))
 
 
 class _Steps:
@@ -244,7 +253,9 @@ class _Steps:
             **self._narrow(scaler, shift, scale, pad),
         }
 
-    def _narrow(self, scaler: Affine | None, shift: Any, scale: Any, pad: Callable[[NDArray[Any]], NDArray[Any]]) -> dict[str, Any]:
+    def _narrow(
+        self, scaler: Affine | None, shift: Any, scale: Any, pad: Callable[[NDArray[Any]], NDArray[Any]]
+    ) -> dict[str, Any]:
         """The steps of float32 rows in float32, where the source rounds its constants first: an operation on two numbers of
         float32 gives the same whether it is rounded from doubles or at once."""
         size = np.abs(self.gain)
