@@ -78,6 +78,7 @@ cdef extern from "numpy/arrayobject.h":
 
 include "door.pxi"
 include "classes.pxi"
+include "links.pxi"
 
 # In products. From about 0.2 ms of work on the GIL is released; between parts of some 20 ms Ctrl-C is honoured.
 cdef enum:
@@ -212,6 +213,37 @@ cdef class TableModel:
         result.scores, result.bounds = <double *>data_of(scores), <double *>data_of(bounds)
         return None if self.run(X, self.checked_width(X), n, &result) else (scores, bounds)
 
+    def linked(self, X, Link link):
+        """What a link makes of the scores of rows; None for input that ``accepts`` refuses, or that is not finite."""
+        cdef qc_table_result result
+        cdef int width = self.width_of(X)
+        cdef double small[32]
+        cdef double *scores
+        cdef double *more = NULL
+        cdef double *answers
+        cdef cnp.npy_intp shape[2]
+        if not width or link.link.n_scores != self.table.n_outputs:
+            return None
+        shape[0], shape[1] = cnp.PyArray_DIM(X, 0), link.link.n_outputs
+        out = cnp.PyArray_EMPTY(1 if link.flat else 2, shape, cnp.NPY_DOUBLE, 0)
+        answers = scores = <double *>cnp.PyArray_DATA(out)
+        memset(&result, 0, sizeof(result))
+        result.job = QC_TABLE_SCORES
+        if link.link.paired:  # a row's scores are fewer than its answers
+            scores = small
+            if shape[0] > 32:
+                scores = more = <double *>PyMem_Malloc(shape[0] * sizeof(double))
+                if more is NULL:
+                    raise MemoryError
+        result.scores = scores
+        try:
+            if self.run(X, width, shape[0], &result):
+                return None
+            link.rows(scores, answers, shape[0])
+        finally:
+            PyMem_Free(more)
+        return out
+
     cdef int checked_width(self, X) except -1:
         cdef int width = self.width_of(X)
         if not width:
@@ -243,13 +275,15 @@ cdef class TableModel:
                         PyErr_CheckSignals()
                     count = min(part, n - start)
                     with nogil:
-                        refused = _run(&self.table, rows + start * self.table.n_columns * width, width == 4, count, aligned, &here)
+                        refused = _run(&self.table, rows + start * self.table.n_columns * width, width == 4, count, aligned,
+                                   &here)
                     start += count
                     if here.labels is not NULL:
                         here.labels += count
                         here.planes += count
                     if here.scores is not NULL:
                         here.scores += count * self.table.n_outputs
+                    if here.bounds is not NULL:
                         here.bounds += count
                 result.fine, result.open = here.fine, here.open
         finally:

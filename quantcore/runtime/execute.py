@@ -8,7 +8,7 @@ and averages too.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -82,6 +82,7 @@ class Executor:
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.fused = self._fused()
+        self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
 
     # ------------------------------------------------------------ the one pass
 
@@ -120,6 +121,15 @@ class Executor:
         self._models[decision.inputs] = fused
         return fused
 
+    def _linked(self) -> Iterator[tuple[str, tuple[Any, Any]]]:
+        """The methods whose answers one compiled pass gives, but for labels: its model, and what it makes of the scores."""
+        for method, position in self.plan.outputs.items():
+            decides = isinstance(self.plan.ops[position], _DECISIONS) and not isinstance(self.plan.ops[position], Predictions)
+            found = None if decides or self.module is None else table.link(self.module, self.plan, method)
+            model = None if found is None else self._table(found[0])
+            if found is not None and model is not None:
+                yield method, (model, found[1])
+
     def _chain(self) -> tuple[Text, PlanarLinear] | None:
         decision = self._decision
         if not isinstance(decision, ArgMax | Threshold) or (isinstance(decision, Threshold) and decision.at != 0.0):
@@ -143,8 +153,15 @@ class Executor:
 
     def run(self, method: str, X: Any) -> Any:
         """What a method returns."""
+        if method == "predict" and self.fused is not None:
+            return self.fused.predict(X)
+        if method in self._links:
+            model, link = self._links[method]
+            found = model.linked(X, link)
+            if found is not None:
+                return found
         if method == "predict":
-            return self.fused.predict(X) if self.fused is not None else self._labels(X)[0]
+            return self._labels(X)[0]
         given = self._input(X)
         return _shown(self.value_at(self.plan.outputs[method], given), method)
 

@@ -14,10 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan import INPUT, Op, Plan
-from quantcore.plan.ops import Affine, Columns, Impute, Linear, PlanarLinear, Threshold
+from quantcore.plan.ops import (
+    Affine,
+    Columns,
+    Exp,
+    Impute,
+    Linear,
+    NormalizeRows,
+    PlanarLinear,
+    Predictions,
+    Sigmoid,
+    Softmax,
+    Threshold,
+)
 from quantcore.runtime.text import class_array
 
-__all__ = ["Chain", "build", "chain", "obstacle"]
+__all__ = ["Chain", "build", "chain", "link", "obstacle"]
 
 _LANES = 16
 _MOST_FEATURES = 1 << 17
@@ -122,6 +134,39 @@ def build(
     return module.TableModel(config, arrays, None if decision is None else class_array(decision), other, settle)
 
 
+def link(module: ModuleType, plan: Plan, method: str) -> tuple[int, Any] | None:
+    """The position of the scores that a method's answer follows from, and how it does; None where no kernel knows that way.
+
+    Parameters
+    ----------
+    module : module
+        The compiled door.
+    plan : Plan
+    method : str
+        One of its outputs.
+    """
+    position, flat, shares = plan.outputs[method], method == "decision_function", 0
+    op: Op = plan.ops[position]
+    if isinstance(op, Predictions):
+        flat, position = op.flat, op.inputs[0]
+    if position >= 0 and isinstance(op := plan.ops[position], NormalizeRows):
+        shares, position = 1 if op.empty == "uniform" else 2, op.inputs[0]
+    kind, paired, scale, slope = 0, 0, 1.0, None
+    if position >= 0 and isinstance(op := plan.ops[position], Exp | Sigmoid | Softmax):
+        position = op.inputs[0]
+        if isinstance(op, Softmax):
+            kind, paired, scale = 2, ("no", "zero", "mirror").index(op.paired), op.scale
+        else:
+            kind = 1 if isinstance(op, Exp) else 3
+        if isinstance(op, Sigmoid):
+            paired, slope = int(op.paired), (op.slope, op.offset)
+    scores = plan.ops[position] if position >= 0 else None
+    if not isinstance(scores, Linear | PlanarLinear):
+        return None
+    zeros = np.zeros(len(scores.bias))
+    return position, module.Link(kind, paired, shares, scale, *(slope or (zeros, zeros)), flat)
+
+
 class _Weights:
     """Weights in the kernel's layout, outputs x features; powers of two bring each feature's largest to about 1."""
 
@@ -198,7 +243,8 @@ class _Weights:
 def _rounded_up(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """The next float32 above; what is beyond them all leaves its rows to the fine plane."""
     with np.errstate(over="ignore"):
-        return np.nextafter(values.astype(np.float32), np.float32(np.inf))
+        found: NDArray[np.float32] = np.nextafter(values.astype(np.float32), np.float32(np.inf))
+    return found
 
 
 class _Steps:

@@ -1,4 +1,4 @@
-"""The pass over tables: the same bits on every ISA, bounds that hold against exact arithmetic, labels that no order of summation flips."""
+"""The pass over tables: the same bits on every ISA, bounds that hold in exact arithmetic, labels that no order of sums flips."""
 
 from fractions import Fraction
 
