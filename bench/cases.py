@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 
 import founding
 import joblib
+import numpy as np
 import texts
-from contender import BATCH
+from contender import BATCH, read
 from peers import NAMES, Contender, measure, onnx_locale, require_proofs, to_onnx
+from sklearn import datasets
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import quantcore
 
@@ -35,6 +38,15 @@ TEXT_CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "sms_spam, char (2, 4)": ("sms_spam", {"analyzer": "char", "ngram_range": (2, 4), "sublinear_tf": True}),
     "sms_spam, char_wb (2, 4)": ("sms_spam", {"analyzer": "char_wb", "ngram_range": (2, 4), "sublinear_tf": True}),
 }
+# name of a case: columns, classes; or a data set of scikit-learn's
+TABLE_CASES: dict[str, tuple[int, int] | str] = {
+    "30 x 2": (30, 2),
+    "64 x 10": (64, 10),
+    "784 x 10": (784, 10),
+    "1024 x 100": (1024, 100),
+    "breast_cancer": "breast_cancer",
+    "digits": "digits",
+}
 FOUNDING_CASES = {f"{wanted.name}, founding size": wanted for wanted in founding.FOUNDING}
 CASES = (*TEXT_CASES, *FOUNDING_CASES)
 
@@ -45,7 +57,7 @@ class Measured(NamedTuple):
     seconds: dict[str, dict[str, list[float]]]
     file_bytes: dict[str, int]
     flips: dict[str, int]
-    documents: int
+    rows: int
     absent: dict[str, str]
 
 
@@ -59,7 +71,7 @@ def measured(case: str) -> Measured | str:
     absent, extra = {}, {}
     if not models["onnxruntime"].is_file():
         absent["onnxruntime"] = (folder / "no_onnx.txt").read_text("utf-8")
-    else:
+    elif case not in TABLE_CASES:
         extra, reason = onnx_locale(CACHE / "locale")
         if reason is not None:
             absent["onnxruntime"] = reason
@@ -67,7 +79,7 @@ def measured(case: str) -> Measured | str:
     try:
         for name in NAMES:
             if name not in absent:
-                running[name] = Contender(name, models[name], folder / "documents.json", **extra)
+                running[name] = Contender(name, models[name], _rows(case, folder), **extra)
         seconds = measure(running, ROUNDS)
         labels = {name: contender.ask("labels") for name, contender in running.items()}
     finally:
@@ -84,17 +96,37 @@ def _prepared(case: str) -> Path:
     source = folder / "model.joblib"
     if not source.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        pipeline, documents = _trained(case)
-        (folder / "documents.json").write_text(json.dumps(documents), "utf-8")
-        reason = to_onnx(pipeline, folder / "model.onnx")
+        pipeline, rows = _trained_table(case) if case in TABLE_CASES else _trained(case)
+        if case in TABLE_CASES:
+            np.save(_rows(case, folder), rows)
+        else:
+            _rows(case, folder).write_text(json.dumps(rows), "utf-8")
+        reason = to_onnx(pipeline, folder / "model.onnx", rows.shape[1] if case in TABLE_CASES else 0)
         if reason is not None:
             (folder / "no_onnx.txt").write_text(reason, "utf-8")
         joblib.dump(pipeline, source, compress=3)  # last: it says that the folder is complete
     pipeline = joblib.load(source)
     model = quantcore.quantize(pipeline)
-    require_proofs(model, pipeline, json.loads((folder / "documents.json").read_text("utf-8")))
+    require_proofs(model, pipeline, read(_rows(case, folder)))
     quantcore.save(model, folder / "model.qc")
     return folder
+
+
+def _rows(case: str, folder: Path) -> Path:
+    return folder / ("rows.npy" if case in TABLE_CASES else "documents.json")
+
+
+def _trained_table(case: str) -> tuple[Any, Any]:
+    """A scaler and a logistic regression, and rows of float32: all contenders are fed the same array."""
+    shape, random_ = TABLE_CASES[case], np.random.default_rng(0)
+    if isinstance(shape, str):
+        X, y = getattr(datasets, f"load_{shape}")(return_X_y=True)
+    else:
+        y = random_.integers(0, shape[1], 4000)
+        X = random_.normal(size=(shape[1], shape[0]))[y] * 0.4 + random_.normal(size=(len(y), shape[0]))
+    pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100)).fit(X, y)
+    picked = random_.permutation(len(X))[:BATCH]
+    return pipeline, np.ascontiguousarray(X[picked], np.float32)
 
 
 def _trained(case: str) -> tuple[Any, list[str]]:

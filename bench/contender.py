@@ -1,10 +1,10 @@
 """One contender, in a process of its own.
 
-    python bench/contender.py {quantcore,scikit-learn,onnxruntime} MODEL DOCUMENTS
+    python bench/contender.py {quantcore,scikit-learn,onnxruntime} MODEL ROWS
 
-MODEL is the contender's own file, DOCUMENTS a JSON list of strings. Each line on stdin is a request in JSON; its answer is
-a line in JSON on stdout: {"task": "one" | "batch" | "load"} → seconds per document (or load) of one round;
-{"task": "labels"} → a label for each document, as strings; {"task": "modules"} → names of the modules that are loaded.
+MODEL is the contender's own file, ROWS a JSON list of documents, or an .npy file of numbers. Each line on stdin is a request in
+JSON; its answer is a line in JSON on stdout: {"task": "one" | "batch" | "load"} → seconds per row (or load) of one round;
+{"task": "labels"} → a label for each row, as strings; {"task": "modules"} → names of the modules that are loaded.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _ROUND_SECONDS = 0.02  # a round of one task takes at least about so long
 
 
 class Rounds:
-    """Measures one round at a time of a model that ``load`` makes and that answers lists of documents."""
+    """Measures one round at a time of a model that ``load`` makes and that answers lists of documents, or arrays."""
 
-    def __init__(self, load: Callable[[], Callable[[list[str]], Any]], documents: list[str]) -> None:
+    def __init__(self, load: Callable[[], Callable[[Any], Any]], rows: Any) -> None:
         self.load = load
         self.predict = load()
-        self.ones = [[document] for document in documents[:BATCH]]
-        self.batch = documents[:BATCH]
+        self.batch = rows[:BATCH]
+        self.ones = [self.batch[i : i + 1] for i in range(len(self.batch))]
         self.at = 0
         self.predict(self.batch)  # whatever is made at first use
         start = time.perf_counter()
@@ -39,13 +39,13 @@ class Rounds:
         self.calls = min(max(int(_ROUND_SECONDS / each), 10), len(self.ones))
 
     def one(self) -> float:
-        """Documents one by one: other documents each round, until all had their turn; a quick contender has them all in turn."""
+        """Rows one by one: other rows each round, until all had their turn; a quick contender has them all in turn."""
         rows = [self.ones[(self.at + i) % len(self.ones)] for i in range(self.calls)]
         self.at += self.calls
         return self._repeated(self.predict, rows)
 
     def batch_of_many(self) -> float:
-        """All documents in one call."""
+        """All rows in one call."""
         return self._repeated(lambda _: self.predict(self.batch)) / len(self.batch)
 
     def load_again(self) -> float:
@@ -64,7 +64,7 @@ class Rounds:
         return [str(label) for label in self.predict(self.batch)]
 
 
-def loader(name: str, path: str) -> Callable[[], Callable[[list[str]], Any]]:
+def loader(name: str, path: str) -> Callable[[], Callable[[Any], Any]]:
     """The function that loads a contender's model; nothing but that contender is imported."""
     if name == "quantcore":
         import quantcore
@@ -79,18 +79,30 @@ def loader(name: str, path: str) -> Callable[[], Callable[[list[str]], Any]]:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
 
-    def load() -> Callable[[list[str]], Any]:
+    def load() -> Callable[[Any], Any]:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         entry, label = session.get_inputs()[0].name, session.get_outputs()[0].name
-        return lambda documents: session.run([label], {entry: np.array(documents, object).reshape(-1, 1)})[0]
+        if session.get_inputs()[0].type == "tensor(string)":
+            return lambda documents: session.run([label], {entry: np.array(documents, object).reshape(-1, 1)})[0]
+        return lambda rows: session.run([label], {entry: rows})[0]
 
     return load
 
 
-def main(name: str, path: str, documents: str) -> None:
+def read(rows: Path) -> Any:
+    """Documents, or an array of numbers."""
+    if rows.suffix == ".json":
+        return json.loads(rows.read_text("utf-8"))
+    import numpy as np
+
+    return np.load(rows)
+
+
+def main(name: str, path: str, rows: str) -> None:
     """Answer requests until stdin ends."""
-    rounds = Rounds(loader(name, path), json.loads(Path(documents).read_text("utf-8")))
+    rounds = Rounds(loader(name, path), read(Path(rows)))
     tasks: dict[str, Callable[[], Any]] = {
         "one": rounds.one,
         "batch": rounds.batch_of_many,

@@ -24,13 +24,13 @@ class Contender:
     Parameters
     ----------
     name : {"quantcore", "scikit-learn", "onnxruntime"}
-    model, documents : Path
+    model, rows : Path
     extra : str
         Variables of its environment.
     """
 
-    def __init__(self, name: str, model: Path, documents: Path, **extra: str) -> None:
-        command = [sys.executable, str(HERE / "contender.py"), name, str(model), str(documents)]
+    def __init__(self, name: str, model: Path, rows: Path, **extra: str) -> None:
+        command = [sys.executable, str(HERE / "contender.py"), name, str(model), str(rows)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8", env=environment(**extra)
         )
@@ -60,14 +60,12 @@ class Contender:
         self.close()
 
 
-def require_proofs(model: Any, pipeline: Any, documents: list[str]) -> None:
+def require_proofs(model: Any, pipeline: Any, rows: Any) -> None:
     """Figures of a model that proves what is not so are worth nothing: refuse to go on."""
-    labels, certified = model.predict_certified(documents)
-    wrong = certified & (labels != pipeline.predict(documents))
+    labels, certified = model.predict_certified(rows)
+    wrong = certified & (labels != pipeline.predict(rows))
     if wrong.any():
-        raise RuntimeError(
-            f"{wrong.sum()} of {len(documents)} certified labels are not scikit-learn's: {wrong.nonzero()[0][:10]}"
-        )
+        raise RuntimeError(f"{wrong.sum()} of {len(rows)} certified labels are not scikit-learn's: {wrong.nonzero()[0][:10]}")
 
 
 def measure(contenders: dict[str, Contender], rounds: int) -> dict[str, dict[str, list[float]]]:
@@ -77,18 +75,19 @@ def measure(contenders: dict[str, Contender], rounds: int) -> dict[str, dict[str
     }
 
 
-def to_onnx(pipeline: Any, path: Path) -> str | None:
-    """Write a pipeline of strings → labels as ONNX; None, or why it can't be."""
+def to_onnx(pipeline: Any, path: Path, columns: int = 0) -> str | None:
+    """Write a pipeline of strings (or of so many columns of float32) → labels as ONNX; None, or why it can't be."""
     try:
         from skl2onnx import convert_sklearn
-        from skl2onnx.common.data_types import StringTensorType
+        from skl2onnx.common.data_types import FloatTensorType, StringTensorType
     except ImportError as error:
         return f"skl2onnx is not installed ({error})"
     options = {id(pipeline): {"zipmap": False}}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = convert_sklearn(pipeline, initial_types=[("text", StringTensorType([None, 1]))], options=options)
+            entry = FloatTensorType([None, columns]) if columns else StringTensorType([None, 1])
+            model = convert_sklearn(pipeline, initial_types=[("rows", entry)], options=options)
     except Exception as error:  # skl2onnx raises many kinds; any of them means that this pipeline has no ONNX form
         return f"skl2onnx can't convert this pipeline: {str(error).splitlines()[0][:120]}"
     path.write_bytes(model.SerializeToString())

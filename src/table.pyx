@@ -203,8 +203,8 @@ cdef class TableModel:
         return None if self.run(X, self.checked_width(X), n, &result) else (labels, planes)
 
     def scores(self, X):
-        """Scores, shape (n_rows, n_outputs), and for each row a bound on the error of every score; None for input with a value that
-        is not finite."""
+        """Scores, shape (n_rows, n_outputs), and for each row a bound on the error of every score; None for input with a value
+        that is not finite."""
         cdef qc_table_result result
         cdef Py_ssize_t n = len(X)
         scores, bounds = np.empty((n, self.table.n_outputs)), np.empty(n)
@@ -276,7 +276,7 @@ cdef class TableModel:
                     count = min(part, n - start)
                     with nogil:
                         refused = _run(&self.table, rows + start * self.table.n_columns * width, width == 4, count, aligned,
-                                   &here)
+                                       &here)
                     start += count
                     if here.labels is not NULL:
                         here.labels += count

@@ -1,9 +1,9 @@
-"""One document, a batch of up to 1000, and loading: quantcore, scikit-learn and onnxruntime on real text models."""
+"""One row, a batch of up to 1000, and loading: quantcore, scikit-learn and onnxruntime on models of texts and of tables."""
 
 from __future__ import annotations
 
 import pytest
-from cases import CASES, Measured, measured
+from cases import CASES, TABLE_CASES, Measured, measured
 from peers import NAMES, TASKS
 from replay import Replay, clock
 
@@ -11,8 +11,8 @@ from replay import Replay, clock
 @pytest.mark.benchmark(timer=clock)
 @pytest.mark.parametrize("contender", NAMES)
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("case", CASES)
-def bench_text(benchmark, case, task, contender):
+@pytest.mark.parametrize("case", [*CASES, *TABLE_CASES])
+def bench_linear(benchmark, case, task, contender):
     found = measured(case)
     if not isinstance(found, Measured):
         pytest.skip(found)
@@ -20,13 +20,13 @@ def bench_text(benchmark, case, task, contender):
         pytest.skip(found.absent[contender])
     benchmark.group = f"{task}: {case}"
     benchmark.extra_info.update(
-        unit="load" if task == "load" else "document",
+        unit="load" if task == "load" else "row",
         case=case,
         task=task,
         contender=contender,
         file_bytes=found.file_bytes[contender],
         flips=found.flips[contender],
-        documents=found.documents,
+        rows=found.rows,
     )
     rounds = found.seconds[task][contender]
     benchmark.pedantic(Replay(rounds), rounds=len(rounds))
