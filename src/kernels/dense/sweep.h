@@ -2,6 +2,8 @@
 #ifndef QC_DENSE_SWEEP_H
 #define QC_DENSE_SWEEP_H
 
+#include <string.h>
+
 #include "kernels/dense/dense.h"
 
 /* Some rows, one group of outputs, one span of blocks. */
@@ -75,6 +77,13 @@ QC_INLINE ptrdiff_t qc_first_feature(const qc_part *part, ptrdiff_t per_block) {
 QC_INLINE ptrdiff_t qc_feature_count(const qc_dense *w, const qc_part *part, ptrdiff_t per_block) {
     const ptrdiff_t left = w->n_features - part->block * per_block, most = part->count * per_block;
     return left < most ? left : most;
+}
+
+/* The last features of a row, fewer than a block, with zeros to its end: for kernels that read whole blocks. */
+QC_INLINE const void *qc_padded(const void *x, ptrdiff_t bytes, void *buffer, size_t size) {
+    memset(buffer, 0, size);
+    memcpy(buffer, x, (size_t)bytes);
+    return buffer;
 }
 
 /* The sum over one span joins the result: the first sets it, the others add. */
