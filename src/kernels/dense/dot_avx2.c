@@ -137,13 +137,13 @@ QC_PART(int4_part, int4_tile, 1, 1)
 QC_PART(int16_part, int16_tile, 1, 1)
 
 void qc_dot_int8_avx2(const qc_dense *w, const int8_t *x, ptrdiff_t n_rows, void *out) {
-    qc_sweep(w, x, n_rows, w->n_features, QC_SPAN, out, int8_part);
+    qc_sweep(w, x, n_rows, w->n_features, QC_SPAN, 0, out, int8_part);
 }
 
 void qc_dot_int4_avx2(const qc_dense *w, const int8_t *x, ptrdiff_t n_rows, void *out) {
-    qc_sweep(w, x, n_rows, w->n_features, QC_SPAN, out, int4_part);
+    qc_sweep(w, x, n_rows, w->n_features, QC_SPAN, 0, out, int4_part);
 }
 
 void qc_dot_int16_avx2(const qc_dense *w, const int16_t *x, ptrdiff_t n_rows, void *out) {
-    qc_sweep(w, x, n_rows, 2 * w->n_features, QC_SPAN, out, int16_part);
+    qc_sweep(w, x, n_rows, 2 * w->n_features, QC_SPAN, 0, out, int16_part);
 }

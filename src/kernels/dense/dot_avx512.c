@@ -96,6 +96,37 @@ QC_INLINE void int8_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
     put(w, part, row, rows, width, sum, w->offset + part->block / QC_SPAN * w->n_outputs + part->output);
 }
 
+/* One row times all groups of 4 outputs: a stream of weights, with as little between two groups as can be, since reads from L2
+ * leave no time for more. Returns the number of outputs that it has done. */
+static ptrdiff_t one_row(const qc_dense *w, const int8_t *x, int32_t *out) {
+    const __m512i flip = _mm512_set1_epi8(-128);
+    const int8_t *end = x + w->n_features / QC_BLOCK * QC_BLOCK;
+    const ptrdiff_t left = w->n_features % QC_BLOCK;
+    const __m512i last = _mm512_xor_si512(flip, load_first(end, left));
+    const uint8_t *q = w->blocks;
+    ptrdiff_t k = 0;
+    for (; k + QC_GROUP <= w->n_outputs; k += QC_GROUP) {
+        __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+        for (const int8_t *from = x; from < end; from += QC_BLOCK, q += QC_GROUP * QC_BLOCK) {
+            const __m512i value = _mm512_xor_si512(flip, load(from));
+            a = dpbusd(a, value, load(q));
+            b = dpbusd(b, value, load(q + QC_BLOCK));
+            c = dpbusd(c, value, load(q + 2 * QC_BLOCK));
+            d = dpbusd(d, value, load(q + 3 * QC_BLOCK));
+        }
+        if (left) {
+            a = dpbusd(a, last, load(q));
+            b = dpbusd(b, last, load(q + QC_BLOCK));
+            c = dpbusd(c, last, load(q + 2 * QC_BLOCK));
+            d = dpbusd(d, last, load(q + 3 * QC_BLOCK));
+            q += QC_GROUP * QC_BLOCK;
+        }
+        const __m128i offset = _mm_loadu_si128((const __m128i *)(w->offset + k));
+        _mm_storeu_si128((__m128i *)(out + k), _mm_add_epi32(offset, reduced(a, b, c, d)));
+    }
+    return k;
+}
+
 /* The weights + 8 are unsigned; 8 * x, summed beside them, is taken off each sum of the row. */
 QC_INLINE void int4_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, const int rows, const int width) {
     const __m512i nibble = _mm512_set1_epi8(15), eight = _mm512_set1_epi8(8);
@@ -185,13 +216,14 @@ QC_PART(int4_part, int4_tile, 4, 4)
 QC_PART(int16_part, int16_tile, 2, 2)
 
 void qc_dot_int8_avx512(const qc_dense *w, const int8_t *x, ptrdiff_t n_rows, void *out) {
-    qc_sweep(w, x, n_rows, w->n_features, QC_SPAN, out, int8_part);
+    const ptrdiff_t done = n_rows == 1 && w->n_blocks <= QC_SPAN ? one_row(w, x, out) : 0;
+    qc_sweep(w, x, n_rows, w->n_features, QC_SPAN, done, out, int8_part);
 }
 
 void qc_dot_int4_avx512(const qc_dense *w, const int8_t *x, ptrdiff_t n_rows, void *out) {
-    qc_sweep(w, x, n_rows, w->n_features, QC_SPAN, out, int4_part);
+    qc_sweep(w, x, n_rows, w->n_features, QC_SPAN, 0, out, int4_part);
 }
 
 void qc_dot_int16_avx512(const qc_dense *w, const int16_t *x, ptrdiff_t n_rows, void *out) {
-    qc_sweep(w, x, n_rows, 2 * w->n_features, QC_SPAN, out, int16_part);
+    qc_sweep(w, x, n_rows, 2 * w->n_features, QC_SPAN, 0, out, int16_part);
 }

@@ -27,13 +27,14 @@ QC_INLINE ptrdiff_t qc_rows_at_once(const qc_dense *w, ptrdiff_t row_bytes) {
     return rows < 8 ? 8 : rows;
 }
 
-QC_INLINE void qc_sweep(const qc_dense *w, const void *x, ptrdiff_t n_rows, ptrdiff_t row_bytes, ptrdiff_t span, void *out,
-                        qc_part_fn *run) {
+/* From output `done` on, a multiple of QC_GROUP; `run` is inlined. */
+QC_INLINE void qc_sweep(const qc_dense *w, const void *x, ptrdiff_t n_rows, ptrdiff_t row_bytes, ptrdiff_t span, ptrdiff_t done,
+                        void *out, qc_part_fn *run) {
     const ptrdiff_t at_once = qc_rows_at_once(w, row_bytes);
     qc_part part = {.x = x, .out = out};
     for (ptrdiff_t row = 0; row < n_rows; row += at_once) {
         part.end = n_rows - row < at_once ? n_rows : row + at_once;
-        for (part.output = 0; part.output < w->n_outputs; part.output += QC_GROUP) {
+        for (part.output = done; part.output < w->n_outputs; part.output += QC_GROUP) {
             const ptrdiff_t left = w->n_outputs - part.output;
             part.width = left < QC_GROUP ? (int)left : QC_GROUP;
             part.blocks = w->blocks + part.output * w->n_blocks * QC_BLOCK;
@@ -50,7 +51,7 @@ QC_INLINE void qc_sweep(const qc_dense *w, const void *x, ptrdiff_t n_rows, ptrd
 /* Defines the qc_part_fn `name`: register tiles of `tall` rows (of `taller` where the group has 1 or 2 outputs), then single
  * rows. tile(w, part, row, rows, width) is inlined with constant rows and width. */
 #define QC_PART(name, tile, tall, taller)                                                 \
-    static void name(const qc_dense *w, const qc_part *part) {                            \
+    QC_INLINE void name(const qc_dense *w, const qc_part *part) {                         \
         ptrdiff_t row = part->row;                                                        \
         switch (part->width) {                                                            \
         case 1:                                                                           \
