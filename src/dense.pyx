@@ -28,6 +28,11 @@ cdef extern from *:
     void _dot_int8 "qc_bound.dot_blocks_int8"(const qc_dense *, const signed char *, ptrdiff_t, void *) noexcept nogil
     void _dot_int4 "qc_bound.dot_blocks_int4"(const qc_dense *, const signed char *, ptrdiff_t, void *) noexcept nogil
     void _dot_int16 "qc_bound.dot_blocks_int16"(const qc_dense *, const short *, ptrdiff_t, void *) noexcept nogil
+    void _scores_float32 "qc_bound.scores_blocks_float32"(const qc_dense *, const float *, ptrdiff_t, float *) noexcept nogil
+    void _scores_float16 "qc_bound.scores_blocks_float16"(const qc_dense *, const float *, ptrdiff_t, float *) noexcept nogil
+    void _scores_int8 "qc_bound.scores_blocks_int8"(const qc_dense *, const float *, ptrdiff_t, float *) noexcept nogil
+    void _scores_int16 "qc_bound.scores_blocks_int16"(const qc_dense *, const float *, ptrdiff_t, float *) noexcept nogil
+    void _scores_int4 "qc_bound.scores_blocks_int4"(const qc_dense *, const float *, ptrdiff_t, float *) noexcept nogil
 
 include "door.pxi"
 
@@ -134,6 +139,19 @@ cdef class Weights:
         cdef cnp.ndarray rows = _rows(x, cnp.NPY_INT16 if self.kind == INT16 else cnp.NPY_INT8, self.w.n_features)
         return _run(self, rows, cnp.NPY_INT64 if self.kind == INT16 or self.w.wide else cnp.NPY_INT32, True)
 
+    def scores(self, x):
+        """Rows of float32 times the weights, times the scale, summed in one order; see reference.dense.
+
+        Parameters
+        ----------
+        x : array of float32, shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of float32, shape (n_rows, n_outputs)
+        """
+        return _run(self, _rows(x, cnp.NPY_FLOAT32, self.w.n_features), cnp.NPY_FLOAT32, False)
+
 
 cdef object _run(Weights weights, cnp.ndarray rows, int type_number, bint integer):
     cdef ptrdiff_t n_rows = rows.shape[0], work = weights.w.n_features * weights.w.n_outputs
@@ -160,12 +178,23 @@ cdef object _run(Weights weights, cnp.ndarray rows, int type_number, bint intege
 
 cdef void _call(Weights weights, const void *x, ptrdiff_t n_rows, void *out, bint integer) noexcept nogil:
     cdef const qc_dense *w = &weights.w
-    if weights.kind == INT8:
-        _dot_int8(w, <const signed char *>x, n_rows, out)
-    elif weights.kind == INT4:
-        _dot_int4(w, <const signed char *>x, n_rows, out)
+    if integer:
+        if weights.kind == INT8:
+            _dot_int8(w, <const signed char *>x, n_rows, out)
+        elif weights.kind == INT4:
+            _dot_int4(w, <const signed char *>x, n_rows, out)
+        else:
+            _dot_int16(w, <const short *>x, n_rows, out)
+    elif weights.kind == FLOAT32:
+        _scores_float32(w, <const float *>x, n_rows, <float *>out)
+    elif weights.kind == FLOAT16:
+        _scores_float16(w, <const float *>x, n_rows, <float *>out)
+    elif weights.kind == INT8:
+        _scores_int8(w, <const float *>x, n_rows, <float *>out)
+    elif weights.kind == INT16:
+        _scores_int16(w, <const float *>x, n_rows, <float *>out)
     else:
-        _dot_int16(w, <const short *>x, n_rows, out)
+        _scores_int4(w, <const float *>x, n_rows, <float *>out)
 
 
 cdef inline cnp.ndarray _rows(object x, int type_number, ptrdiff_t n_features):

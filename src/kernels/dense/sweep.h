@@ -21,7 +21,7 @@ typedef void qc_part_fn(const qc_dense *w, const qc_part *part);
 
 /* Rows that stay in cache while all groups pass by: in half of L1 where the weights stay in L2, else in a part of L2, so that
  * weights from beyond it are read once for many rows. A multiple of the rows of any register tile. */
-QC_INLINE ptrdiff_t qc_rows_at_once(const qc_dense *w, ptrdiff_t row_bytes) {
+QC_INLINE ptrdiff_t qc_dense_rows(const qc_dense *w, ptrdiff_t row_bytes) {
     const ptrdiff_t bytes = w->n_blocks * w->n_outputs * QC_BLOCK <= (ptrdiff_t)1 << 19 ? 16384 : 1 << 18;
     const ptrdiff_t rows = bytes / (row_bytes + 1) & ~(ptrdiff_t)7;
     return rows < 8 ? 8 : rows;
@@ -30,7 +30,7 @@ QC_INLINE ptrdiff_t qc_rows_at_once(const qc_dense *w, ptrdiff_t row_bytes) {
 /* From output `done` on, a multiple of QC_GROUP; `run` is inlined. */
 QC_INLINE void qc_sweep(const qc_dense *w, const void *x, ptrdiff_t n_rows, ptrdiff_t row_bytes, ptrdiff_t span, ptrdiff_t done,
                         void *out, qc_part_fn *run) {
-    const ptrdiff_t at_once = qc_rows_at_once(w, row_bytes);
+    const ptrdiff_t at_once = qc_dense_rows(w, row_bytes);
     qc_part part = {.x = x, .out = out};
     for (ptrdiff_t row = 0; row < n_rows; row += at_once) {
         part.end = n_rows - row < at_once ? n_rows : row + at_once;
