@@ -27,30 +27,26 @@ QC_INLINE void widen_int4(const uint8_t *block, int part, float *w) {
 }
 
 /* Feature j joins lane j % 16; then lane i takes i + 8, i + 4, i + 2, i + 1. */
-#define QC_SCORES(dtype, PER_BLOCK)                                                                                   \
-    QC_INLINE void dtype##_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, const int rows, const int width) { \
-        (void)rows;                                                                                                   \
-        for (int c = 0; c < width; ++c) {                                                                             \
-            const float *x = (const float *)part->x + row * w->n_features;                                            \
-            const uint8_t *block = part->blocks + c * QC_BLOCK;                                                       \
-            float lanes[LANES] = {0.0f}, weights[LANES];                                                              \
-            ptrdiff_t left = w->n_features;                                                                           \
-            for (; left > 0; block += width * QC_BLOCK)                                                               \
-                for (int p = 0; p < (PER_BLOCK) / LANES && left > 0; ++p, x += LANES, left -= LANES) {                \
-                    widen_##dtype(block, p, weights);                                                                 \
-                    if (left >= LANES)                                                                                \
-                        for (int i = 0; i < LANES; ++i) lanes[i] += x[i] * weights[i];                                \
-                    else                                                                                              \
-                        for (int i = 0; i < left; ++i) lanes[i] += x[i] * weights[i];                                 \
-                }                                                                                                     \
-            for (int half = LANES / 2; half; half /= 2)                                                               \
-                for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];                                           \
-            ((float *)part->out)[row * w->n_outputs + part->output + c] = lanes[0] * w->scale[part->output + c];      \
-        }                                                                                                             \
-    }                                                                                                                 \
-    QC_PART(dtype##_part, dtype##_tile, 1, 1)                                                                         \
-    void qc_scores_##dtype##_scalar(const qc_dense *w, const float *x, ptrdiff_t n_rows, float *out) {                \
-        qc_sweep(w, x, n_rows, 4 * w->n_features, w->n_blocks, 0, out, dtype##_part);                                 \
+#define QC_SCORES(dtype, PER_BLOCK)                                                                        \
+    QC_INLINE void dtype##_one(const qc_dense *w, const qc_part *part, ptrdiff_t row, int c) {             \
+        const float *x = (const float *)part->x + row * w->n_features;                                     \
+        const uint8_t *block = part->blocks + c * QC_BLOCK;                                                \
+        float lanes[LANES] = {0.0f}, weights[LANES];                                                       \
+        for (ptrdiff_t left = w->n_features; left > 0; block += part->width * QC_BLOCK)                    \
+            for (int p = 0; p < (PER_BLOCK) / LANES && left > 0; ++p, x += LANES, left -= LANES) {         \
+                widen_##dtype(block, p, weights);                                                          \
+                if (left >= LANES)                                                                         \
+                    for (int i = 0; i < LANES; ++i) lanes[i] += x[i] * weights[i];                         \
+                else                                                                                       \
+                    for (int i = 0; i < left; ++i) lanes[i] += x[i] * weights[i];                          \
+            }                                                                                              \
+        for (int half = LANES / 2; half; half /= 2)                                                        \
+            for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];                                    \
+        ((float *)part->out)[row * w->n_outputs + part->output + c] = lanes[0] * w->scale[part->output + c]; \
+    }                                                                                                      \
+    QC_EACH(dtype)                                                                                         \
+    void qc_scores_##dtype##_scalar(const qc_dense *w, const float *x, ptrdiff_t n_rows, float *out) {     \
+        qc_sweep(w, x, n_rows, 4 * w->n_features, w->n_blocks, 0, out, dtype##_part);                      \
     }
 
 QC_SCORES(float32, 16)

@@ -72,6 +72,13 @@ QC_INLINE void qc_sweep(const qc_dense *w, const void *x, ptrdiff_t n_rows, ptrd
         }                                                                                 \
     }
 
+/* The same without tiles: dtype##_one(w, part, row, c) for each row and each output. */
+#define QC_EACH(dtype)                                                      \
+    QC_INLINE void dtype##_part(const qc_dense *w, const qc_part *part) {   \
+        for (ptrdiff_t row = part->row; row < part->end; ++row)             \
+            for (int c = 0; c < part->width; ++c) dtype##_one(w, part, row, c); \
+    }
+
 /* The features of a part: where they start, and how many there are. */
 QC_INLINE ptrdiff_t qc_first_feature(const qc_part *part, ptrdiff_t per_block) { return part->block * per_block; }
 
