@@ -58,8 +58,10 @@ QC_INLINE void int8_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
     }
     if (left) {
         int8_t tail[2][QC_BLOCK];
-        for (int r = 0; r < rows; ++r) qc_padded(x + r * w->n_features, left, tail[r], sizeof tail[r]);
-        QC_STEP(tail[r])
+        const int8_t *from[2];
+        QC_UNROLL
+        for (int r = 0; r < rows; ++r) from[r] = qc_whole_block(part, x + r * w->n_features, left, tail[r], sizeof tail[r]);
+        QC_STEP(from[r])
     }
 #undef QC_STEP
     put(w, part, row, rows, width, sum);
@@ -77,7 +79,7 @@ QC_INLINE void int4_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
     QC_UNROLL
     for (int c = 0; c < width; ++c) sum[c] = _mm256_setzero_si256();
     for (; left > 0; left -= 2 * QC_BLOCK, x += 2 * QC_BLOCK, q += width * QC_BLOCK) {
-        const int8_t *from = left >= 2 * QC_BLOCK ? x : qc_padded(x, left, tail, sizeof tail);
+        const int8_t *from = qc_whole_block(part, x, left, tail, sizeof tail);
         for (int i = 0; i < QC_BLOCK; i += 32) {
             const __m256i low = load(from + i), high = load(from + QC_BLOCK + i);
             const __m256i excess = _mm256_add_epi16(_mm256_maddubs_epi16(eight, low), _mm256_maddubs_epi16(eight, high));
@@ -94,13 +96,14 @@ QC_INLINE void int4_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
     put(w, part, row, rows, width, sum);
 }
 
+QC_INLINE __m256i widened64(__m256i a) {
+    return _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(a)), _mm256_cvtepi32_epi64(_mm256_extracti128_si256(a, 1)));
+}
+
 QC_INLINE int64_t total64(__m256i low, __m256i high) {
-    int32_t lows[8], highs[8];
-    int64_t sum = 0;
-    _mm256_storeu_si256((__m256i *)lows, low);
-    _mm256_storeu_si256((__m256i *)highs, high);
-    for (int i = 0; i < 8; ++i) sum += lows[i] + 256 * (int64_t)highs[i];
-    return sum;
+    const __m256i sum = _mm256_add_epi64(widened64(low), _mm256_slli_epi64(widened64(high), 8));
+    const __m128i half = _mm_add_epi64(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
+    return _mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1);
 }
 
 /* x = 256 * high + low, both from -128 to 128, summed apart: a lane takes four products of at most 2^7 * 32767 a block, 64 times:
@@ -116,7 +119,7 @@ QC_INLINE void int16_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row,
     QC_UNROLL
     for (int c = 0; c < width; ++c) low[c] = high[c] = _mm256_setzero_si256();
     for (; left > 0; left -= PER_BLOCK, x += PER_BLOCK, q += width * QC_BLOCK) {
-        const int16_t *from = left >= PER_BLOCK ? x : qc_padded(x, 2 * left, tail, sizeof tail);
+        const int16_t *from = qc_whole_block(part, x, 2 * left, tail, sizeof tail);
         for (int i = 0; i < PER_BLOCK; i += 16) {
             const __m256i v = load(from + i), x_low = _mm256_srai_epi16(_mm256_slli_epi16(v, 8), 8);
             const __m256i x_high = _mm256_sub_epi16(_mm256_srai_epi16(v, 8), _mm256_srai_epi16(x_low, 15));

@@ -55,8 +55,14 @@ QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const 
     }
 }
 
-/* Sixteen features of each row, at from + r * stride. */
-#define QC_STEP(dtype, p, from, stride)                                                                               \
+/* The first `count` of 8 floats, and zeros: weights beyond a row's features are 0, but inf * 0 is not. */
+QC_INLINE __m256 load_first(const float *x, ptrdiff_t count) {
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    const __m256i wanted = _mm256_set1_epi32(count < 0 ? 0 : count < 8 ? (int)count : 8);
+    return _mm256_maskload_ps(x, _mm256_cmpgt_epi32(wanted, lane));
+}
+
+#define QC_STEP(dtype, p, loaded)                                                                                     \
     QC_UNROLL                                                                                                         \
     for (int h = 0; h < 2; ++h) {                                                                                     \
         QC_UNROLL                                                                                                     \
@@ -64,8 +70,7 @@ QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const 
             const __m256 weights = widen_##dtype(block + c * QC_BLOCK, 2 * (p) + h);                                  \
             QC_UNROLL                                                                                                 \
             for (int r = 0; r < rows; ++r)                                                                            \
-                sum[r * width + c][h] = _mm256_add_ps(                                                                \
-                    sum[r * width + c][h], _mm256_mul_ps(_mm256_loadu_ps((from) + r * (stride) + 8 * h), weights));   \
+                sum[r * width + c][h] = _mm256_add_ps(sum[r * width + c][h], _mm256_mul_ps(loaded, weights));         \
         }                                                                                                             \
     }
 
@@ -78,17 +83,12 @@ QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const 
         QC_UNROLL                                                                                                     \
         for (int i = 0; i < rows * width; ++i) sum[i][0] = sum[i][1] = _mm256_setzero_ps();                           \
         for (; left >= (PER_BLOCK); left -= (PER_BLOCK), block += width * QC_BLOCK)                                   \
+            QC_ROLLED                                                                                                 \
             for (int p = 0; p < (PER_BLOCK) / LANES; ++p, x += LANES) {                                               \
-                QC_STEP(dtype, p, x, w->n_features)                                                                   \
+                QC_STEP(dtype, p, _mm256_loadu_ps(x + r * w->n_features + 8 * h))                                     \
             }                                                                                                         \
-        int p = 0;                                                                                                    \
-        for (; left >= LANES; ++p, left -= LANES, x += LANES) {                                                       \
-            QC_STEP(dtype, p, x, w->n_features)                                                                       \
-        }                                                                                                             \
-        if (left > 0) {                                                                                               \
-            float tail[4][LANES];                                                                                     \
-            for (int r = 0; r < rows; ++r) qc_padded(x + r * w->n_features, 4 * left, tail[r], sizeof tail[r]);       \
-            QC_STEP(dtype, p, tail[0], LANES)                                                                         \
+        for (int p = 0; left > 0; ++p, left -= LANES, x += LANES) {                                                   \
+            QC_STEP(dtype, p, load_first(x + r * w->n_features + 8 * h, left - 8 * h))                                \
         }                                                                                                             \
         put(w, part, row, rows, width, (const __m256(*)[2])sum);                                                      \
     }                                                                                                                 \

@@ -80,6 +80,7 @@ QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const 
         QC_UNROLL                                                                                                     \
         for (int i = 0; i < rows * width; ++i) sum[i] = _mm512_setzero_ps();                                          \
         for (; left >= (PER_BLOCK); left -= (PER_BLOCK), block += width * QC_BLOCK)                                   \
+            QC_ROLLED                                                                                                 \
             for (int p = 0; p < (PER_BLOCK) / LANES; ++p, x += LANES) {                                               \
                 QC_STEP(dtype, p, _mm512_loadu_ps(x + r * w->n_features))                                             \
             }                                                                                                         \

@@ -6,9 +6,16 @@
 
 #include "kernels/dense/dense.h"
 
+/* Before a loop over the parts of a block: unrolled, GCC widens the weights of all parts first, which spills the sums. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define QC_ROLLED _Pragma("GCC unroll 1")
+#else
+#define QC_ROLLED
+#endif
+
 /* Some rows, one group of outputs, one span of blocks. */
 typedef struct {
-    const void *x;
+    const void *x, *limit; /* all rows, and where they end */
     void *out;
     const uint8_t *blocks; /* the group's, from `block` on */
     ptrdiff_t row, end;    /* rows row .. end - 1 */
@@ -31,7 +38,7 @@ QC_INLINE ptrdiff_t qc_dense_rows(const qc_dense *w, ptrdiff_t row_bytes) {
 QC_INLINE void qc_sweep(const qc_dense *w, const void *x, ptrdiff_t n_rows, ptrdiff_t row_bytes, ptrdiff_t span, ptrdiff_t done,
                         void *out, qc_part_fn *run) {
     const ptrdiff_t at_once = qc_dense_rows(w, row_bytes);
-    qc_part part = {.x = x, .out = out};
+    qc_part part = {.x = x, .limit = (const char *)x + n_rows * row_bytes, .out = out};
     for (ptrdiff_t row = 0; row < n_rows; row += at_once) {
         part.end = n_rows - row < at_once ? n_rows : row + at_once;
         for (part.output = done; part.output < w->n_outputs; part.output += QC_GROUP) {
@@ -87,10 +94,12 @@ QC_INLINE ptrdiff_t qc_feature_count(const qc_dense *w, const qc_part *part, ptr
     return left < most ? left : most;
 }
 
-/* The last features of a row, fewer than a block, with zeros to its end: for kernels that read whole blocks. */
-QC_INLINE const void *qc_padded(const void *x, ptrdiff_t bytes, void *buffer, size_t size) {
-    memset(buffer, 0, size);
-    memcpy(buffer, x, (size_t)bytes);
+/* A whole block of integers, of which the row has `left` bytes: read where they are if that stays within the rows, since what
+ * follows meets weights of 0; else from a copy. */
+QC_INLINE const void *qc_whole_block(const qc_part *part, const void *x, ptrdiff_t left, void *buffer, ptrdiff_t size) {
+    if ((const char *)part->limit - (const char *)x >= size) return x;
+    memset(buffer, 0, (size_t)size);
+    memcpy(buffer, x, (size_t)left);
     return buffer;
 }
 
