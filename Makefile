@@ -15,7 +15,7 @@ DOORS = $(wildcard src/*.pyx)
 STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcore/native/_*.pyi))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact bench lint types sanitize arm old-x86 sdist native clean
+.PHONY: help demo test exact bench lint types sanitize arm old-x86 same-bits sdist native clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ arm: $(VENV)/.ready ## native tests on emulated ARM processors without and with 
 old-x86: native ## native tests on emulated x86 processors without and with AVX2
 	tools/emulate $(BIN) Nehalem $(CHOSEN)
 	tools/emulate $(BIN) Haswell $(CHOSEN)
+
+same-bits: native ## kernels and models give the same bits on this CPU and on the emulated ones
+	$(BIN)/python tools/same_bits.py $(BIN)
 
 sdist: $(VENV)/.ready ## build the source distribution, install from it, import its doors
 	tools/check_sdist $(BIN)
