@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FALLBACKS", "FAMILIES", "ISAS", "Implementation", "describe", "door", "implementation"]
 
-FAMILIES = ("codec", "linear", "pack", "table", "text")
-ISAS = ("scalar", "avx2", "avx512", "neon")
+FAMILIES = ("codec", "dense", "linear", "pack", "table", "text")
+ISAS = ("scalar", "avx2", "avx512", "neon", "dotprod")
 FALLBACKS = ("allow", "warn", "error")
 
 _lock = threading.RLock()
