@@ -1,8 +1,8 @@
 """Builds the native doors; everything declarative stands in pyproject.toml.
 
-Every ``src/<stem>.pyx`` is a door: it becomes ``quantcore.native._<stem>`` and links ``src/cpu/*.c`` and
-``src/kernels/<stem>/*.c``. A C file named after an instruction set (``avx2.c``, ``csr_avx2.c``) is compiled with the flags
-of that set alone, and left out where the target has no such set.
+Every ``src/<stem>.pyx`` is a door: it becomes ``quantcore.native._<stem>`` and links ``src/cpu/*.c``,
+``src/kernels/<stem>/*.c`` and what ``ALSO`` names. A C file named after an instruction set (``avx2.c``, ``csr_avx2.c``) is
+compiled with the flags of that set alone, and left out where the target has no such set.
 
 Environment: ``QUANTCORE_PURE=1`` builds no native code; ``QUANTCORE_REQUIRE_NATIVE=1`` makes a failed compile an error
 instead of a pure NumPy install; ``QUANTCORE_WERROR=1`` turns warnings in our C into errors; ``QUANTCORE_SANITIZE=1``
@@ -31,6 +31,8 @@ ISA_FLAGS = {
 }
 X86, ARM = ("x86_64", "amd64"), ("aarch64", "arm64")
 ISA_MACHINES = {"avx2": X86, "avx512": X86, "neon": ARM, "dotprod": ARM}
+# Kernels of other families that a door's own are built on.
+ALSO = {"table": ("src/kernels/dense/dot_*.c", "src/kernels/dense/layout.c")}
 # No contraction and no fast-math: every kernel gives the same bits. -g0 keeps Python's own -g out of installs.
 UNIX_FLAGS = "-O3 -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -g0 -MMD"
 UNIX_WARNINGS = "-Wall -Wextra"
@@ -111,7 +113,8 @@ class BuildDoors(build_ext):
         )[0].sources[0]
         ext.include_dirs = [*ext.include_dirs, numpy.get_include()]
         objects = [self.compile(ext, generated, temp, self.flags())]
-        for source in [*paths("src/cpu/*.c"), *paths(f"src/kernels/{stem}/*.c")]:
+        patterns = ("src/cpu/*.c", f"src/kernels/{stem}/*.c", *ALSO.get(stem, ()))
+        for source in [path for pattern in patterns for path in paths(pattern)]:
             isa = Path(source).stem.rpartition("_")[2]
             if self.targets(isa):
                 objects.append(self.compile(ext, source, temp, self.flags(isa, ours=True)))

@@ -28,6 +28,15 @@ cdef extern from *:
     """
     ctypedef enum qc_steps:
         pass
+    ctypedef struct qc_dense:
+        const uint8_t *blocks
+        const int32_t *offset
+        ptrdiff_t n_features, n_outputs, n_blocks
+    enum:
+        QC_BLOCK
+        QC_SPAN
+    void qc_dense_arrange(const void *values, ptrdiff_t n_features, ptrdiff_t n_outputs, int size, int int4, uint8_t *blocks)
+    void qc_dense_offsets(const qc_dense *w, int32_t *offset)
     ctypedef struct qc_table:
         ptrdiff_t n_columns, n_features, padded, n_outputs
         qc_steps steps
@@ -56,6 +65,13 @@ cdef extern from *:
         double last[2]
         double most[2]
         double at
+        qc_dense plane
+        const float *plane_scale
+        const float *plane_bias
+        const float *plane_error[2]
+        const float *plane_size
+        float plane_last[2]
+        float plane_floor[2]
     ctypedef enum qc_table_job:
         QC_TABLE_LABELS
         QC_TABLE_SCORES
@@ -139,8 +155,31 @@ cdef class TableModel:
             t.scale[i] = <const double *>data_of(arrays["scale"][i])
             t.hot_bound[i] = <const float *>data_of(arrays["hot_bound"][i])
             t.fine_bound[i] = <const double *>data_of(arrays["fine_bound"][i])
+        if arrays["plane"] is not None:
+            self.set_plane(config, arrays)
         self.work = t.padded * (t.n_outputs + 4) + t.n_columns
         self.scratch_size = qc_table_scratch(t) + 64
+
+    cdef int set_plane(self, dict config, dict arrays) except -1:
+        """The int8 plane: its weights come features x outputs, features padded to QC_BLOCK, and are laid out here."""
+        cdef qc_table *t = &self.table
+        cdef int i
+        values = arrays["plane"]
+        t.plane.n_features, t.plane.n_outputs = values.shape
+        t.plane.n_blocks = t.plane.n_features // QC_BLOCK
+        laid_out = np.empty(values.size + QC_BLOCK, np.uint8)
+        offset = np.empty(((t.plane.n_blocks + QC_SPAN - 1) // QC_SPAN, t.plane.n_outputs), np.int32)
+        cdef uint8_t *blocks = <uint8_t *>((<uintptr_t>data_of(laid_out) + QC_BLOCK - 1) & ~<uintptr_t>(QC_BLOCK - 1))
+        qc_dense_arrange(data_of(values), t.plane.n_features, t.plane.n_outputs, 1, 0, blocks)
+        t.plane.blocks, t.plane.offset = blocks, <const int32_t *>data_of(offset)
+        qc_dense_offsets(&t.plane, <int32_t *>data_of(offset))
+        self.arrays = {**arrays, "plane": (laid_out, offset)}
+        t.plane_scale, t.plane_bias = <const float *>data_of(arrays["plane_scale"]), <const float *>data_of(arrays["plane_bias"])
+        t.plane_size = <const float *>data_of(arrays["plane_size"])
+        for i in range(2):
+            t.plane_error[i] = <const float *>data_of(arrays["plane_error"][i])
+            t.plane_last[i], t.plane_floor[i] = config["plane_last"][i], config["plane_floor"][i]
+        return 0
 
     def __dealloc__(self):
         PyMem_Free(self.spare)

@@ -31,12 +31,15 @@ from quantcore.runtime.text import class_array
 
 __all__ = ["Chain", "build", "chain", "link", "obstacle"]
 
-_LANES = 16
+_LANES, _BLOCK = 16, 64
 _MOST_FEATURES = 1 << 17
 _MOST_WEIGHTS = 1 << 26
 _AS_IS, _SHIFT, _PRODUCT = 0, 1, 2
 _FLOAT32, _FLOAT64 = 2.0**-24, 2.0**-53
 _FARTHEST = 500
+# From so many outputs and weights on (float32 weights of 128 KB, an eighth of a usual L2) an int8 plane in front is worth its
+# own cost: measured, see src/kernels/table/README.md.
+_PLANE_OUTPUTS, _PLANE_WEIGHTS = 16, 1 << 15
 
 
 class Chain(NamedTuple):
@@ -130,7 +133,10 @@ def build(
         **steps.config,
         **weights.config(steps.relative),
     }
-    arrays = {**steps.arrays, **weights.arrays(steps.relative)}
+    arrays = {**steps.arrays, **weights.arrays(steps.relative), "plane": None}
+    if weights.n_outputs >= _PLANE_OUTPUTS and weights.n_outputs * weights.padded >= _PLANE_WEIGHTS:
+        plane = _Plane(weights, steps.relative)
+        config, arrays = {**config, **plane.config}, {**arrays, **plane.arrays}
     return module.TableModel(config, arrays, None if decision is None else class_array(decision), other, settle)
 
 
@@ -238,6 +244,46 @@ class _Weights:
         out = np.zeros((self.n_outputs, self.padded), values.dtype)
         out[:, : self.n_features] = values.T
         return out
+
+
+class _Plane:
+    """Weights rounded to int8, one scale an output, and what a unit of a row's norm adds to the error of each output."""
+
+    def __init__(self, weights: _Weights, relative: tuple[float, float]) -> None:
+        n_blocks = -(-weights.n_features // _BLOCK)
+        with np.errstate(under="ignore"):
+            scale = _rounded_up(np.maximum(np.abs(weights.scaled).max(axis=0) / 127.0, 2.0**-60)).astype(np.float64)
+        steps = np.rint(weights.scaled / scale)
+        away = _norm(weights.scaled - steps * scale) + _norm(weights.step[:, None])
+        share = [
+            (weights.n_features + 4.0) * weights.unit(s) + r + 2.0 * _FLOAT32
+            for r, s in zip(relative, (False, True), strict=True)
+        ]
+        values = np.zeros((n_blocks * _BLOCK, weights.n_outputs), np.int8)
+        values[: weights.n_features] = steps
+        whole = weights.config(relative)
+        last = [2.0**-19 + 4.0 * unit for unit in whole["last"]]
+        floor = [a * whole["bias_max"] + slack for a, slack in zip(last, whole["hot_slack"], strict=True)]
+        self.config = {"plane_last": tuple(last), "plane_floor": tuple(f * (1.0 + 2.0**-8) for f in floor)}
+        errors = [(away + _norm(weights.largest[:, None]) * s) * (1.0 + 2.0**-8) for s in share]
+        self.arrays = {
+            "plane": values,
+            "plane_scale": _padded_outputs(scale),
+            "plane_bias": _padded_outputs(weights.op.bias, -np.inf),
+            "plane_error": tuple(map(_padded_outputs, errors)),
+            "plane_size": _padded_outputs(_norm(steps) * scale * (1.0 + 2.0**-8)),
+        }
+
+
+def _norm(columns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each column, without over- or underflow for what weights that are scaled to 1 leave."""
+    return np.asarray(np.sqrt((columns * columns).sum(axis=0)))
+
+
+def _padded_outputs(values: NDArray[np.float64], padding: float = 0.0) -> NDArray[np.float32]:
+    out = np.full(-(-len(values) // _LANES) * _LANES, padding, np.float32)
+    out[: len(values)] = values
+    return out
 
 
 def _rounded_up(values: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -97,6 +97,16 @@ def isas_of(door):
     return [isa for isa, present in machine.items() if present]
 
 
+@pytest.fixture(autouse=True, params=["float32", "int8"])
+def first_plane(request, monkeypatch):
+    """All tests run with float32 weights in front, and with an int8 plane in front of those wherever there are two outputs."""
+    if request.param == "int8":
+        monkeypatch.setattr(table, "_PLANE_OUTPUTS", 2)
+        monkeypatch.setattr(table, "_PLANE_WEIGHTS", 1)
+    else:
+        monkeypatch.setattr(table, "_PLANE_OUTPUTS", 1 << 30)
+
+
 @pytest.fixture(autouse=True)
 def best_isa_after(door):
     yield
@@ -249,6 +259,20 @@ def test_what_is_not_finite_is_found_wherever_it_stands(door, before, bad):
                 missing = bad != bad and before in ("imputed", "all")
                 assert (model.labels(X) is None) == (not missing)
                 assert (model.scores(X) is None) == (not missing)
+
+
+def test_the_int8_plane_settles_rows_and_never_wrongly(door, monkeypatch):
+    monkeypatch.setattr(table, "_PLANE_OUTPUTS", 2)
+    monkeypatch.setattr(table, "_PLANE_WEIGHTS", 1)
+    rng = np.random.default_rng(11)
+    for n_features, n_outputs in [(64, 20), (300, 33), (1030, 7)]:
+        op = linear(rng, n_features, n_outputs, spread=1)
+        plan = plan_of([], op, n_features)
+        X = rng.normal(size=(400, n_features)) * np.exp(rng.normal(size=(400, 1)))
+        X[::7] *= rng.random(n_features) < 0.05  # rows of few values
+        labels, planes = compiled(door, plan, n_features).labels(X)
+        assert (labels == run(plan, X, "predict")).all()
+        assert (planes == 0).sum() > 5 and (planes == 2).sum() == 0
 
 
 def test_rows_of_zeros_are_answered_by_the_biases(door):

@@ -1,5 +1,6 @@
 #include "kernels/table/simd_avx2.h"
 
+#define DOT_INT8 qc_dot_int8_avx2
 #include "kernels/table/engine.h"
 
 ptrdiff_t qc_run_rows_table_avx2(const qc_table *t, const void *x, int single, ptrdiff_t n_rows, void *scratch, qc_table_result *r) {

@@ -85,6 +85,31 @@ QC_INLINE double d16_sum(d16 v) {
 }
 #undef D16
 
+QC_INLINE f16 f16_all(float x) { return (f16){_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+QC_INLINE f16 f16_max(f16 v, f16 w) { return (f16){_mm256_max_ps(v.a, w.a), _mm256_max_ps(v.b, w.b)}; }
+QC_INLINE float f16_most(f16 v) {
+    const __m256 eight = _mm256_max_ps(v.a, v.b);
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+QC_INLINE f16 f16_from_int(const int32_t *p) {
+    return (f16){_mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)p)),
+                 _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(p + 8)))};
+}
+QC_INLINE uint32_t f16_at_least(f16 v, float x) {
+    const __m256 least = _mm256_set1_ps(x);
+    const int low = _mm256_movemask_ps(_mm256_cmp_ps(v.a, least, _CMP_GE_OQ));
+    return (uint32_t)(low | _mm256_movemask_ps(_mm256_cmp_ps(v.b, least, _CMP_GE_OQ)) << 8);
+}
+/* Rounds to nearest even, stores, and gives back what it stored; |v| <= 127. */
+QC_INLINE f16 f16_store_int8(int8_t *p, f16 v) {
+    const __m256i a = _mm256_cvtps_epi32(v.a), b = _mm256_cvtps_epi32(v.b);
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a, b), 0xd8);
+    _mm_storeu_si128((__m128i *)p, _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1)));
+    return (f16){_mm256_cvtepi32_ps(a), _mm256_cvtepi32_ps(b)};
+}
+
 /* Loads of the first n values, 0 < n < 16, and zeros. */
 QC_INLINE f16 f16_load_part(const float *p, ptrdiff_t n) {
     float part[16] = {0.0f};

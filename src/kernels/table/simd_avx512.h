@@ -90,6 +90,18 @@ QC_INLINE double d16_sum(d16 v) {
     return _mm_cvtsd_f64(_mm_add_sd(two, _mm_unpackhi_pd(two, two)));
 }
 
+QC_INLINE f16 f16_all(float x) { return (f16){_mm512_set1_ps(x)}; }
+QC_INLINE f16 f16_max(f16 v, f16 w) { return (f16){_mm512_max_ps(v.a, w.a)}; }
+QC_INLINE float f16_most(f16 v) { return _mm512_reduce_max_ps(v.a); }
+QC_INLINE f16 f16_from_int(const int32_t *p) { return (f16){_mm512_cvtepi32_ps(_mm512_loadu_si512(p))}; }
+QC_INLINE uint32_t f16_at_least(f16 v, float x) { return _mm512_cmp_ps_mask(v.a, _mm512_set1_ps(x), _CMP_GE_OQ); }
+/* Rounds to nearest even, stores, and gives back what it stored; |v| <= 127. */
+QC_INLINE f16 f16_store_int8(int8_t *p, f16 v) {
+    const __m512i q = _mm512_cvtps_epi32(v.a);
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(q));
+    return (f16){_mm512_cvtepi32_ps(q)};
+}
+
 /* Loads of the first n values, 0 < n < 16, and zeros. */
 QC_INLINE f16 f16_load_part(const float *p, ptrdiff_t n) {
     return (f16){_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p)};

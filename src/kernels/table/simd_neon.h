@@ -61,8 +61,26 @@ QC_INLINE double d16_sum(d16 a) {
     return vgetq_lane_f64(two, 0) + vgetq_lane_f64(two, 1);
 }
 
-#undef EACH4
-#undef EACH8
+
+QC_INLINE f16 f16_all(float x) { f16 r; EACH4 r.v[i] = vdupq_n_f32(x); return r; }
+QC_INLINE f16 f16_max(f16 a, f16 b) { EACH4 a.v[i] = vmaxq_f32(a.v[i], b.v[i]); return a; }
+QC_INLINE float f16_most(f16 a) { return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.v[0], a.v[1]), vmaxq_f32(a.v[2], a.v[3]))); }
+QC_INLINE f16 f16_from_int(const int32_t *p) { f16 r; EACH4 r.v[i] = vcvtq_f32_s32(vld1q_s32(p + 4 * i)); return r; }
+QC_INLINE uint32_t f16_at_least(f16 a, float x) {
+    const uint32x4_t bits = {1, 2, 4, 8};
+    uint32_t mask = 0;
+    EACH4 mask |= vaddvq_u32(vandq_u32(vcgeq_f32(a.v[i], vdupq_n_f32(x)), bits)) << 4 * i;
+    return mask;
+}
+/* Rounds to nearest even, stores, and gives back what it stored; |a| <= 127. */
+QC_INLINE f16 f16_store_int8(int8_t *p, f16 a) {
+    int16x4_t words[4];
+    EACH4 a.v[i] = vrndnq_f32(a.v[i]);
+    EACH4 words[i] = vmovn_s32(vcvtq_s32_f32(a.v[i]));
+    vst1_s8(p, vmovn_s16(vcombine_s16(words[0], words[1])));
+    vst1_s8(p + 8, vmovn_s16(vcombine_s16(words[2], words[3])));
+    return a;
+}
 
 /* Loads of the first n values, 0 < n < 16, and zeros. */
 QC_INLINE f16 f16_load_part(const float *p, ptrdiff_t n) {
@@ -80,5 +98,8 @@ QC_INLINE d16 d16_widen_part(const float *p, ptrdiff_t n) {
     memcpy(part, p, (size_t)n * sizeof *part);
     return d16_widen(part);
 }
+
+#undef EACH4
+#undef EACH8
 
 #endif

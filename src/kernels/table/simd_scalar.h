@@ -53,7 +53,18 @@ QC_INLINE double d16_sum(d16 a) {
     return a.v[0];
 }
 
-#undef EACH
+
+QC_INLINE f16 f16_all(float x) { f16 r; EACH r.v[i] = x; return r; }
+QC_INLINE f16 f16_max(f16 a, f16 b) { EACH a.v[i] = a.v[i] > b.v[i] ? a.v[i] : b.v[i]; return a; }
+QC_INLINE float f16_most(f16 a) { EACH a.v[0] = a.v[0] > a.v[i] ? a.v[0] : a.v[i]; return a.v[0]; }
+QC_INLINE f16 f16_from_int(const int32_t *p) { f16 r; EACH r.v[i] = (float)p[i]; return r; }
+QC_INLINE uint32_t f16_at_least(f16 a, float x) { uint32_t mask = 0; EACH mask |= (uint32_t)(a.v[i] >= x) << i; return mask; }
+/* Rounds to nearest even, stores, and gives back what it stored; |a| <= 127. */
+QC_INLINE f16 f16_store_int8(int8_t *p, f16 a) {
+    EACH a.v[i] = (a.v[i] + 0x1.8p23f) - 0x1.8p23f;
+    EACH p[i] = (int8_t)a.v[i];
+    return a;
+}
 
 /* Loads of the first n values, 0 < n < 16, and zeros. */
 QC_INLINE f16 f16_load_part(const float *p, ptrdiff_t n) {
@@ -71,5 +82,7 @@ QC_INLINE d16 d16_widen_part(const float *p, ptrdiff_t n) {
     memcpy(part, p, (size_t)n * sizeof *part);
     return d16_widen(part);
 }
+
+#undef EACH
 
 #endif

@@ -5,11 +5,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/common.h"
+#include "kernels/builtins.h"
+#include "kernels/dense/dense.h"
+#undef QC_FAMILY_dense
 
 enum {
     QC_TABLE_LANES = 16, /* features are padded to a multiple of this; lane i sums features i mod 16 */
-    QC_TABLE_ROWS = 8    /* rows that are scored together: what scratch has room for */
+    QC_TABLE_ROWS = 16   /* rows that are scored together: what scratch has room for */
 };
 
 /* What a scaler does to a value before it is multiplied by its gain. */
@@ -43,6 +45,14 @@ typedef struct {
     double last[2];          /* relative: the last addition, ours and the source's */
     double most[2];          /* beyond such a bound the source's own sums may overflow */
     double at;               /* one output: the label is 1 above it */
+    /* Many outputs have an int8 plane in front; `plane.blocks` is NULL where there is none. Arrays are of n_outputs values, padded
+     * to a multiple of QC_TABLE_LANES: of scale and errors with 0, of biases with -inf. */
+    qc_dense plane;          /* of padded rounded up to 64 features */
+    const float *plane_scale;
+    const float *plane_bias;
+    const float *plane_error[2]; /* per unit of a row's norm */
+    const float *plane_size;     /* norm of an output's int8 weights, times the scale */
+    float plane_last[2], plane_floor[2]; /* what additions round: relative to a score, and at least */
 } qc_table;
 
 typedef enum { QC_TABLE_LABELS, QC_TABLE_SCORES } qc_table_job;
@@ -56,10 +66,13 @@ typedef struct {
     uint64_t fine, open;
 } qc_table_result;
 
+static inline size_t qc_table_up(ptrdiff_t n, size_t multiple) { return ((size_t)n + multiple - 1) / multiple * multiple; }
+
 /* Bytes of scratch that a call needs, 64-byte aligned by its caller. */
 static inline size_t qc_table_scratch(const qc_table *t) {
-    const size_t floats = QC_TABLE_ROWS * (size_t)(t->padded + t->n_outputs) + 16;
-    return 4 * (floats + 16) + 16 * (size_t)t->padded;
+    const size_t padded = (size_t)t->padded, outputs = qc_table_up(t->n_outputs, QC_TABLE_LANES);
+    const size_t plane = t->plane.blocks ? qc_table_up(t->padded, 64) + 8 * outputs : 0;
+    return QC_TABLE_ROWS * (4 * (padded + outputs) + plane) + 16 * padded + 8 * outputs + 64;
 }
 
 /* Rows of float32 (`single`) or float64. The result is -1, or the first row with a value that is not finite. */

@@ -19,7 +19,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/text/builtins.h"
+#include "kernels/builtins.h"
 #include "kernels/text/hash.h"
 #include "kernels/text/text.h"
 

@@ -6,7 +6,7 @@
 #include <math.h>
 
 #include "kernels/common.h"
-#include "kernels/text/builtins.h"
+#include "kernels/builtins.h"
 #include "kernels/text/portable.h"
 #include "kernels/text/sums.h"
 #include "kernels/text/text.h"

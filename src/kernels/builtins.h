@@ -1,6 +1,6 @@
 /* What compilers spell differently. */
-#ifndef QC_TEXT_BUILTINS_H
-#define QC_TEXT_BUILTINS_H
+#ifndef QC_BUILTINS_H
+#define QC_BUILTINS_H
 
 #include <stdint.h>
 
