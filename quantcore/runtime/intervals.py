@@ -50,7 +50,10 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
         a, b = (function(op, list(ends)) for ends in zip(*arguments, strict=True))
         # What a sum rounds goes with the sizes of its terms.
         size = function(op, [np.maximum(np.abs(low), np.abs(high)) for low, high in arguments])
-        return _widened(np.minimum(a, b), np.maximum(a, b), dtype, len(arguments), more=np.abs(size) * slack(dtype, len(arguments)))
+        more = np.abs(size) * slack(dtype, len(arguments))
+        # Of values that are known to the bit so is a sum in the source's order.
+        exact = np.all([low == high for low, high in arguments], axis=0) if isinstance(op, ops.Average) else None
+        return _widened(np.minimum(a, b), np.maximum(a, b), dtype, len(arguments), more=more, exact=exact)
     low, high = arguments[0]
     if isinstance(op, ops.Take):
         return function(op, low), function(op, high)
@@ -195,13 +198,14 @@ def _normalized(op: ops.NormalizeRows, low: NDArray[Any], high: NDArray[Any], dt
     with np.errstate(invalid="ignore", divide="ignore"):
         least, most = low / (low + _others(high)), high / (high + _others(low))
     least, most = np.where(low == 0.0, 0.0, least), np.where(high == 0.0, 0.0, most)
-    # A row that may be all zeros is replaced as a whole: nothing is known of it, unless it is sure to be zeros.
-    unknown = ~(low.sum(axis=1) > 0.0)
-    least[unknown], most[unknown] = 0.0, 1.0
-    zeros = (high == 0.0).all(axis=1)
-    least[zeros] = most[zeros] = 1.0 / low.shape[1] if op.empty == "uniform" else 0.0
-    exact = (zeros[:, None] | (high == 0.0)) & ~(unknown & ~zeros)[:, None]
-    return _widened(least, most, dtype, low.shape[1], exact=exact)
+    # A row that may be all zeros is replaced as a whole: nothing is known of it.
+    unknown = ~(low.sum(axis=1) > 0.0)[:, None]
+    least, most = np.where(unknown, 0.0, least), np.where(unknown, 1.0, most)
+    # Known to the bit is what is divided by a sum of at most two such values, whose order doesn't matter; and zeros.
+    few = ((low == high).all(axis=1) & (np.count_nonzero(high, axis=1) <= 2))[:, None]
+    shares = FUNCTIONS[op.kind](op, high)
+    exact = few | ((high == 0.0) & ~unknown)
+    return _widened(np.where(few, shares, least), np.where(few, shares, most), dtype, low.shape[1], exact=exact)
 
 
 def _others(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -44,6 +44,7 @@ MATRIX = (
     ops.TfIdf,
 )
 
+
 def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value: Matrix) -> Error:
     """The error of an op's result.
 
@@ -130,7 +131,7 @@ def _linear(op: ops.Linear, X: Matrix, error: Error) -> NDArray[np.float64]:
         tiny, largest = edges(op.dtype)
         bound = (sums * (2.0 * gamma(n, op.dtype)) + bias * float(np.finfo(op.dtype).eps) + 2.0 * n * tiny) * UP
         if error is None:
-            some = np.diff(X.indptr) > 0 if isinstance(X, Csr) else X.any(axis=1)
+            some = np.asarray(np.diff(X.indptr) > 0 if isinstance(X, Csr) else X.any(axis=1))
             bound = np.where(some[:, None], bound, 0.0)  # the source adds its bias to zero
         else:
             bound = bound + _product(_like(X, error.astype(np.float64)), size) * 1.0001
@@ -184,7 +185,8 @@ def _row_norm(op: ops.RowNorm, X: Matrix, error: Error, value: NDArray[Any]) -> 
         relative = np.where(lost | (norms > np.sqrt(float(np.finfo(value.dtype).max)) / 4.0), np.inf, relative)
     rows = X.row_ids() if isinstance(X, Csr) else np.arange(len(norms))[:, None]
     with np.errstate(invalid="ignore"):
-        found = np.where(value != 0.0, np.abs(value) * relative[rows] + np.where(divided, smallest, 0.0)[rows], 0.0)
+        tiny = np.where(divided, smallest, 0.0)
+        found = np.where(value != 0.0, np.abs(value) * relative[rows] + tiny[rows], 0.0)
         if error is not None:
             found = found + error / over[rows] * (1.0 + relative[rows])
     return np.asarray(np.where(np.isnan(found), np.inf, found))
