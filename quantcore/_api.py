@@ -307,11 +307,13 @@ def _bounded(executor: Executor, source: Plan, rows: Any, seed: int) -> dict[str
     for method, name in {"predict": "", **_ERRORS}.items():
         bound = executor.bound(method, some)
         if bound is not None:
-            found[f"max_bound{name}"] = _shown(bound) if np.isfinite(bound) else None
+            found[f"max_bound{name}"] = _shown(bound)
     return found
 
 
-def _shown(value: float) -> float:
-    """Three digits, rounded up."""
+def _shown(value: float) -> float | None:
+    """Three digits, rounded up; None for what is infinite or no number."""
+    value = float(value)  # of float32 itself the largest number would overflow
     digits = float(f"{value:.3g}")
-    return digits if digits >= value else float(f"{value * 1.005:.3g}")
+    digits = digits if digits >= value else float(f"{value * 1.005:.3g}")
+    return digits if np.isfinite(digits) else None

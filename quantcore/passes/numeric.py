@@ -78,6 +78,8 @@ def gridded(
         scale = np.where(means > 0.0, _log2(means), -_log2(largest))
         terms = rows.with_data(np.ldexp(rows.data.astype(np.float64), -scale[rows.indices]))
     weight = np.ldexp(op.weight, scale[:, None])
+    if not 0.0 < np.abs(weight).max() < np.inf:  # products that leave the range of float64
+        return op
     top = int(np.ceil(np.log2(np.abs(weight).max())))
     enough = _criterion(op, weight, terms, grid, decides, apart)
     least = grid.bits if rows is not None or scaled else _MOST_BITS
