@@ -16,8 +16,10 @@ from quantcore._version import __version__
 from quantcore.artifact import encode, read, write
 from quantcore.model import Model, OnUncertain
 from quantcore.native import registry
+from quantcore.plan import Plan
 from quantcore.plan.ops import Predictions
 from quantcore.runtime import Executor, selftest, settle_cold
+from quantcore.runtime.certify import LABEL, Property, checked
 
 __all__ = ["load", "predict", "quantize", "reload", "save", "show_config"]
 
@@ -26,6 +28,8 @@ Progress = bool | Callable[[str, int, int], None] | None
 
 _STAGES = ("import", "quantize", "encode", "measure")
 _MEASURED_ROWS = 20_000
+# What the report says about each method's values: max_error, max_bound, and the same of probabilities.
+_ERRORS = {"decision_function": "", "predict_proba": "_proba"}
 
 _cache: dict[str, Model] = {}
 _cache_lock = threading.Lock()
@@ -38,7 +42,7 @@ def quantize(
     precision: Literal["auto", "float32", "float16", "int16", "int8", "int4"] = "auto",
     prune: Literal["auto"] | None = "auto",
     guarantee: Literal["exact", "certified", "measured"] = "certified",
-    certify: Literal["label"] = "label",
+    certify: Literal["label"] | Mapping[str, float] = "label",
     min_agreement: float | None = None,
     max_bytes: int | None = None,
     metadata: Mapping[str, Any] | None = None,
@@ -62,8 +66,10 @@ def quantize(
         "exact": the file also holds the source's own weights, which settle every row. "certified": each row carries a proof
         that its label is the source's; the few that can't be proved get the best answer, and are counted. "measured":
         agreement is measured, not proved; the smallest file.
-    certify : {"label"}
-        What a certificate is about.
+    certify : "label", {"threshold": float} or {"top_k": int}
+        What a certificate is about: what ``predict`` returns; whether ``predict_proba`` is at least the threshold (of the
+        positive class where there are two, else of each); or the set of the k classes with the highest scores. The grid is made
+        fine enough for it, and ``predict_certified`` answers it.
     min_agreement : float or None
         With "measured" alone: share of rows whose label must not change (0.999 if None).
     max_bytes : int or None
@@ -92,7 +98,6 @@ def quantize(
 
     _check("precision", precision, BITS)
     _check("guarantee", guarantee, ("exact", "certified", "measured"))
-    _check("certify", certify, ("label",))
     _check("prune", prune, ("auto", None))
     if min_agreement is not None and (guarantee != "measured" or not 0.0 < min_agreement <= 1.0):
         raise ValueError(
@@ -103,16 +108,20 @@ def quantize(
     tell(0)
     rows = _kept(calibration)
     source = convert(estimator)
+    wanted = checked(certify, source)
     tell(1)
-    plan = optimize(source, Options(guarantee, precision, min_agreement, seed), rows)
+    plan = optimize(source, Options(guarantee, precision, min_agreement, seed, wanted), rows)
     tell(2)
     executor = Executor(plan, settle=settle_cold(plan))
     extra: dict[str, Any] = {"provenance": _provenance(estimator, guarantee, precision, metadata)}
+    if wanted is not LABEL:
+        extra["certify"] = wanted.as_json()
     known = selftest.expected(executor)
     if known is not None:
         extra["selftest"] = known
     tell(3)
-    extra["report"] = {"guarantee": guarantee, "calibrated": rows is not None, **_measured(estimator, executor, rows)}
+    extra["report"] = {"guarantee": guarantee, "calibrated": rows is not None, **_measured(estimator, executor, rows, wanted)}
+    extra["report"].update(_bounded(executor, source, rows, seed))
     data = encode(plan, extra)
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(
@@ -264,29 +273,47 @@ def _provenance(estimator: Any, guarantee: str, precision: str, metadata: Mappin
     return found
 
 
-def _measured(estimator: Any, executor: Executor, rows: Any) -> dict[str, Any]:
+def _measured(estimator: Any, executor: Executor, rows: Any, wanted: Property) -> dict[str, Any]:
     """Agreement with the source on the calibration rows, and how many of them are certified."""
     if rows is None or "predict" not in executor.plan.outputs:
         return {}
     rows = rows[:_MEASURED_ROWS]
     if isinstance(executor.plan.ops[executor.plan.outputs["predict"]], Predictions):
-        return _measured_numbers(estimator, executor, rows)
+        error = np.abs(executor.run("predict", rows) - estimator.predict(rows))
+        return {"rows": len(error), "max_error": _shown(error.max(initial=0.0))}
     labels, sure = executor.certified(rows)
     equal = np.asarray(labels == estimator.predict(rows))
     same: NDArray[np.bool_] = np.asarray(equal.reshape(len(labels), -1).all(axis=1))
+    if wanted is not LABEL:
+        sure = executor.certified_as(wanted, rows)[1]
     found: dict[str, Any] = {"rows": len(same), "agreement": float(same.mean()), "certified": float(sure.mean())}
-    if "decision_function" in executor.plan.outputs:
-        error = np.abs(executor.run("decision_function", rows) - estimator.decision_function(rows))
-        found["max_error"] = float(f"{error.max(initial=0.0):.3g}")
+    for method, name in _ERRORS.items():
+        if method in executor.plan.outputs:
+            ours, own = executor.run(method, rows), getattr(estimator, method)(rows)
+            parts = zip(ours, own, strict=True) if isinstance(ours, list) else [(ours, own)]
+            found[f"max_error{name}"] = _shown(max(np.abs(a - b).max(initial=0.0) for a, b in parts))
     return found
 
 
-def _measured_numbers(estimator: Any, executor: Executor, rows: Any) -> dict[str, Any]:
-    """The largest error of a regressor's predictions, and the largest that is proved for these rows, the source's own
-    rounding included."""
-    error = np.abs(executor.run("predict", rows) - estimator.predict(rows))
-    found: dict[str, Any] = {"rows": len(error), "max_error": float(f"{error.max(initial=0.0):.3g}")}
-    known = executor.scores(rows)
-    if known is not None and np.isfinite(known[1]).all():
-        found["max_bound"] = float(f"{known[1].max(initial=0.0):.3g}")
+def _bounded(executor: Executor, source: Plan, rows: Any, seed: int) -> dict[str, Any]:
+    """What is proved about the error of scores and probabilities, the source's own rounding included, over the calibration rows
+    or over drawn ones."""
+    if "predict" not in executor.plan.outputs:
+        return {}
+    from quantcore.passes import drawn_rows
+
+    found: dict[str, Any] = {"bounds_over": "drawn rows" if rows is None else "calibration rows"}
+    some = drawn_rows(source, seed) if rows is None else rows[:_MEASURED_ROWS]
+    for method, name in {"predict": "", **_ERRORS}.items():
+        bound = executor.bound(method, some, checked=rows is None)  # drawn documents are contents, not names of files
+        if bound is not None:
+            found[f"max_bound{name}"] = _shown(bound)
     return found
+
+
+def _shown(value: float) -> float | None:
+    """Three digits, rounded up; None for what is infinite or no number."""
+    value = float(value)  # of float32 itself the largest number would overflow
+    digits = float(f"{value:.3g}")
+    digits = digits if digits >= value else float(f"{value * 1.005:.3g}")
+    return digits if np.isfinite(digits) else None

@@ -19,6 +19,8 @@ from quantcore.native import registry
 from quantcore.plan import METHODS, Op
 from quantcore.plan.ops import Exp, Predictions, Several, Text
 from quantcore.runtime import Executor, selftest, settle_cold
+from quantcore.runtime.certify import LABEL, Property, checked
+from quantcore.runtime.limits import linear_bound
 
 __all__ = ["Certified", "Model", "OnUncertain"]
 
@@ -26,12 +28,17 @@ OnUncertain = Literal["answer", "raise"] | Callable[[Any], Any]
 
 
 class Certified(NamedTuple):
-    """Labels, and for each whether it is proved to be the source model's.
+    """Answers, and for each row whether its answer is proved to be the source model's.
 
     Parameters
     ----------
-    labels : ndarray, shape (n_rows,) or (n_rows, n_labels)
+    labels : ndarray
+        What the model's certificates are about. ``certify="label"``: what ``predict`` returns. ``{"threshold": t}``: whether
+        ``predict_proba`` is at least t, bool, of shape (n_rows,) for the positive class of two, else (n_rows, n_classes) or
+        (n_rows, n_labels). ``{"top_k": k}``: the k classes whose scores, as ``predict`` compares them, are the highest, in
+        descending order (equal ones in the order of ``classes_``), shape (n_rows, k).
     certified : ndarray of bool, shape (n_rows,)
+        All of the row's answer is proved; of the top k the set of classes, not its order.
     """
 
     labels: NDArray[Any]
@@ -81,6 +88,12 @@ class Model:
         self._data = data
         self._on_uncertain = on_uncertain
         self._artifact: Artifact = decode(data, max_bytes=max_bytes, codec=registry.door("codec"))
+        self._certify = _property(self._artifact)
+        if callable(on_uncertain) and self._certify is not LABEL:
+            raise ValueError(
+                f"on_uncertain={on_uncertain!r} answers with labels, but this model certifies {self._certify.as_json()!r}; "
+                "expected 'answer' or 'raise'"
+            )
         self._serve(native=True)
         expected = self._artifact.extra.get("selftest")
         if expected is not None and not selftest.passes(self._executor, expected):
@@ -141,14 +154,19 @@ class Model:
         return found
 
     def predict_certified(self, X: Any) -> Certified:
-        """Labels, and for each row whether it is proved that the source model gives the same one.
+        """What the certificates are about, and for each row whether it is proved to be the source model's: labels, or what
+        ``quantize(certify=...)`` asked for, see :class:`Certified`.
 
-        With cold planes (``guarantee="exact"``) the others are answered by the source's own arithmetic; ``False`` then says
-        that the source's own rounding decides.
+        With cold planes (``guarantee="exact"``) rows that the others leave open are answered by the source's own arithmetic;
+        ``False`` then says that the source's own rounding decides.
+
+        Parameters
+        ----------
+        X : as the source's own ``predict`` takes it
         """
         if isinstance(self._decision(), Predictions):
-            raise AttributeError("this model predicts numbers, which have no label to certify: report() states max_error")
-        return Certified(*self._executor.certified(X))
+            raise AttributeError("this model predicts numbers, which have no label to certify: report() states max_bound")
+        return Certified(*self._executor.certified_as(self._certify, X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Accuracy of a classifier's labels, R² of a regressor's numbers.
@@ -251,12 +269,20 @@ class Model:
         -------
         dict
             ``bytes`` and ``sections`` (stored and decoded bytes of each), what the conversion measured (``guarantee``,
-            ``agreement``, ``certified``, ``max_error``, ... as far as calibration rows were given), and ``served_by``.
+            ``agreement``, ``certified``, ``max_error`` of scores or predicted numbers, ``max_error_proba``: as far as
+            calibration rows were given), what is proved (``max_bound`` and ``max_bound_proba``: no value of any of the rows that
+            ``bounds_over`` names is farther from the source's, whatever its arithmetic rounds; None: there is no bound), and
+            ``served_by``. One linear op over numbers also has ``bound``: each score of any row x is within
+            ``a * sum(abs(x) * 2.0**c) + b`` of the source's, with x as ``columns`` says ("input", or "transformed" by the
+            model's own transformers).
         """
         sections = {name: {"stored": a, "decoded": b} for name, (a, b) in self._artifact.sizes.items()}
+        bound = linear_bound(self._artifact.plan)
         served = "fused kernel" if self._executor.fused is not None else "op by op"
         return {
             **copy.deepcopy(self._artifact.extra.get("report", {})),
+            "certify": self._certify.as_json(),
+            **({} if bound is None else {"bound": bound}),
             "bytes": len(self._data),
             "sections": sections,
             "served_by": served,
@@ -286,6 +312,13 @@ class Model:
 
     def __deepcopy__(self, memo: Any) -> Model:
         return self
+
+
+def _property(artifact: Artifact) -> Property:
+    try:
+        return checked(artifact.extra.get("certify", "label"), artifact.plan)
+    except ValueError as error:
+        raise ArtifactError("invalid", str(error)) from None
 
 
 @functools.cache

@@ -1,5 +1,6 @@
 """Plan → Plan: fuse what is foldable, choose how fine the weights have to be, quantize them."""
 
 from quantcore.passes.convert import BITS, Options, optimize
+from quantcore.passes.rows import drawn_rows
 
-__all__ = ["BITS", "Options", "optimize"]
+__all__ = ["BITS", "Options", "drawn_rows", "optimize"]

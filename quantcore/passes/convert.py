@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from quantcore.passes.fuse import fuse
+from quantcore.passes.margins import margins
 from quantcore.passes.numeric import gridded
 from quantcore.passes.quantize import OPEN_TARGET, Grid, planar
 from quantcore.passes.rewrite import consumers, rewrite
@@ -14,6 +15,7 @@ from quantcore.plan import INPUT, Csr, Op, Plan
 from quantcore.plan.ops import Affine, ArgMax, Linear, LogSoftmax, Polynomial, Predictions, Project, RowNorm, Softmax, Text, TfIdf
 from quantcore.reference import inputs
 from quantcore.reference.matrices import as_csr
+from quantcore.runtime.certify import LABEL, Property
 from quantcore.runtime.execute import Executor
 
 __all__ = ["BITS", "Options", "optimize"]
@@ -31,6 +33,7 @@ class Options:
     precision: str = "auto"
     min_agreement: float | None = None
     seed: int = 0
+    certify: Property = LABEL
 
 
 def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
@@ -53,12 +56,14 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
     def change(position: int, op: Op) -> list[Op]:
         if not isinstance(op, Linear) or (options.guarantee == "exact" and not decides):
             return [op]
+        apart = margins(plan, op, options.certify)
         if _is_table(plan, op):
             if options.guarantee == "exact":
                 return [op]  # the source's own weights settle every row: a grid beside them would save nothing
             rows = matrices.rows_at(op.inputs[0])
             scaled = op.inputs[0] != INPUT and isinstance(plan.ops[op.inputs[0]], Affine | Project | RowNorm)
-            return [gridded(op, rows, grid, decides=decides, scaled=scaled, auto=options.precision == "auto", seed=options.seed)]
+            auto = options.precision == "auto"
+            return [gridded(op, rows, grid, decides=decides, scaled=scaled, auto=auto, seed=options.seed, apart=apart)]
         tfidf = _tfidf(plan, op)
         source = op.inputs[0] if tfidf is None else tfidf.inputs[0]
         sample = matrices.sample(source, tfidf, op, options.seed)
@@ -75,6 +80,7 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
                 centred=True,
                 centre_needed=shown or not compared,
                 cold=options.guarantee == "exact",
+                apart=apart,
             )
         ]
 

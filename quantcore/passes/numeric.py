@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.passes.margins import Apart
 from quantcore.passes.quantize import Grid, gaps, open_share
 from quantcore.plan import Csr
 from quantcore.plan.ops import Linear, PlanarLinear
@@ -32,7 +33,15 @@ _SHARE = {True: 2.0**-16, False: 2.0**-10}
 
 
 def gridded(
-    op: Linear, rows: Csr | None, grid: Grid, *, decides: bool, scaled: bool, auto: bool, seed: int
+    op: Linear,
+    rows: Csr | None,
+    grid: Grid,
+    *,
+    decides: bool,
+    scaled: bool,
+    auto: bool,
+    seed: int,
+    apart: Apart | None = None,
 ) -> Linear | PlanarLinear:
     """The op on a grid, or as it is.
 
@@ -50,6 +59,8 @@ def gridded(
         No precision was asked for.
     seed : int
         Of the rows that are drawn where none are given.
+    apart : callable of scores → margins, or None
+        Where labels don't follow from the two best scores.
     """
     largest = np.abs(op.weight).max(axis=1)
     if largest.max(initial=0.0) == 0.0 or (auto and op.weight.size <= _FEW):
@@ -64,8 +75,10 @@ def gridded(
         scale = np.where(means > 0.0, _log2(means), -_log2(largest))
         terms = rows.with_data(np.ldexp(rows.data.astype(np.float64), -scale[rows.indices]))
     weight = np.ldexp(op.weight, scale[:, None])
+    if not 0.0 < np.abs(weight).max() < np.inf:  # products that leave the range of float64
+        return op
     top = int(np.ceil(np.log2(np.abs(weight).max())))
-    enough = _criterion(op, weight, terms, grid, decides)
+    enough = _criterion(op, weight, terms, grid, decides, apart)
     least = grid.bits if rows is not None or scaled else _MOST_BITS
     bits = next((b for b in range(least, _MOST_BITS + 1) if enough(top - b)), None)
     bits = (_MOST_BITS if rows is None and not scaled else None) if bits is None else bits
@@ -92,10 +105,12 @@ def gridded(
     )
 
 
-def _criterion(op: Linear, weight: NDArray[np.float64], terms: Csr, grid: Grid, decides: bool) -> Callable[[int], bool]:
+def _criterion(
+    op: Linear, weight: NDArray[np.float64], terms: Csr, grid: Grid, decides: bool, apart: Apart | None
+) -> Callable[[int], bool]:
     if decides:
-        apart = gaps(weight, terms, op.bias)
-        return lambda power: open_share(apart, np.full(len(weight), power), terms, grid) <= grid.target
+        found = gaps(weight, terms, op.bias, apart)
+        return lambda power: open_share(found, np.full(len(weight), power), terms, grid) <= grid.target
     sums = np.zeros((terms.n_rows, weight.shape[1]))
     for k in range(weight.shape[1]):
         sums[:, k] = np.bincount(terms.row_ids(), terms.data * weight[terms.indices, k], terms.n_rows)

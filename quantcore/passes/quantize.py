@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.passes.margins import Apart
 from quantcore.passes.sample import Sample, column_means, usage
 from quantcore.plan import Csr
 from quantcore.plan.ops import Linear, PlanarLinear, TfIdf
@@ -46,7 +47,15 @@ class Grid:
 
 
 def planar(
-    op: Linear, folded: TfIdf | None, sample: Sample, grid: Grid, *, centred: bool, centre_needed: bool, cold: bool
+    op: Linear,
+    folded: TfIdf | None,
+    sample: Sample,
+    grid: Grid,
+    *,
+    centred: bool,
+    centre_needed: bool,
+    cold: bool,
+    apart: Apart | None = None,
 ) -> PlanarLinear:
     """A Linear op with its weights on a grid, the TfIdf op in front of it folded in.
 
@@ -62,6 +71,8 @@ def planar(
         The scores themselves are shown: store each row's centre in a column of its own.
     cold : bool
         Keep the source's own weights.
+    apart : callable of scores → margins, or None
+        Where labels don't follow from the two best scores.
     """
     idf = None if folded is None else folded.idf
     source = op.weight if idf is None else op.weight * idf[:, None]
@@ -70,7 +81,7 @@ def planar(
     # Of two outputs the first is the centre itself, so that the weights of the pair are stored once.
     centre = (source[:, :1] if n_outputs == 2 else np.median(source, axis=1, keepdims=True)) if centred else 0.0
     weights = np.hstack([source - centre, centre]) if centred and centre_needed else source - centre
-    exponent = _exponents(weights, source, folded, sample, op.bias, grid)
+    exponent = _exponents(weights, source, folded, sample, op.bias, grid, apart)
     rows = np.rint(np.ldexp(weights, -exponent[:, None]))
     amplitude = float(np.ldexp(np.abs(source).max(axis=1), -exponent).max(initial=0.0))
     # Folding the idf and the centre rounds twice in float64.
@@ -101,6 +112,7 @@ def _exponents(
     sample: Sample,
     bias: NDArray[np.float64],
     grid: Grid,
+    apart: Apart | None,
 ) -> NDArray[np.int64]:
     n_features, n_outputs = source.shape
     largest = np.abs(weights).max(axis=1, initial=0.0)
@@ -108,7 +120,7 @@ def _exponents(
     if top == 0.0:
         return np.zeros(n_features, np.int64)
     relative = _relative_steps(folded, sample, n_features) if n_outputs > 1 else np.zeros(n_features, np.int64)
-    apart = gaps(source, sample.terms, bias)
+    found = gaps(source, sample.terms, bias, apart)
     # From coarse to fine, a factor of two at a time; the first grid that is fine enough is taken.
     limit = LARGEST[min(n_outputs, 2)]
     coarsest = int(np.ceil(np.log2(top))) - grid.bits
@@ -116,7 +128,7 @@ def _exponents(
     exponent = np.maximum(coarsest + relative, finest)
     for power in range(coarsest, coarsest - 40, -1):
         exponent = np.maximum(power + relative, finest)
-        if open_share(apart, exponent, sample.terms, grid) <= grid.target or bool((exponent == finest).all()):
+        if open_share(found, exponent, sample.terms, grid) <= grid.target or bool((exponent == finest).all()):
             break
     return np.full(n_features, exponent.max()) if n_outputs == 1 else exponent
 
@@ -135,8 +147,8 @@ def _relative_steps(folded: TfIdf | None, sample: Sample, n_features: int) -> ND
     return steps
 
 
-def gaps(source: NDArray[np.float64], terms: Csr, bias: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each sample row how far its best score is from the next (or from 0, for one output)."""
+def gaps(source: NDArray[np.float64], terms: Csr, bias: NDArray[np.float64], apart: Apart | None = None) -> NDArray[np.float64]:
+    """For each sample row how far its best score is from the next (or from 0, for one output), or what ``apart`` says."""
     scores = np.empty((terms.n_rows, source.shape[1]))
     for start in range(0, terms.n_rows, 256):
         part = terms.take_rows(np.arange(start, min(start + 256, terms.n_rows)))
@@ -145,6 +157,8 @@ def gaps(source: NDArray[np.float64], terms: Csr, bias: NDArray[np.float64]) -> 
         np.add.at(sums, part.row_ids(), products)
         scores[start : start + 256] = sums
     scores += bias
+    if apart is not None:
+        return apart(scores)
     if source.shape[1] == 1:
         return np.abs(scores[:, 0])
     best = np.partition(scores, source.shape[1] - 2, axis=1)

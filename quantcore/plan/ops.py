@@ -80,6 +80,11 @@ class Op(Record):
         """Whether NaN passes (as a missing value), where other ops raise ValueError."""
         return False
 
+    @property
+    def accepts_sparse(self) -> bool:
+        """Whether CSR rows pass, where other ops raise TypeError before they look at the rows."""
+        return True
+
 
 class Text(Op):
     """Documents → n-gram counts (CSR, float64), as scikit-learn's vectorizers count them.
@@ -173,6 +178,10 @@ class Affine(Op):
     def accepts_nan(self) -> bool:
         return True
 
+    @property
+    def accepts_sparse(self) -> bool:
+        return self.sparse != "refuse"
+
 
 class Columns(Op):
     """The given columns of a matrix, dense or CSR (feature selection); ``index`` ascends."""
@@ -251,6 +260,10 @@ class Project(Op):
     dense: bool = False
     dtype: Literal["float64", "float32"] = "float64"
 
+    @property
+    def accepts_sparse(self) -> bool:
+        return not self.dense
+
 
 class Quadratic(Op):
     """Dense matrix → scores: ``prior_k + (offset_k - sum_j (x_j - center_kj)^2 / variance_kj / 2)`` (GaussianNB).
@@ -268,6 +281,10 @@ class Quadratic(Op):
     prior: NDArray[np.float64]
     offset: NDArray[np.float64]
     dtype: Literal["float64", "float32"] = "float64"
+
+    @property
+    def accepts_sparse(self) -> bool:
+        return False
 
 
 class Difference(Op):

@@ -27,7 +27,11 @@ def read(plan: Plan, X: Any) -> Any:
     """
     if plan.input == "text":
         return documents(X)
-    allow_nan = all(op.accepts_nan for op in plan.ops if INPUT in op.inputs)
+    first = [op for op in plan.ops if INPUT in op.inputs]
+    allow_nan = all(op.accepts_nan for op in first)
+    if hasattr(X, "tocsr") and not any(op.accepts_sparse for op in first):
+        _refuse_complex(X.dtype)
+        raise TypeError("a sparse matrix was passed, but dense rows are required; pass X.toarray()")
     return matrix(X, plan.n_features_in or 0, plan.feature_names_in, allow_nan=allow_nan)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from quantcore.plan.csr import Csr
 from quantcore.plan.ops import PlanarLinear, TfIdf
+from quantcore.reference.bounds import UP, edges, gamma
 from quantcore.reference.inputs import require_finite, require_rows
 from quantcore.reference.matrices import Matrix, as_csr, row_norms, sum_rows, tfidf
 
@@ -44,36 +45,51 @@ def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
 def planar_bound(
     op: PlanarLinear, X: Matrix, scores: NDArray[np.float64], error: NDArray[Any] | None = None
 ) -> NDArray[np.float64]:
-    """Bound on the difference between each row's scores and the source's own, and between differences of two of them.
+    """Bound on the difference between each row's scores and the source's own: each lies within it, but for one number that is
+    the same for all scores of the row (the rounded centre).
 
-    The grid moves each term by at most ``error`` steps (twice that for a difference); the source, and this function's own
-    sums, round each of about 3 n + 64 operations relative to the sum of the absolute terms.
+    The grid moves each term by at most ``error`` steps, once more where the centre is stored. Behind a folded TfIdf op the
+    source, and this function's own sums, round each of about 3 n + 64 operations relative to the sum of the absolute terms
+    (ARCHITECTURE.md, section 3, A and E); where the rows are read as they are, sums alone are rounded (section 3, G).
 
     ``error`` bounds ``|source - X|`` per value (of CSR: per stored value; None: none). It reaches a score multiplied by the
     source's own weight, which is within ``error`` steps of the grid's, and is rounded like any other term.
     """
-    if error is not None and (op.sublinear or op.norm is not None):
+    plain = not op.sublinear and op.norm is None and op.idf is None
+    if error is not None and not plain:
         return np.full(len(scores), np.inf)  # logarithms and norms of inexact rows have no bound here
     csr = as_csr(X)
     terms, norms, stored = _terms(op, csr)
-    steps = np.abs(terms.data) * np.ldexp(1.0, op.exponent.astype(np.int64))[stored]
-    total = np.bincount(terms.row_ids(), steps, csr.n_rows) / norms
-    count = np.diff(csr.indptr)
-    unit = 2.0**-24 if op.dtype == "float32" else 2.0**-53
-    rounding = (3.0 * count + 64.0) * unit + (4.0 * count + 32.0) * 2.0**-53
-    shown = np.abs(scores).max(axis=1, initial=0.0) + np.abs(op.bias).max(initial=0.0)
-    bound: NDArray[np.float64] = total * (2.0 * op.error + rounding * op.amplitude) * 1.0001 + shown * rounding
-    bound[count == 0] = 0.0  # the source adds its bias to zero
-    if error is not None:
-        place = np.arange(csr.n_columns) if op.index is None else op.index
-        step = np.ldexp(1.0, op.exponent.astype(np.int64))
-        width = (4.0 * csr.n_columns + 128.0) * unit
-        size = (np.abs(grid_values(op)).max(axis=1) + step * (2.0 * op.error + width * op.amplitude))[place]
-        if isinstance(X, Csr):
-            bound += np.bincount(X.row_ids(), error * size[X.indices], X.n_rows) * 1.0001
+    step = np.ldexp(1.0, op.exponent.astype(np.int64))
+    rows, count = terms.row_ids(), np.diff(csr.indptr).astype(np.float64)
+    tiny, largest = edges(op.dtype)
+    bias = float(np.abs(op.bias).max(initial=0.0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = np.bincount(rows, np.abs(terms.data.astype(np.float64)) * step[stored], csr.n_rows) / norms
+        grid = total * (op.error * (2.0 if op.centred or not plain else 1.0))
+        if plain:
+            n = (count if error is None else np.maximum(count, csr.n_columns)) + 1.0
+            # What is stored may be centred: twice the source's own weight, and the error of the grid.
+            own = (2.0 if len(op.bias) > 1 else 1.0) * op.amplitude + 2.0 * op.error
+            rounded = total * (op.amplitude * gamma(n, op.dtype) + own * gamma(n + 2.0, "float64"))
+            bound = (grid + rounded + bias * (4.0 * gamma(1.0, op.dtype)) + 2.0 * n * tiny) * UP
         else:
-            bound += (error @ size) * 1.0001
-    return bound
+            unit = 2.0**-24 if op.dtype == "float32" else 2.0**-53
+            share = (3.0 * count + 64.0) * unit + (4.0 * count + 32.0) * 2.0**-53
+            shown = np.abs(scores).max(axis=1, initial=0.0) + bias
+            bound = (grid + total * share * op.amplitude) * 1.0001 + shown * share + 2.0 * (count + 1.0) * tiny
+        bound = np.where(count > 0.0, bound, 0.0)  # the source adds its bias to zero
+        sums = total * op.amplitude
+        if error is not None:
+            place = np.arange(csr.n_columns) if op.index is None else op.index
+            width = 4.0 * gamma(csr.n_columns + 32.0, op.dtype)
+            size = (np.abs(grid_values(op)).max(axis=1) + step * (2.0 * op.error + width * op.amplitude))[place]
+            if isinstance(X, Csr):
+                moved = np.bincount(X.row_ids(), error * size[X.indices], X.n_rows) * 1.0001
+            else:
+                moved = (error.astype(np.float64) @ size) * 1.0001
+            bound, sums = bound + moved, sums + moved
+    return np.where(sums + bias <= largest, bound, np.inf)
 
 
 def grid_values(op: PlanarLinear) -> NDArray[np.float64]:

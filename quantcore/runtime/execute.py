@@ -24,6 +24,7 @@ from quantcore.plan.ops import (
     Concat,
     Linear,
     MultiLabel,
+    NormalizeRows,
     PlanarLinear,
     Predictions,
     Quadratic,
@@ -36,15 +37,16 @@ from quantcore.plan.ops import (
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.text import decode
 from quantcore.runtime import intervals, table, text
+from quantcore.runtime.certify import LABEL, Property, decided
 
-__all__ = ["Executor", "cold_plan", "settle_cold"]
+__all__ = ["Cold", "Executor", "Known", "Value", "cold_plan", "settle_cold"]
 
 HOT, FINE, OPEN = 0, 1, 2
 _DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions, Several, Stack)
 Settle = Callable[[list[Any], list[int]], Any]
 
 
-class _Value(NamedTuple):
+class Value(NamedTuple):
     """The result of an op; of a matrix also the error of each value, of scores and what follows them the lowest and the
     highest that the source may have."""
 
@@ -58,6 +60,9 @@ class _Value(NamedTuple):
             return self.error
         low, high = self.interval
         return np.asarray(np.maximum(high - self.value, self.value - low))
+
+
+Known = dict[int, Value]
 
 
 class Executor:
@@ -182,9 +187,24 @@ class Executor:
             labels, planes = self._predict(given)
         rows = np.flatnonzero(planes == OPEN)
         sure = planes != OPEN
-        if len(rows) and self.settle is not None:
+        if len(rows) and isinstance(self.settle, Cold):
+            labels[rows], sure[rows] = self.settle.proved(LABEL, _take(given, rows))
+        elif len(rows) and self.settle is not None:
             labels[rows] = self.settle(_take(given, rows), rows.tolist())
         return labels, sure
+
+    def certified_as(self, wanted: Property, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The answers of a property, and whether each row's is proved to be the source's."""
+        if wanted is LABEL:
+            return self.certified(X)
+        given = self._input(X)
+        answers, sure = decided(self, wanted, given)
+        rows = np.flatnonzero(~sure)
+        if len(rows) and isinstance(self.settle, Cold):
+            answers[rows], sure[rows] = self.settle.proved(wanted, _take(given, rows))
+        elif len(rows) and self.settle is not None:
+            answers[rows] = self.settle(_take(given, rows), rows.tolist())
+        return answers, sure
 
     def scores(self, X: Any, *, checked: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Scores that the label follows from, and a bound on the error of each row's; None where there is no such bound.
@@ -199,6 +219,21 @@ class Executor:
             return None
         low, high = found.interval
         return found.value, ((high - low) / 2).max(axis=1)
+
+    def bound(self, method: str, X: Any, *, checked: bool = False) -> float | None:
+        """The largest proved error of a method's values over rows, infinite where one has no bound; None where its values are no
+        scores, probabilities or predicted numbers. ``checked`` as for ``scores``."""
+        if method not in self.plan.outputs:
+            return None
+        position, given, known = self.plan.outputs[method], X if checked else self._input(X), {}  # type: int, Any, Known
+        op = self.plan.ops[position]
+        if isinstance(op, _DECISIONS) and not isinstance(op, Predictions | Several):
+            return None
+        largest = 0.0
+        for place in op.inputs if isinstance(op, _DECISIONS) else (position,):
+            error = self._evaluate(place, given, known).as_matrix()
+            largest = np.inf if error is None else max(largest, float(np.nan_to_num(error.max(initial=0.0), nan=np.inf)))
+        return largest
 
     def stats(self) -> dict[str, int]:
         """Counters of all paths, summed."""
@@ -222,7 +257,7 @@ class Executor:
         self.counters["open"] += int(np.count_nonzero(~sure))
         return labels, np.where(sure, FINE, OPEN).astype(np.uint8)
 
-    def _decided(self, op: Op, given: Any, known: dict[int, _Value]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    def _decided(self, op: Op, given: Any, known: Known) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each row's are certified."""
         if isinstance(op, Stack):
             parts = [self._decided(self.plan.ops[i], given, known) for i in op.inputs]
@@ -232,7 +267,16 @@ class Executor:
         labels = FUNCTIONS[op.kind](op, scores.value)
         if numbers:  # nothing is decided, so nothing is open
             return labels, np.ones(len(labels), np.bool_)
-        return labels, np.zeros(len(labels), np.bool_) if scores.interval is None else intervals.decide(op, scores.interval)
+        interval, margin = self._compared(op.inputs[0], given, known)
+        return labels, np.zeros(len(labels), np.bool_) if interval is None else intervals.decide(op, interval, margin)
+
+    def _compared(self, position: int, given: Any, known: Known) -> tuple[intervals.Interval | None, float]:
+        """What the order of classes follows from, and how much two values may differ that the source rounds to one: dividing
+        by the row's sum keeps the order but for that."""
+        op = self.plan.ops[position]
+        if isinstance(op, NormalizeRows):
+            return self._evaluate(op.inputs[0], given, known).interval, intervals.slack(self._dtype, 1)
+        return self._evaluate(position, given, known).interval, 0.0
 
     # ------------------------------------------------------------- op by op
 
@@ -243,39 +287,39 @@ class Executor:
             return found if self.reader is None else [decode(self.reader, document) for document in found]
         return found
 
-    def _evaluate(self, position: int, given: Any, known: dict[int, _Value] | None = None, *, bounds: bool = True) -> _Value:
+    def _evaluate(self, position: int, given: Any, known: Known | None = None, *, bounds: bool = True) -> Value:
         """The result of an op, with its error or interval if there is one and ``bounds`` asks for it."""
         if position == INPUT:
-            return _Value(given)
+            return Value(given)
         known = {} if known is None else known
         if position not in known:
             known[position] = self._apply(position, given, known, bounds)
         return known[position]
 
-    def _apply(self, position: int, given: Any, known: dict[int, _Value], bounds: bool) -> _Value:
+    def _apply(self, position: int, given: Any, known: Known, bounds: bool) -> Value:
         op = self.plan.ops[position]
         if isinstance(op, PlanarLinear) and isinstance(self._op(op.inputs[0]), Text):
             model = self._model((op.inputs[0], position))
             if model is not None:
                 scores, bound = model.scores(given)
-                return _Value(scores, (scores - bound[:, None], scores + bound[:, None]))
+                return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
         if isinstance(op, Linear | PlanarLinear) and isinstance(given, np.ndarray):
             model = self._table(position)
             found = model.scores(given) if model is not None and model.accepts(given) else None
             if found is not None:
                 scores, bound = found
-                return _Value(scores, (scores - bound[:, None], scores + bound[:, None]))
+                return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
         if isinstance(op, Text):
             model = self._model((position,))
             if model is not None:
                 indptr, columns, counts = model.counts(given)
-                return _Value(_sorted(indptr, columns, counts, op.n_features))
+                return Value(_sorted(indptr, columns, counts, op.n_features))
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
         many = op.kind in ("Average", "Concat", "Several", "Stack")
         value = FUNCTIONS[op.kind](op, [a.value for a in arguments] if many else arguments[0].value)
-        return self._bounded(op, arguments, value) if bounds and not isinstance(op, _DECISIONS) else _Value(value)
+        return self._bounded(op, arguments, value) if bounds and not isinstance(op, _DECISIONS) else Value(value)
 
-    def _bounded(self, op: Op, arguments: list[_Value], value: Any) -> _Value:
+    def _bounded(self, op: Op, arguments: list[Value], value: Any) -> Value:
         from quantcore.reference.planar import planar_bound  # kernels do without
         from quantcore.runtime import rounding
 
@@ -283,21 +327,21 @@ class Executor:
         if isinstance(op, Linear | PlanarLinear | Quadratic):
             error = first.as_matrix()
             if error is rounding.UNKNOWN:
-                return _Value(value)
+                return Value(value)
             if isinstance(op, PlanarLinear):
                 bound = planar_bound(op, first.value, value, error)[:, None]
             else:
                 bound = rounding.scores_error(op, first.value, error, value)
-            return _Value(value, (value - bound, value + bound))
+            return Value(value, (value - bound, value + bound))
         intervals_ = [a.interval for a in arguments if a.interval is not None]
         if isinstance(op, rounding.MATRIX) or (isinstance(op, Concat) and len(intervals_) < len(arguments)):
             if isinstance(op, Binarize) and isinstance(first.value, Csr) and first.error is not None:
                 value = first.value.with_data((first.value.data > op.threshold).astype(np.float64))
             errors = [a.as_matrix() for a in arguments]
-            return _Value(value, error=rounding.matrix_error(op, [a.value for a in arguments], errors, value))
+            return Value(value, error=rounding.matrix_error(op, [a.value for a in arguments], errors, value))
         if len(intervals_) < len(arguments):
-            return _Value(value)
-        return _Value(value, intervals.propagate(op, intervals_, self._dtype))
+            return Value(value)
+        return Value(value, intervals.propagate(op, intervals_, self._dtype))
 
     def _model(self, positions: tuple[int, ...]) -> Any:
         """The compiled model of a Text op alone, or with the scores behind it; made when first needed."""
@@ -364,19 +408,31 @@ def cold_plan(plan: Plan) -> Plan | None:
     return replace(plan, ops=tuple(ops), outputs={method: moved[at] for method, at in plan.outputs.items()})
 
 
-def settle_cold(plan: Plan) -> Settle | None:
+class Cold:
+    """Settles open rows by the source's own arithmetic.
+
+    Parameters
+    ----------
+    plan : Plan
+        What :func:`cold_plan` gives.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.executor = Executor(plan, native=False)
+
+    def __call__(self, rows: Any, positions: list[int]) -> NDArray[Any]:
+        """Labels. The rows have been checked: a matrix is no longer what the caller passed."""
+        return np.asarray(self.executor.value_at(self.executor.plan.outputs["predict"], rows))
+
+    def proved(self, wanted: Property, rows: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Answers, and whether they hold however the source rounds: nothing else stands between the two here."""
+        return decided(self.executor, wanted, rows)
+
+
+def settle_cold(plan: Plan) -> Cold | None:
     """Answers for open rows from the cold planes, or None where there are none."""
     cold = cold_plan(plan)
-    if cold is None:
-        return None
-
-    executor = Executor(cold, native=False)
-
-    def settle(rows: Any, positions: list[int]) -> NDArray[Any]:
-        # The rows have been checked: a matrix is no longer what the caller passed.
-        return np.asarray(executor.value_at(cold.outputs["predict"], rows))
-
-    return settle
+    return None if cold is None else Cold(cold)
 
 
 def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.float64], n_columns: int) -> Csr:

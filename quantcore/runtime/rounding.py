@@ -3,9 +3,12 @@
 Operations on single values (scale, shift, clip, select, fill, products of features) are IEEE's, done here in the source's
 order and dtype: while what they read is exact, so is their result, and the error is None. Sums are not: BLAS adds in any
 order, with or without fused multiply-add. For a sum of n products two results, the source's and ours, are each within
-``n u / (1 - n u)`` of the sum of absolute products, u the unit roundoff (half of ``eps``). All bounds here take n + 8 times
-``2 eps``, four times that, which covers the operations around the sum and second orders. An error that comes in goes through
-an operation by its derivative's largest value, or as the difference of the operation at both ends where it is monotone.
+``n u / (1 - n u)`` of the sum of absolute products, u the unit roundoff (half of ``eps``). Scores take just that
+(ARCHITECTURE.md, section 3, G); of matrices all bounds take n + 8 times ``2 eps``, four times that, which covers the
+operations around the sum and second orders. An error that comes in goes through an operation by its derivative's largest
+value, or as the difference of the operation at both ends where it is monotone. Below the smallest normal number rounding is
+no longer relative (and some libraries flush to 0), so each term has that much to lose besides; what may overflow in the
+source's dtype has no bound.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan import Csr, ops
+from quantcore.reference.bounds import UP, edges, gamma
 from quantcore.reference.columns import columns, norms_of
 from quantcore.reference.matrices import Matrix, concat
 from quantcore.reference.products import polynomial
@@ -26,8 +30,6 @@ __all__ = ["MATRIX", "UNKNOWN", "Error", "matrix_error", "scores_error"]
 Error = NDArray[Any] | None
 # No bound: not even that what is not stored is 0.
 UNKNOWN: NDArray[np.float64] = np.array(np.inf)
-# Products below the least normal number are rounded by more than their share.
-_TINY = 1e-300
 
 MATRIX = (
     ops.Affine,
@@ -73,7 +75,7 @@ def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value
     if error is None:
         return None
     if isinstance(op, ops.Affine):
-        return _affine(op, X, error, _eps(found))
+        return _affine(op, X, error, found)
     if isinstance(op, ops.Columns):
         return _values(columns(ops.Columns(index=op.index, allow_nan=True), _like(X, error)))
     if isinstance(op, ops.Binarize):
@@ -99,12 +101,9 @@ def scores_error(op: ops.Linear | ops.Quadratic, X: Matrix, error: Error, scores
         Of X.
     scores : ndarray, shape (n_rows, n_outputs)
     """
-    unit = 2.0 * float(np.finfo(op.dtype).eps)
     if isinstance(op, ops.Linear):
-        size = np.abs(op.weight)
-        sums = _product(_like(X, np.abs(_values(X)) + (0.0 if error is None else error)), size)
-        bound = sums * ((_terms(X) + 8.0) * unit) + (np.abs(op.bias) + np.abs(scores)) * unit + (sums > 0.0) * _TINY
-        return bound if error is None else bound + _product(_like(X, error), size) * 1.0001
+        return _linear(op, X, error)
+    unit, info = 2.0 * float(np.finfo(op.dtype).eps), np.finfo(op.dtype)
     if isinstance(X, Csr):
         raise TypeError("Quadratic reads dense rows")  # its function has refused them before
     n = X.shape[1]
@@ -115,19 +114,40 @@ def scores_error(op: ops.Linear | ops.Quadratic, X: Matrix, error: Error, scores
         away = np.abs(X - op.center[k])
         least, most = away**2 / op.variance[k], (away + (0.0 if error is None else error)) ** 2 / op.variance[k]
         rounded = (0.5 * most.sum(axis=1) + logs + np.abs(scores[:, k])) * ((n + 16.0) * unit)
-        bound[:, k] = 0.5 * (most - least).sum(axis=1) * 1.0001 + rounded
+        tiny = n * 2.0 * float(info.tiny) * (1.0 + 1.0 / op.variance[k].min())
+        bound[:, k] = 0.5 * (most - least).sum(axis=1) * 1.0001 + rounded + tiny
+        # A square, or the sum, that overflows in the source's dtype.
+        bound[np.maximum(away.max(axis=1) ** 2, most.sum(axis=1)) > float(info.max) / 4, k] = np.inf
     return bound
 
 
-def _affine(op: ops.Affine, X: Matrix, error: NDArray[Any], eps: float) -> NDArray[Any]:
-    factor: Any = 1.0
+def _linear(op: ops.Linear, X: Matrix, error: Error) -> NDArray[np.float64]:
+    size, bias = np.abs(op.weight), np.abs(op.bias)
+    values = np.abs(_values(X)).astype(np.float64)
+    n = (_terms(X) if error is None or not isinstance(X, Csr) else X.n_columns) + 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = _product(_like(X, values if error is None else values + error), size)
+        # Ours are summed in the source's dtype, or in a wider one.
+        tiny, largest = edges(op.dtype)
+        bound = (sums * (2.0 * gamma(n, op.dtype)) + bias * float(np.finfo(op.dtype).eps) + 2.0 * n * tiny) * UP
+        if error is None:
+            some = np.asarray(np.diff(X.indptr) > 0 if isinstance(X, Csr) else X.any(axis=1))
+            bound = np.where(some[:, None], bound, 0.0)  # the source adds its bias to zero
+        else:
+            bound = bound + _product(_like(X, error.astype(np.float64)), size) * 1.0001
+    return np.where(sums + bias <= largest, bound, np.inf)
+
+
+def _affine(op: ops.Affine, X: Matrix, error: NDArray[Any], found: NDArray[Any]) -> NDArray[Any]:
+    eps, factor = _eps(found), 1.0  # type: float, Any
+    tiny = 4.0 * _smallest(found)
     if op.scale is not None:
         factor = np.abs(op.scale) if op.product else 1.0 / np.abs(op.scale)
     if isinstance(X, Csr):
         factor = factor if np.isscalar(factor) else factor[X.indices]
-        return np.asarray(factor * (error * 1.0001 + 8.0 * eps * np.abs(X.data)))
+        return np.asarray(factor * (error * 1.0001 + 8.0 * eps * np.abs(X.data)) + tiny)
     shift = 0.0 if op.shift is None else np.abs(op.shift) * (1.0 if op.product else factor)
-    return np.asarray(factor * (error * 1.0001 + 8.0 * eps * np.abs(X)) + 8.0 * eps * shift)
+    return np.asarray(factor * (error * 1.0001 + 8.0 * eps * np.abs(X)) + 8.0 * eps * shift + tiny)
 
 
 def _project(op: ops.Project, X: Matrix, error: Error, value: Matrix) -> NDArray[Any]:
@@ -136,13 +156,18 @@ def _project(op: ops.Project, X: Matrix, error: Error, value: Matrix) -> NDArray
     sums = _product(_like(X, inside + (0.0 if error is None else error)), size)
     if op.shift is not None and not op.dense:
         sums += np.abs(op.shift) @ size
-        n = max(n, len(size) + 8.0)
-    rounded = sums * (n * 2.0 * _eps(_values(value))) + (sums > 0.0) * _TINY
+        n = np.maximum(n, len(size) + 8.0)
+    if error is not None:
+        n = np.maximum(n, len(size) + 8.0)
+    found = _values(value)
+    rounded = sums * (n * 2.0 * _eps(found)) + n * 2.0 * _smallest(found)
+    rounded = np.where(sums <= float(np.finfo(found.dtype).max) / 4.0, rounded, np.inf)
     return rounded if error is None else rounded + _product(_like(X, error), size) * 1.0001
 
 
 def _row_norm(op: ops.RowNorm, X: Matrix, error: Error, value: NDArray[Any]) -> NDArray[Any]:
-    n, eps = _terms(X) + 8.0, _eps(value)
+    n, eps, smallest = _terms(X) + 8.0, _eps(value), _smallest(value)
+    n = n[:, 0] if isinstance(n, np.ndarray) else n
     norms = norms_of(op, X).astype(np.float64)
     # A norm of (x + e) is at most norm(x) + norm(e).
     away = norms * (n * eps)
@@ -155,9 +180,13 @@ def _row_norm(op: ops.RowNorm, X: Matrix, error: Error, value: NDArray[Any]) -> 
         over = np.where(divided, norms, 1.0)
     unsure = (np.abs(norms - least) <= away) & (away > 0.0)
     relative = np.where(unsure | (divided & (norms <= away)), np.inf, relative)
+    if op.norm == "l2":  # squares that leave the normal numbers
+        lost = (norms < np.sqrt(smallest) / eps) & (norms > 0.0) & divided
+        relative = np.where(lost | (norms > np.sqrt(float(np.finfo(value.dtype).max)) / 4.0), np.inf, relative)
     rows = X.row_ids() if isinstance(X, Csr) else np.arange(len(norms))[:, None]
     with np.errstate(invalid="ignore"):
-        found = np.abs(value) * relative[rows]
+        tiny = np.where(divided, smallest, 0.0)
+        found = np.where(value != 0.0, np.abs(value) * relative[rows] + tiny[rows], 0.0)
         if error is not None:
             found = found + error / over[rows] * (1.0 + relative[rows])
     return np.asarray(np.where(np.isnan(found), np.inf, found))
@@ -168,7 +197,8 @@ def _tfidf(value: Matrix, error: Error) -> NDArray[Any]:
     values = _values(value)
     if error is not None:
         return UNKNOWN
-    return np.asarray(np.abs(values) * ((_terms(value) + 64.0) * _eps(values)))
+    terms = np.diff(value.indptr)[value.row_ids()] if isinstance(value, Csr) else value.shape[1]
+    return np.asarray(np.abs(values) * ((terms + 64.0) * _eps(values)) + _smallest(values))
 
 
 def _concat(op: ops.Concat, arguments: list[Matrix], errors: list[Error], value: Matrix) -> NDArray[Any]:
@@ -185,9 +215,9 @@ def _product(X: Matrix, size: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([np.bincount(rows, X.data * size[X.indices, k], X.n_rows) for k in range(size.shape[1])], axis=1)
 
 
-def _terms(X: Matrix) -> float:
-    """The largest number of terms of a row."""
-    return float(np.diff(X.indptr).max(initial=0) if isinstance(X, Csr) else X.shape[1])
+def _terms(X: Matrix) -> Any:
+    """The number of terms of a row: of CSR shape (n_rows, 1), so that no row's bound depends on another's."""
+    return np.diff(X.indptr).astype(np.float64)[:, None] if isinstance(X, Csr) else float(X.shape[1])
 
 
 def _values(X: Matrix) -> NDArray[Any]:
@@ -196,6 +226,10 @@ def _values(X: Matrix) -> NDArray[Any]:
 
 def _like(X: Matrix, values: NDArray[Any]) -> Matrix:
     return X.with_data(values) if isinstance(X, Csr) else values
+
+
+def _smallest(values: NDArray[Any]) -> float:
+    return float(np.finfo(values.dtype if values.dtype.kind == "f" else np.float64).tiny)
 
 
 def _eps(values: NDArray[Any]) -> float:

@@ -219,8 +219,14 @@ class _Weights:
                 n * (2.0**-118 if self.unit(True) == _FLOAT32 else 2.0**-1000) + underflow[1],
             ),
             "last": tuple(max(8.0 * self.unit(single), 2.0**-49) for single in (False, True)),
-            "most": tuple(2.0**80 if self.unit(single) == _FLOAT32 else 2.0**900 for single in (False, True)),
+            "most": tuple(map(self._most, relative, (False, True))),
         }
+
+    def _most(self, relative: float, single: bool) -> float:
+        """A bound below which the source's own sums can't overflow: no product is larger than its share of the bound says."""
+        share = self.coefficient(relative, single, _FLOAT64, 0.0) / np.where(self.largest > 0.0, self.largest, 1.0)
+        largest = 2.0**124 if self.unit(single) == _FLOAT32 else 2.0**1020
+        return float(share[self.largest > 0.0].min(initial=1.0)) * largest
 
     def arrays(self, relative: tuple[float, float]) -> dict[str, Any]:
         lanes = self.padded / _LANES + 4.0

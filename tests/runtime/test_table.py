@@ -296,6 +296,15 @@ def test_columns_of_any_size_keep_their_labels(door, size):
     assert (labels == run(plan, X, "predict")).all() and (planes < 2).mean() > 0.99
 
 
+def test_products_that_underflow_are_not_taken_for_zeros(door):
+    op = Linear(inputs=(INPUT,), weight=np.array([[3e-190], [-1e-190]]), bias=np.zeros(1))
+    model = compiled(door, plan_of([], op, 2), 2)
+    rows = np.array([[1e-134, 0.0], [0.0, 1e-134], [1.2e-134, 1e-140], [0.0, 0.0]])
+    labels, planes = model.labels(rows)
+    known = (rows @ op.weight)[:, 0] > 0.0
+    assert (labels[planes < 2] == known[planes < 2]).all() and planes[3] == 1 and (planes[:3] == 2).all()
+
+
 def test_what_has_no_kernel_says_why():
     rng = np.random.default_rng(0)
     scale = Affine(shift=None, scale=np.ones(4))

@@ -50,12 +50,6 @@ static ranking fine_ranking(const qc_table *t, const double *values, const float
     return found;
 }
 
-static int all_zero(const double *values, ptrdiff_t n) {
-    for (ptrdiff_t j = 0; j < n; ++j)
-        if (values[j] != 0.0) return 0;
-    return 1;
-}
-
 /* A row that the hot plane did not settle; 0 if a value of it is not finite. */
 static int settle(const qc_table *t, const void *x, const int wide, const int single, const workspace *w, const float *sums,
                   double hot_bound, ptrdiff_t row, qc_table_result *r) {
@@ -63,7 +57,7 @@ static int settle(const qc_table *t, const void *x, const int wide, const int si
     const double bound = fine_values(t, x, wide, single, w->exact);
     ranking found;
     int sure;
-    if (bound == 0.0 && all_zero(w->exact, t->n_features)) { /* the source adds its biases to 0 exactly */
+    if (bound == 0.0 && is_zero(t, x, wide, single)) { /* the source adds its biases to 0 exactly */
         found = (ranking){0, t->bias[0], t->at};
         if (t->n_outputs == 1) found.best = t->bias[0] > t->at;
         for (ptrdiff_t k = 1; k < t->n_outputs; ++k) rank(t->bias[k], k, &found);

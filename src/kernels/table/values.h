@@ -59,8 +59,8 @@ static int all_finite(const void *x, const int single, ptrdiff_t n) {
     return finite;
 }
 
-/* The scaler's steps, each rounded as the source rounds it, and the gain. */
-QC_INLINE d16 scaled(const qc_table *t, d16 v, const int single, ptrdiff_t j) {
+/* The scaler's steps, each rounded as the source rounds it. */
+QC_INLINE d16 stepped(const qc_table *t, d16 v, const int single, ptrdiff_t j) {
     if (t->steps == QC_SHIFT) {
         v = d16_sub(v, d16_load(t->shift[single] + j));
         if (single) v = d16_round(v);
@@ -71,14 +71,29 @@ QC_INLINE d16 scaled(const qc_table *t, d16 v, const int single, ptrdiff_t j) {
         if (single) v = d16_round(v);
         if (t->clipped) v = d16_clip(v, t->low[single], t->high[single]);
     }
-    return d16_mul(v, d16_load(t->gain + j));
+    return v;
 }
 
 /* Sixteen values from feature j on, zeros beyond the last; `wide` says in what they are held, `single` to what the source rounds. */
-QC_INLINE d16 block(const qc_table *t, const void *x, const int wide, const int single, ptrdiff_t j) {
+QC_INLINE d16 ungained(const qc_table *t, const void *x, const int wide, const int single, ptrdiff_t j) {
     const ptrdiff_t left = t->n_features - j;
-    if (wide) return scaled(t, left < 16 ? d16_load_part((const double *)x + j, left) : d16_load((const double *)x + j), single, j);
-    return scaled(t, left < 16 ? d16_widen_part((const float *)x + j, left) : d16_widen((const float *)x + j), single, j);
+    if (wide) return stepped(t, left < 16 ? d16_load_part((const double *)x + j, left) : d16_load((const double *)x + j), single, j);
+    return stepped(t, left < 16 ? d16_widen_part((const float *)x + j, left) : d16_widen((const float *)x + j), single, j);
+}
+
+QC_INLINE d16 block(const qc_table *t, const void *x, const int wide, const int single, ptrdiff_t j) {
+    return d16_mul(ungained(t, x, wide, single, j), d16_load(t->gain + j));
+}
+
+/* Whether all values are 0 to the source: what the gain takes to 0 is not. */
+QC_INLINE int is_zero(const qc_table *t, const void *x, const int wide, const int single) {
+    for (ptrdiff_t j = 0; j < t->n_features; j += QC_TABLE_LANES) {
+        double v[QC_TABLE_LANES];
+        d16_store(v, ungained(t, x, wide, single, j));
+        for (ptrdiff_t i = 0; i < QC_TABLE_LANES && j + i < t->n_features; ++i)
+            if (v[i] != 0.0) return 0;
+    }
+    return 1;
 }
 
 /* Sixteen values of a float32 row from feature j on, all steps in float32. */
