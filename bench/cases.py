@@ -66,7 +66,7 @@ def measured(case: str) -> Measured | str:
     """Measure all contenders in one go, so that their rounds are interleaved; or say why the case can't be measured."""
     if case in TEXT_CASES and texts.read(TEXT_CASES[case][0]) is None:
         return f"no data set {TEXT_CASES[case][0]}: set QUANTCORE_DATA to the folder that holds it"
-    folder = _prepared(case)
+    folder = prepared(case)
     models = {"quantcore": folder / "model.qc", "scikit-learn": folder / "model.joblib", "onnxruntime": folder / "model.onnx"}
     absent, extra = {}, {}
     if not models["onnxruntime"].is_file():
@@ -79,7 +79,7 @@ def measured(case: str) -> Measured | str:
     try:
         for name in NAMES:
             if name not in absent:
-                running[name] = Contender(name, models[name], _rows(case, folder), **extra)
+                running[name] = Contender(name, models[name], rows_of(case, folder), **extra)
         seconds = measure(running, ROUNDS)
         labels = {name: contender.ask("labels") for name, contender in running.items()}
     finally:
@@ -90,7 +90,7 @@ def measured(case: str) -> Measured | str:
     return Measured(seconds, sizes, flips, len(labels["scikit-learn"]), absent)
 
 
-def _prepared(case: str) -> Path:
+def prepared(case: str) -> Path:
     """The folder of a case: its source and the ONNX form are made once, the artifact is made by the quantcore of today."""
     folder = CACHE / "models" / case.replace(" ", "_").replace(",", "").replace("(", "").replace(")", "")
     source = folder / "model.joblib"
@@ -98,21 +98,22 @@ def _prepared(case: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         pipeline, rows = _trained_table(case) if case in TABLE_CASES else _trained(case)
         if case in TABLE_CASES:
-            np.save(_rows(case, folder), rows)
+            np.save(rows_of(case, folder), rows)
         else:
-            _rows(case, folder).write_text(json.dumps(rows), "utf-8")
+            rows_of(case, folder).write_text(json.dumps(rows), "utf-8")
         reason = to_onnx(pipeline, folder / "model.onnx", rows.shape[1] if case in TABLE_CASES else 0)
         if reason is not None:
             (folder / "no_onnx.txt").write_text(reason, "utf-8")
         joblib.dump(pipeline, source, compress=3)  # last: it says that the folder is complete
     pipeline = joblib.load(source)
     model = quantcore.quantize(pipeline)
-    require_proofs(model, pipeline, read(_rows(case, folder)))
+    require_proofs(model, pipeline, read(rows_of(case, folder)))
     quantcore.save(model, folder / "model.qc")
     return folder
 
 
-def _rows(case: str, folder: Path) -> Path:
+def rows_of(case: str, folder: Path) -> Path:
+    """The file of a case's rows."""
     return folder / ("rows.npy" if case in TABLE_CASES else "documents.json")
 
 

@@ -57,6 +57,7 @@ cdef extern from *:
         const float *hot
         const double *fine
         const float *hot_bound[2]
+        const float *lane_bound[2]
         const double *fine_bound[2]
         const double *bias
         double bias_max
@@ -154,6 +155,7 @@ cdef class TableModel:
             t.fill[i], t.shift[i] = <const double *>data_of(arrays["fill"][i]), <const double *>data_of(arrays["shift"][i])
             t.scale[i] = <const double *>data_of(arrays["scale"][i])
             t.hot_bound[i] = <const float *>data_of(arrays["hot_bound"][i])
+            t.lane_bound[i] = <const float *>data_of(arrays["lane_bound"][i])
             t.fine_bound[i] = <const double *>data_of(arrays["fine_bound"][i])
         if arrays["plane"] is not None:
             self.set_plane(config, arrays)

@@ -237,6 +237,7 @@ class _Weights:
             "fine": None if self.exact else self._layout(self.scaled),
             "bias": np.ascontiguousarray(self.op.bias, np.float64),
             "hot_bound": tuple(_rounded_up(self.padded_to(h)) for h in hot),
+            "lane_bound": tuple(_rounded_up(self.padded_to(h).reshape(-1, _LANES).sum(axis=0)) for h in hot),
             "fine_bound": tuple(self.padded_to(f) for f in fine),
         }
 

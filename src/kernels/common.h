@@ -21,4 +21,11 @@
 #endif
 #endif
 
+/* What certificates cost is measured against a build without them (bench/models/bench_certificate.py): never ship that. */
+#ifdef QC_UNCERTIFIED
+#define QC_CERTIFICATE(with, without) (without)
+#else
+#define QC_CERTIFICATE(with, without) (with)
+#endif
+
 #endif

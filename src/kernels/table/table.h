@@ -38,6 +38,7 @@ typedef struct {
     const float *hot;        /* n_outputs x padded */
     const double *fine;      /* the same in doubles, or NULL where `hot` is exact */
     const float *hot_bound[2];   /* padded: what a unit of each feature adds to the error of a score */
+    const float *lane_bound[2];  /* QC_TABLE_LANES: its sum over the features of each lane */
     const double *fine_bound[2];
     const double *bias;
     double bias_max;

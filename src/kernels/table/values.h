@@ -10,7 +10,7 @@ typedef struct {
     float *sums;     /* QC_TABLE_ROWS x n_outputs */
     double *exact;   /* padded: one row for the fine plane */
     double *row;     /* padded: a row whose columns were chosen or filled */
-    float bound[QC_TABLE_ROWS];
+    float most[QC_TABLE_ROWS];  /* what the largest values of a row make its bound at most */
     /* For the int8 plane: */
     int8_t *steps;   /* QC_TABLE_ROWS x plane.n_features */
     int32_t *dots;   /* QC_TABLE_ROWS x n_outputs, and room for 16 more */
@@ -105,24 +105,25 @@ QC_INLINE f16 narrow_block(const qc_table *t, const float *x, ptrdiff_t j) {
     return f16_mul(v, f16_load(t->gain32 + j));
 }
 
-/* A row's values for the hot plane; the sum of the result's lanes bounds the error of its scores. */
+/* A row's values for the hot plane; the result is the largest |value| of each lane. */
 QC_INLINE f16 hot_values(const qc_table *t, const void *x, const int wide, const int single, float *values) {
+    f16 most = f16_zero();
+    const int narrow = single && !wide && t->gain32;
+    for (ptrdiff_t j = 0; j < t->padded; j += QC_TABLE_LANES) {
+        const f16 v = narrow ? narrow_block(t, x, j) : d16_narrow(block(t, x, wide, single, j));
+        f16_store(values + j, v);
+        most = QC_CERTIFICATE(f16_max(most, f16_abs(v)), most);
+    }
+    return most;
+}
+
+/* The bound on the error of a row's hot scores: less than what its largest values make of it, and rarely needed. */
+static float hot_bound(const qc_table *t, const float *values, const int single) {
     const float *unit = t->hot_bound[single];
     f16 bound = f16_zero();
-    if (single && !wide && t->gain32) {
-        for (ptrdiff_t j = 0; j < t->padded; j += QC_TABLE_LANES) {
-            const f16 v = narrow_block(t, x, j);
-            f16_store(values + j, v);
-            bound = f16_add(bound, f16_mul(f16_abs(v), f16_load(unit + j)));
-        }
-        return bound;
-    }
-    for (ptrdiff_t j = 0; j < t->padded; j += QC_TABLE_LANES) {
-        const f16 v = d16_narrow(block(t, x, wide, single, j));
-        f16_store(values + j, v);
-        bound = f16_add(bound, f16_mul(f16_abs(v), f16_load(unit + j)));
-    }
-    return bound;
+    for (ptrdiff_t j = 0; j < t->padded; j += QC_TABLE_LANES)
+        bound = f16_add(bound, f16_mul(f16_abs(f16_load(values + j)), f16_load(unit + j)));
+    return f16_sum(bound);
 }
 
 QC_INLINE double fine_values(const qc_table *t, const void *x, const int wide, const int single, double *values) {

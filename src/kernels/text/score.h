@@ -2,6 +2,8 @@
 #ifndef QC_TEXT_SCORE_H
 #define QC_TEXT_SCORE_H
 
+#include "kernels/common.h"
+
 #define TWO_TO_MINUS(n) (1.0 / (double)(1ull << (n)))
 
 static inline float value_idf(uint64_t value) {
@@ -78,7 +80,7 @@ static qc_status label_one(const qc_text *text, qc_scratch *s, const features *f
             (1.0001 + n * TWO_TO_MINUS(23)) +
         (fabs(dot) + fabs(text->bias[0])) * (n + 64.0) * TWO_TO_MINUS(24);
     *label = score > 0.0;
-    *plane = fabs(score) > bound ? QC_HOT : QC_OPEN;
+    *plane = QC_CERTIFICATE(fabs(score) > bound, 1) ? QC_HOT : QC_OPEN;
     return QC_DONE;
 }
 
@@ -205,7 +207,7 @@ static qc_status label_many(const qc_text *text, qc_scratch *s, const features *
         ((double)fabsf(first) + (double)fabsf(second) + 2.0 * (double)text->bias_max) * (n + 64.0) * TWO_TO_MINUS(24);
     *label = best;
     *plane = QC_HOT;
-    if (LIKELY((double)first - (double)second > bound)) return QC_DONE;
+    if (LIKELY(QC_CERTIFICATE((double)first - (double)second > bound, 1))) return QC_DONE;
     *label = label_fine(text, f, out, (double)first - bound, x, plane);
     return QC_DONE;
 }
