@@ -96,30 +96,23 @@ QC_INLINE void int8_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
     put(w, part, row, rows, width, sum, w->offset + part->block / QC_SPAN * w->n_outputs + part->output);
 }
 
-/* One row times all groups of 4 outputs: a stream of weights, with as little between two groups as can be, since reads from L2
- * leave no time for more. Returns the number of outputs that it has done. */
+/* One row of at most a span times all groups of 4 outputs: a stream of weights, with as little beside it as can be, since reads
+ * from L2 leave no time for more. A row that does not start on a cache line would cost two loads a block: it is copied to one.
+ * Returns the number of outputs that it has done. */
 static ptrdiff_t one_row(const qc_dense *w, const int8_t *x, int32_t *out) {
-    const __m512i flip = _mm512_set1_epi8(-128);
-    const int8_t *end = x + w->n_features / QC_BLOCK * QC_BLOCK;
-    const ptrdiff_t left = w->n_features % QC_BLOCK;
-    const __m512i last = _mm512_xor_si512(flip, load_first(end, left));
-    const uint8_t *q = w->blocks;
+    QC_ALIGNED uint8_t row[QC_SPAN * QC_BLOCK];
+    const uint8_t *end = row + w->n_blocks * QC_BLOCK, *q = w->blocks;
     ptrdiff_t k = 0;
+    for (ptrdiff_t j = 0; j < w->n_features; j += QC_BLOCK)
+        _mm512_store_si512(row + j, _mm512_xor_si512(_mm512_set1_epi8(-128), load_first(x + j, w->n_features - j)));
     for (; k + QC_GROUP <= w->n_outputs; k += QC_GROUP) {
         __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
-        for (const int8_t *from = x; from < end; from += QC_BLOCK, q += QC_GROUP * QC_BLOCK) {
-            const __m512i value = _mm512_xor_si512(flip, load(from));
+        for (const uint8_t *from = row; from < end; from += QC_BLOCK, q += QC_GROUP * QC_BLOCK) {
+            const __m512i value = load(from);
             a = dpbusd(a, value, load(q));
             b = dpbusd(b, value, load(q + QC_BLOCK));
             c = dpbusd(c, value, load(q + 2 * QC_BLOCK));
             d = dpbusd(d, value, load(q + 3 * QC_BLOCK));
-        }
-        if (left) {
-            a = dpbusd(a, last, load(q));
-            b = dpbusd(b, last, load(q + QC_BLOCK));
-            c = dpbusd(c, last, load(q + 2 * QC_BLOCK));
-            d = dpbusd(d, last, load(q + 3 * QC_BLOCK));
-            q += QC_GROUP * QC_BLOCK;
         }
         const __m128i offset = _mm_loadu_si128((const __m128i *)(w->offset + k));
         _mm_storeu_si128((__m128i *)(out + k), _mm_add_epi32(offset, reduced(a, b, c, d)));
