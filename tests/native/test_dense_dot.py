@@ -10,7 +10,10 @@ LIMIT = {"int8": 127, "int4": 7, "int16": 32767}
 # (rows, features, outputs): every width of a group, every tail of a block, rows that fill a register tile and rows beside it.
 SHAPES = [
     *((9, 70, outputs) for outputs in range(1, 10)),
-    *((1, features, 5) for features in (1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 300)),
+    *(
+        (1, features, 5)
+        for features in (1, 2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 300)
+    ),
     *((rows, 130, 7) for rows in (2, 3, 4, 5, 7, 8, 12, 17)),
     (1, 30, 2),
     (3, 4095, 3),

@@ -10,7 +10,10 @@ from quantcore.reference import dense as reference
 SLOTS = {dtype: ("scores", "blocks", dtype) for dtype in ("float32", "float16", "int8", "int16", "int4")}
 SHAPES = [
     *((9, 70, outputs) for outputs in range(1, 10)),
-    *((1, features, 5) for features in (1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 112, 127, 128, 129, 143, 144, 255, 257)),
+    *(
+        (1, features, 5)
+        for features in (1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 63, 64, 65, 112, 127, 128, 129, 143, 144, 255, 257)
+    ),
     *((rows, 130, 7) for rows in (2, 3, 4, 5, 7, 8, 12, 17)),
     (1, 30, 2),
     (3, 4097, 3),
