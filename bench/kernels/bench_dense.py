@@ -1,7 +1,7 @@
 """Dense products beside their roof and NumPy's float32: one row against reads, batches against products in registers.
 
-``python bench/kernels/bench_dense.py`` prints the table. All contenders take turns in one process, on one thread, in many short
-rounds; the table compares the fastest round of each, the roof's as well, the Python call counted.
+``python bench/kernels/bench_dense.py`` prints the table: the best of many short rounds, in which all contenders take turns in one
+process on one thread, the Python call counted.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +83,6 @@ def problem(case):
 
 def contenders(case, roof):
     """What takes turns: name → seconds of one call, the mean of as many as take LONG."""
-    from time import perf_counter
 
     def timed(call):
         call()  # the others have been in the caches
@@ -109,7 +110,10 @@ def contenders(case, roof):
         repeats = max(1, int(LONG / roof.roof_read(address, stored, 1)))
         found["roof"] = lambda keep=buffer: roof.roof_read(address, stored, repeats)
     elif case.roof and hasattr(roof, f"roof_{case.roof}"):
-        found["roof"] = lambda: getattr(roof, f"roof_{case.roof}")(50_000) * products
+        peak = getattr(roof, f"roof_{case.roof}")
+        per_step = {"int8": 16 * 64, "float32": 16 * 16}[case.roof]
+        steps = int(LONG / (peak(10_000) * per_step))
+        found["roof"] = lambda: peak(steps) * products
     return found
 
 
@@ -126,17 +130,22 @@ def measured():
     return json.loads(run.stdout)
 
 
-def share(seconds):
+def share(roof, seconds):
+    """The roof's time by ours: round by round for reads, whose bandwidth others share; the best of each for registers."""
+    if roof == "read":
+        return median(theirs / ours for theirs, ours in zip(seconds["roof"], seconds["quantcore"], strict=False))
     return min(seconds["roof"]) / min(seconds["quantcore"])
 
 
 def table(results):
     lines = ["| case | time | share of the roof | NumPy float32 |", "| --- | --- | --- | --- |"]
-    for name, seconds in results.items():
+    for case in CASES:
+        seconds = results[case.name]
         ours = min(seconds["quantcore"])
         time = f"{ours * 1e9:,.0f} ns" if ours < 1e-6 else f"{ours * 1e6:,.2f} µs"
+        roof = f"{share(case.roof, seconds):.0%}" if "roof" in seconds else ""
         peer = f"{min(seconds['NumPy float32']) / ours:.1f}x" if "NumPy float32" in seconds else ""
-        lines.append(f"| {name} | {time} | {f'{share(seconds):.0%}' if 'roof' in seconds else ''} | {peer} |")
+        lines.append(f"| {case.name} | {time} | {roof} | {peer} |")
     return "\n".join(lines)
 
 
@@ -159,5 +168,5 @@ else:
         benchmark.group = f"dense: {case.name}"
         benchmark.extra_info.update(isa=registry.implementation("dense").isa, contender=contender)
         if contender == "quantcore" and "roof" in seconds:
-            benchmark.extra_info["share_of_roof"] = share(seconds)
+            benchmark.extra_info["share_of_roof"] = share(case.roof, seconds)
         benchmark.pedantic(Replay(seconds[contender]), rounds=len(seconds[contender]))
