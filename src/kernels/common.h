@@ -5,6 +5,7 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 #define QC_INLINE static __forceinline
+#define QC_ALIGNED __declspec(align(64))
 #define QC_UNROLL
 #if defined(_M_X64)
 #define QC_PREFETCH(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
@@ -13,6 +14,7 @@
 #endif
 #else
 #define QC_INLINE static inline __attribute__((always_inline))
+#define QC_ALIGNED __attribute__((aligned(64))) /* to a cache line */
 #define QC_PREFETCH(address) __builtin_prefetch(address)
 #if defined(__clang__)
 #define QC_UNROLL _Pragma("clang loop unroll(full)")

@@ -97,7 +97,8 @@ QC_INLINE void int4_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
 }
 
 QC_INLINE __m256i widened64(__m256i a) {
-    return _mm256_add_epi64(_mm256_cvtepi32_epi64(_mm256_castsi256_si128(a)), _mm256_cvtepi32_epi64(_mm256_extracti128_si256(a, 1)));
+    const __m256i first = _mm256_cvtepi32_epi64(_mm256_castsi256_si128(a));
+    return _mm256_add_epi64(first, _mm256_cvtepi32_epi64(_mm256_extracti128_si256(a, 1)));
 }
 
 QC_INLINE int64_t total64(__m256i low, __m256i high) {

@@ -39,33 +39,30 @@ QC_INLINE __m128i reduced(__m512i a, __m512i b, __m512i c, __m512i d) {
     return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-/* sum[rows][width] joins the result, with an offset for each output where there are any. */
-QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const int rows, const int width, const __m512i *sum,
-                   const int32_t *offset) {
+/* sum[rows][width] joins the result. */
+QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const int rows, const int width, const __m512i *sum) {
+    int32_t flat[16], *out = (int32_t *)part->out + row * w->n_outputs + part->output;
+    const __m512i none = _mm512_setzero_si512();
     if (width == 4 && !w->wide) {
-        const __m128i start = offset ? _mm_loadu_si128((const __m128i *)offset) : _mm_setzero_si128();
-        int32_t *out = (int32_t *)part->out + row * w->n_outputs + part->output;
         QC_UNROLL
         for (int r = 0; r < rows; ++r, out += w->n_outputs) {
-            __m128i s = _mm_add_epi32(start, reduced(sum[4 * r], sum[4 * r + 1], sum[4 * r + 2], sum[4 * r + 3]));
+            __m128i s = reduced(sum[4 * r], sum[4 * r + 1], sum[4 * r + 2], sum[4 * r + 3]);
             if (part->block) s = _mm_add_epi32(s, _mm_loadu_si128((const __m128i *)out));
             _mm_storeu_si128((__m128i *)out, s);
         }
         return;
     }
-    int32_t flat[16];
-    const __m512i none = _mm512_setzero_si512();
     QC_UNROLL
     for (int i = 0; i < rows * width; i += 4)
         _mm_storeu_si128((__m128i *)(flat + i),
                          reduced(sum[i], i + 1 < rows * width ? sum[i + 1] : none, i + 2 < rows * width ? sum[i + 2] : none,
                                  i + 3 < rows * width ? sum[i + 3] : none));
-    QC_UNROLL
-    for (int r = 0; r < rows; ++r) {
+    if (!w->wide && !part->block) {
         QC_UNROLL
-        for (int c = 0; c < width; ++c)
-            qc_put(w, part, row + r, part->output + c, (int32_t)((uint32_t)flat[r * width + c] + (offset ? (uint32_t)offset[c] : 0u)));
+        for (int r = 0; r < rows; ++r) memcpy(out + r * w->n_outputs, flat + r * width, (size_t)width * sizeof *out);
+        return;
     }
+    for (int i = 0; i < rows * width; ++i) qc_put(w, part, row + i / width, part->output + i % width, flat[i]);
 }
 
 /* x + 128 is unsigned, as vpdpbusd wants it; the offset takes off what that adds. */
@@ -73,10 +70,11 @@ QC_INLINE void int8_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
     const __m512i flip = _mm512_set1_epi8(-128);
     const int8_t *x = (const int8_t *)part->x + row * w->n_features + qc_first_feature(part, QC_BLOCK);
     const uint8_t *q = part->blocks;
+    const int32_t *offset = w->offset + part->block / QC_SPAN * w->n_outputs + part->output;
     ptrdiff_t left = qc_feature_count(w, part, QC_BLOCK);
     __m512i sum[16], value[8];
     QC_UNROLL
-    for (int i = 0; i < rows * width; ++i) sum[i] = _mm512_setzero_si512();
+    for (int i = 0; i < rows * width; ++i) sum[i] = _mm512_zextsi128_si512(_mm_cvtsi32_si128(offset[i % width]));
 #define QC_STEP(loaded)                                                                                             \
     QC_UNROLL                                                                                                       \
     for (int r = 0; r < rows; ++r) value[r] = _mm512_xor_si512(flip, loaded);                                       \
@@ -87,39 +85,36 @@ QC_INLINE void int8_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
         for (int r = 0; r < rows; ++r) sum[r * width + c] = dpbusd(sum[r * width + c], value[r], weights);          \
     }
     for (; left >= QC_BLOCK; left -= QC_BLOCK, x += QC_BLOCK, q += width * QC_BLOCK) {
+        if (rows == 4 && width == 4 && part->output == 0) { /* the first group brings the rows into L1 */
+            QC_UNROLL
+            for (int r = 0; r < rows; ++r) QC_PREFETCH(x + (r + rows) * w->n_features);
+        }
         QC_STEP(load(x + r * w->n_features))
     }
     if (left) {
         QC_STEP(load_first(x + r * w->n_features, left))
     }
 #undef QC_STEP
-    put(w, part, row, rows, width, sum, w->offset + part->block / QC_SPAN * w->n_outputs + part->output);
+    put(w, part, row, rows, width, sum);
 }
 
-/* One row times all groups of 4 outputs: a stream of weights, with as little between two groups as can be, since reads from L2
- * leave no time for more. Returns the number of outputs that it has done. */
+/* One row of at most a span times all groups of 4 outputs: a stream of weights, with as little beside it as can be, since reads
+ * from L2 leave no time for more. A row that does not start on a cache line would cost two loads a block: it is copied to one.
+ * Returns the number of outputs that it has done. */
 static ptrdiff_t one_row(const qc_dense *w, const int8_t *x, int32_t *out) {
-    const __m512i flip = _mm512_set1_epi8(-128);
-    const int8_t *end = x + w->n_features / QC_BLOCK * QC_BLOCK;
-    const ptrdiff_t left = w->n_features % QC_BLOCK;
-    const __m512i last = _mm512_xor_si512(flip, load_first(end, left));
-    const uint8_t *q = w->blocks;
+    QC_ALIGNED uint8_t row[QC_SPAN * QC_BLOCK];
+    const uint8_t *end = row + w->n_blocks * QC_BLOCK, *q = w->blocks;
     ptrdiff_t k = 0;
+    for (ptrdiff_t j = 0; j < w->n_features; j += QC_BLOCK)
+        _mm512_store_si512(row + j, _mm512_xor_si512(_mm512_set1_epi8(-128), load_first(x + j, w->n_features - j)));
     for (; k + QC_GROUP <= w->n_outputs; k += QC_GROUP) {
         __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
-        for (const int8_t *from = x; from < end; from += QC_BLOCK, q += QC_GROUP * QC_BLOCK) {
-            const __m512i value = _mm512_xor_si512(flip, load(from));
+        for (const uint8_t *from = row; from < end; from += QC_BLOCK, q += QC_GROUP * QC_BLOCK) {
+            const __m512i value = load(from);
             a = dpbusd(a, value, load(q));
             b = dpbusd(b, value, load(q + QC_BLOCK));
             c = dpbusd(c, value, load(q + 2 * QC_BLOCK));
             d = dpbusd(d, value, load(q + 3 * QC_BLOCK));
-        }
-        if (left) {
-            a = dpbusd(a, last, load(q));
-            b = dpbusd(b, last, load(q + QC_BLOCK));
-            c = dpbusd(c, last, load(q + 2 * QC_BLOCK));
-            d = dpbusd(d, last, load(q + 3 * QC_BLOCK));
-            q += QC_GROUP * QC_BLOCK;
         }
         const __m128i offset = _mm_loadu_si128((const __m128i *)(w->offset + k));
         _mm_storeu_si128((__m128i *)(out + k), _mm_add_epi32(offset, reduced(a, b, c, d)));
@@ -162,7 +157,7 @@ QC_INLINE void int4_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
 #undef QC_STEP
     QC_UNROLL
     for (int i = 0; i < rows * width; ++i) sum[i] = _mm512_sub_epi32(sum[i], excess[i / width]);
-    put(w, part, row, rows, width, sum, NULL);
+    put(w, part, row, rows, width, sum);
 }
 
 QC_INLINE int64_t total64(__m512i low, __m512i high) {

@@ -36,7 +36,8 @@ QC_INLINE __m128 reduced(const __m256 *a, const __m256 *b, const __m256 *c, cons
     return _mm_unpacklo_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
 }
 
-QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const int rows, const int width, const __m256 (*sum)[2]) {
+QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const int rows, const int width,
+                   const __m256 (*sum)[2]) {
     static const __m256 none[2];
     float flat[4];
     QC_UNROLL

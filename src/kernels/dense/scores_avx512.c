@@ -51,8 +51,9 @@ QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const 
     const __m512 none = _mm512_setzero_ps();
     QC_UNROLL
     for (int i = 0; i < rows * width; i += 4)
-        _mm_storeu_ps(flat + i, reduced(sum[i], i + 1 < rows * width ? sum[i + 1] : none, i + 2 < rows * width ? sum[i + 2] : none,
-                                        i + 3 < rows * width ? sum[i + 3] : none));
+        _mm_storeu_ps(flat + i,
+                      reduced(sum[i], i + 1 < rows * width ? sum[i + 1] : none, i + 2 < rows * width ? sum[i + 2] : none,
+                              i + 3 < rows * width ? sum[i + 3] : none));
     QC_UNROLL
     for (int r = 0; r < rows; ++r, out += w->n_outputs) {
         QC_UNROLL

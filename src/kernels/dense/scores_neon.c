@@ -37,9 +37,9 @@ QC_INLINE float32x4_t quarter(const float32x4_t *s) { return vaddq_f32(vaddq_f32
 
 /* Then i + 2, i + 1, of four outputs. */
 QC_INLINE float32x4_t reduced(float32x4_t a, float32x4_t b, float32x4_t c, float32x4_t d) {
-    const float32x4_t ab = vaddq_f32(vcombine_f32(vget_low_f32(a), vget_low_f32(b)), vcombine_f32(vget_high_f32(a), vget_high_f32(b)));
-    const float32x4_t cd = vaddq_f32(vcombine_f32(vget_low_f32(c), vget_low_f32(d)), vcombine_f32(vget_high_f32(c), vget_high_f32(d)));
-    return vpaddq_f32(ab, cd);
+    const float32x2_t ab[] = {vadd_f32(vget_low_f32(a), vget_high_f32(a)), vadd_f32(vget_low_f32(b), vget_high_f32(b))};
+    const float32x2_t cd[] = {vadd_f32(vget_low_f32(c), vget_high_f32(c)), vadd_f32(vget_low_f32(d), vget_high_f32(d))};
+    return vcombine_f32(vpadd_f32(ab[0], ab[1]), vpadd_f32(cd[0], cd[1]));
 }
 
 QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const int rows, const int width,

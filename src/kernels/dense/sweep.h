@@ -55,8 +55,8 @@ QC_INLINE void qc_sweep(const qc_dense *w, const void *x, ptrdiff_t n_rows, ptrd
     }
 }
 
-/* Defines the qc_part_fn `name`: register tiles of `tall` rows (of `taller` where the group has 1 or 2 outputs), then single
- * rows. tile(w, part, row, rows, width) is inlined with constant rows and width. */
+/* Defines the qc_part_fn `name`: register tiles of `tall` rows (of `taller` where the group has 1 or 2 outputs), two rows
+ * of a full group, then single rows. tile(w, part, row, rows, width) is inlined with constant rows and width. */
 #define QC_PART(name, tile, tall, taller)                                                 \
     QC_INLINE void name(const qc_dense *w, const qc_part *part) {                         \
         ptrdiff_t row = part->row;                                                        \
@@ -75,6 +75,10 @@ QC_INLINE void qc_sweep(const qc_dense *w, const void *x, ptrdiff_t n_rows, ptrd
             break;                                                                        \
         default:                                                                          \
             for (; row + (tall) <= part->end; row += (tall)) tile(w, part, row, tall, 4); \
+            if ((tall) > 2 && row + 2 <= part->end) {                                     \
+                tile(w, part, row, (tall) > 2 ? 2 : 1, 4);                                \
+                row += 2;                                                                 \
+            }                                                                             \
             for (; row < part->end; ++row) tile(w, part, row, 1, 4);                      \
         }                                                                                 \
     }
