@@ -1,6 +1,11 @@
 """What the tests of all doors share."""
 
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.append(str(Path(__file__).parent))  # for the modules that some tests here share
 
 
 def import_door(family):
