@@ -169,7 +169,7 @@ cdef object _unpack(object q, object scale, object axis, object group, object co
     cdef qc_unpack_fn *kernel = qc_unpacking(bits, wide, not length)
     cdef PyThreadState *released
     cdef ptrdiff_t start, count, finite, row = width * (2 if bits == 16 else 1), step = max(1, STEP // max(1, n_columns))
-    for start in range(0, n_rows, step):
+    for start in range(0, n_rows if per_row else 0, step):
         count = min(step, n_rows - start)
         released = _release(count * n_columns >= RELEASE_FROM)
         finite = kernel(source + start * row, count, n_columns, length if length else n_columns,

@@ -73,8 +73,7 @@ QC_INLINE __m512i merged128(__m512i a, __m512i b, int wide) {
 }
 
 /* Vectors are merged pair by pair, as they are transposed: 3 operations a row, against 9 for a row by itself. */
-QC_INLINE void largest_of_16(const void *x, ptrdiff_t n, int wide, void *out) {
-    const char *p = x;
+QC_INLINE void largest_lanes_of_16(const char *p, ptrdiff_t n, int wide, void *out) {
     __m512i m[16];
     for (int r = 0; r < 16; ++r) m[r] = largest_lanes(p + r * n * (wide ? 8 : 4), n, wide);
     if (!wide) {
@@ -88,6 +87,14 @@ QC_INLINE void largest_of_16(const void *x, ptrdiff_t n, int wide, void *out) {
     for (int r = 0; r < n_left / 2; ++r) m[r] = merged128(m[2 * r], m[2 * r + 1], wide);
     QC_UNROLL
     for (int r = 0; r < n_left / 4; ++r) _mm512_storeu_si512((char *)out + 64 * r, merged128(m[2 * r], m[2 * r + 1], wide));
+}
+
+/* The lengths that are usual for groups are constants, so that no loop is left. */
+QC_INLINE void largest_of_16(const void *x, ptrdiff_t n, int wide, void *out) {
+    if (n == 16) largest_lanes_of_16(x, 16, wide, out);
+    else if (n == 32) largest_lanes_of_16(x, 32, wide, out);
+    else if (n == 64) largest_lanes_of_16(x, 64, wide, out);
+    else largest_lanes_of_16(x, n, wide, out);
 }
 
 QC_INLINE void merge_vector(const char *p, ptrdiff_t apart, ptrdiff_t n_rows, ptrdiff_t left, int wide, void *out) {
@@ -136,9 +143,12 @@ QC_INLINE __m512d times64(__m512d v, const factors *by, ptrdiff_t j, ptrdiff_t l
 QC_INLINE __m512i rounded(const void *x, ptrdiff_t j, const factors *by, ptrdiff_t left, int wide) {
     if (!wide) return _mm512_cvtps_epi32(times32(load32((const float *)x + j, left), by, j, left));
     const double *v = (const double *)x + j;
-    const __m256i a = _mm512_cvtpd_epi32(times64(load64(v, left), by, j, left));
-    const __m256i b = _mm512_cvtpd_epi32(times64(load64(v + 8, left - 8), by, j + 8, left - 8));
-    return _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1);
+    /* As qc_round64: the integers are the even words of the sums, which saves converting and joining. */
+    const __m512d magic = _mm512_set1_pd(6755399441055744.0);
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512d a = _mm512_add_pd(times64(load64(v, left), by, j, left), magic);
+    const __m512d b = _mm512_add_pd(times64(load64(v + 8, left - 8), by, j + 8, left - 8), magic);
+    return _mm512_permutex2var_epi32(_mm512_castpd_si512(a), even, _mm512_castpd_si512(b));
 }
 
 QC_INLINE void put16(void *q, ptrdiff_t j, int bits, ptrdiff_t left, __m512i v) {
@@ -161,38 +171,51 @@ QC_INLINE void put16(void *q, ptrdiff_t j, int bits, ptrdiff_t left, __m512i v) 
     else _mm_mask_storeu_epi8((uint8_t *)q + j / 2, (__mmask16)low((left + 1) / 2), out);
 }
 
-/* 32-bit integers to values j to j + 63 of a packed row; the packs work within 128-bit lanes. */
+/* The even ones of the 64 words (128 bytes) of two vectors. */
+QC_INLINE __m512i even_words(__m512i a, __m512i b) {
+    static const uint16_t even[32] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+                                      32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62};
+    return _mm512_permutex2var_epi16(a, _mm512_loadu_si512(even), b);
+}
+
+QC_INLINE __m512i even_bytes(__m512i a, __m512i b) {
+    static const uint8_t even[64] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18,  20,  22,  24,  26,  28,  30,  32,  34,  36,  38,  40, 42,
+                                     44, 46, 48, 50, 52, 54, 56, 58, 60, 62,  64,  66,  68,  70,  72,  74,  76,  78,  80,  82,  84, 86,
+                                     88, 90, 92, 94, 96, 98, 100, 102, 104, 106, 108, 110, 112, 114, 116, 118, 120, 122, 124, 126};
+    return _mm512_permutex2var_epi8(a, _mm512_loadu_si512(even), b);
+}
+
+/* 32-bit integers to values j to j + 63 of a packed row. */
 QC_INLINE void put64(void *q, ptrdiff_t j, int bits, int stream, const __m512i v[4]) {
-    const __m512i ab = _mm512_packs_epi32(v[0], v[1]), cd = _mm512_packs_epi32(v[2], v[3]);
+    const __m512i ab = even_words(v[0], v[1]), cd = even_words(v[2], v[3]);
     if (bits == 16) {
-        const __m512i order = _mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7);
-        save((int16_t *)q + j, stream, _mm512_permutexvar_epi64(order, ab));
-        save((int16_t *)q + j + 32, stream, _mm512_permutexvar_epi64(order, cd));
+        save((int16_t *)q + j, stream, ab);
+        save((int16_t *)q + j + 32, stream, cd);
         return;
     }
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512i bytes = _mm512_packs_epi16(ab, cd);
+    const __m512i bytes = even_bytes(ab, cd);
     if (bits == 8) {
-        save((int8_t *)q + j, stream, _mm512_permutexvar_epi32(order, bytes));
+        save((int8_t *)q + j, stream, bytes);
         return;
     }
     const __m512i pairs = _mm512_maddubs_epi16(_mm512_and_si512(bytes, _mm512_set1_epi8(15)), _mm512_set1_epi16(0x1001));
-    const __m256i out = _mm512_cvtepi16_epi8(_mm512_permutexvar_epi32(order, pairs));
+    const __m256i out = _mm512_cvtepi16_epi8(pairs);
     if (stream) _mm256_stream_si256((__m256i *)((uint8_t *)q + j / 2), out);
     else _mm256_storeu_si256((__m256i *)((uint8_t *)q + j / 2), out);
 }
 
-/* Values before the first cache line of a row's output, at most all of them. */
-QC_INLINE ptrdiff_t until_aligned(const void *to, ptrdiff_t n, int bits) {
-    const ptrdiff_t values = (ptrdiff_t)(-(uintptr_t)to & 63u) * 8 / bits;
-    return values < n ? values : n;
+/* Values of some bits before the first that begins a cache line; 0 where so few follow that going there does not pay. Half the
+ * loads (or stores) of a vector would otherwise take two lines, and a stream has to begin with one. */
+QC_INLINE ptrdiff_t until_aligned(const void *x, ptrdiff_t n, int bits) {
+    return n < 256 ? 0 : (ptrdiff_t)(-(uintptr_t)x & 63u) * 8 / bits;
 }
 
 /* ahead, if not NULL, is a row whose largest magnitude goes to *out: it is read in step with the one that is rounded. */
 QC_INLINE void round_both(const void *x, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *q,
                           const void *ahead, void *out) {
     const factors f = factors_from(by, each, wide);
-    const ptrdiff_t head = stream ? until_aligned(q, n, bits) : 0, unit = wide ? 8 : 16;
+    const ptrdiff_t unit = wide ? 8 : 16, first = stream ? until_aligned(q, n, bits) : each ? 0 : until_aligned(x, n, wide ? 64 : 32);
+    const ptrdiff_t head = bits == 4 ? first & -2 : first; /* two int4 share a byte */
     __m512i most[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
     ptrdiff_t j = 0;
     for (; j + 16 <= head; j += 16) put16(q, j, bits, 16, rounded(x, j, &f, 16, wide));
@@ -204,17 +227,17 @@ QC_INLINE void round_both(const void *x, ptrdiff_t n, const void *by, int each, 
             v[i] = rounded(x, j + 16 * i, &f, 16, wide);
             if (ahead)
                 for (ptrdiff_t k = 0; k < 16; k += unit)
-                    most[i] = larger(most[i], magnitude(qc_at(ahead, j - head + 16 * i + k, wide), unit, wide), wide);
+                    most[i] = larger(most[i], magnitude(qc_at(ahead, j + 16 * i + k, wide), unit, wide), wide);
         }
         put64(q, j, bits, stream, v);
     }
-    const ptrdiff_t seen = j - head;
+    const ptrdiff_t seen = j;
     for (; j + 16 <= n; j += 16) put16(q, j, bits, 16, rounded(x, j, &f, 16, wide));
     if (j < n) put16(q, j, bits, n - j, rounded(x, j, &f, n - j, wide));
     if (ahead) {
-        const __m512i rest = largest_lanes(qc_at(ahead, seen, wide), n - seen, wide);
-        most[0] = larger(larger(most[0], most[1], wide), larger(most[2], most[3], wide), wide);
-        largest_lane(larger(most[0], rest, wide), wide, out);
+        if (head) most[1] = larger(most[1], largest_lanes(ahead, head, wide), wide);
+        if (seen < n) most[0] = larger(most[0], largest_lanes(qc_at(ahead, seen, wide), n - seen, wide), wide);
+        largest_lane(larger(larger(most[0], most[1], wide), larger(most[2], most[3], wide), wide), wide, out);
     }
 }
 
@@ -249,38 +272,48 @@ QC_INLINE __m512i got16(const void *q, ptrdiff_t j, int bits, ptrdiff_t left) {
         const int16_t *p = (const int16_t *)q + j;
         return _mm512_cvtepi16_epi32(left >= 16 ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskz_loadu_epi16(mask, p));
     }
-    if (bits == 8) {
-        const int8_t *p = (const int8_t *)q + j;
-        return _mm512_cvtepi8_epi32(left >= 16 ? _mm_loadu_si128((const __m128i *)p) : _mm_maskz_loadu_epi8(mask, p));
+    const int8_t *p = (const int8_t *)q + j;
+    return _mm512_cvtepi8_epi32(left >= 16 ? _mm_loadu_si128((const __m128i *)p) : _mm_maskz_loadu_epi8(mask, p));
+}
+
+/* The 16 values of an int4 as floats, times the one factor where there is one: unpacking is looking up. */
+typedef struct {
+    __m512 f;
+    __m512d low, high;
+} int4_values;
+
+QC_INLINE int4_values values_of_int4(const factors *by) {
+    int4_values t = {_mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1),
+                     _mm512_setr_pd(0, 1, 2, 3, 4, 5, 6, 7), _mm512_setr_pd(-8, -7, -6, -5, -4, -3, -2, -1)};
+    if (!by->each) {
+        t.f = _mm512_mul_ps(t.f, by->f);
+        t.low = _mm512_mul_pd(t.low, by->d);
+        t.high = _mm512_mul_pd(t.high, by->d);
     }
+    return t;
+}
+
+/* Eight bytes go to every 64 bits, of which each takes the bits that begin with its own nibbles; look-ups see only those. */
+QC_INLINE void spread16_int4(void *x, ptrdiff_t j, const void *q, const factors *by, const int4_values *t, ptrdiff_t left, int stream,
+                             int wide) {
     const uint8_t *p = (const uint8_t *)q + j / 2;
-    const __m128i pairs = _mm_cvtepu8_epi16(left >= 16 ? _mm_loadl_epi64((const __m128i *)p)
-                                                       : _mm_maskz_loadu_epi8((__mmask16)low((left + 1) / 2), p));
-    const __m128i nibbles = _mm_and_si128(_mm_or_si128(pairs, _mm_slli_epi16(pairs, 4)), _mm_set1_epi8(15));
-    const __m128i eight = _mm_set1_epi8(8);
-    return _mm512_cvtepi8_epi32(_mm_sub_epi8(_mm_xor_si128(nibbles, eight), eight));
-}
-
-QC_INLINE void got64(const void *q, ptrdiff_t j, int bits, __m512i v[4]) {
-    if (bits == 16) {
-        const __m256i *p = (const __m256i *)((const int16_t *)q + j);
-        for (int i = 0; i < 4; ++i) v[i] = _mm512_cvtepi16_epi32(_mm256_loadu_si256(p + i));
-    } else if (bits == 8) {
-        const __m128i *p = (const __m128i *)((const int8_t *)q + j);
-        for (int i = 0; i < 4; ++i) v[i] = _mm512_cvtepi8_epi32(_mm_loadu_si128(p + i));
-    } else { /* a table makes signed bytes of nibbles; it does not look at bits 4 to 6 of its index */
-        const __m512i pairs = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)((const uint8_t *)q + j / 2)));
-        const __m512i nibbles = _mm512_and_si512(_mm512_or_si512(pairs, _mm512_slli_epi16(pairs, 4)), _mm512_set1_epi8(15));
-        const __m512i table = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1));
-        const __m512i bytes = _mm512_shuffle_epi8(table, nibbles);
-        v[0] = _mm512_cvtepi8_epi32(_mm512_castsi512_si128(bytes));
-        v[1] = _mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(bytes, 1));
-        v[2] = _mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(bytes, 2));
-        v[3] = _mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(bytes, 3));
+    const __m128i bytes = left >= 16 ? _mm_loadl_epi64((const __m128i *)p) : _mm_maskz_loadu_epi8((__mmask16)low((left + 1) / 2), p);
+    const __m512i all = _mm512_broadcastq_epi64(bytes);
+    if (!wide) {
+        const __m512i shifts = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
+        const __m512 v = _mm512_permutexvar_ps(_mm512_multishift_epi64_epi8(shifts, all), t->f);
+        save32((float *)x + j, left, stream, by->each ? times32(v, by, j, left) : v);
+        return;
     }
+    const __m512i shifts = _mm512_setr_epi64(0, 4, 8, 12, 16, 20, 24, 28), later = _mm512_add_epi64(shifts, _mm512_set1_epi64(32));
+    const __m512d a = _mm512_permutex2var_pd(t->low, _mm512_multishift_epi64_epi8(shifts, all), t->high);
+    const __m512d b = _mm512_permutex2var_pd(t->low, _mm512_multishift_epi64_epi8(later, all), t->high);
+    save64((double *)x + j, left, stream, by->each ? times64(a, by, j, left) : a);
+    save64((double *)x + j + 8, left - 8, stream, by->each ? times64(b, by, j + 8, left - 8) : b);
 }
 
-QC_INLINE void spread16(void *x, ptrdiff_t j, const factors *by, ptrdiff_t left, int stream, int wide, __m512i v) {
+QC_INLINE void spread16(void *x, ptrdiff_t j, const void *q, const factors *by, ptrdiff_t left, int stream, int wide, int bits) {
+    const __m512i v = got16(q, j, bits, left);
     if (!wide) {
         save32((float *)x + j, left, stream, times32(_mm512_cvtepi32_ps(v), by, j, left));
         return;
@@ -292,19 +325,27 @@ QC_INLINE void spread16(void *x, ptrdiff_t j, const factors *by, ptrdiff_t left,
 
 QC_INLINE void spread_run(const void *q, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *x) {
     const factors f = factors_from(by, each, wide);
+    const int4_values t = values_of_int4(&f);
     /* An odd number of int4 would leave the rest of the row out of step with its bytes: then nothing streams. */
-    const ptrdiff_t until = stream ? until_aligned(x, n, wide ? 64 : 32) : 0, head = bits == 4 && until % 2 ? 0 : until;
-    const int passing = stream && !(bits == 4 && until % 2);
+    const ptrdiff_t until = until_aligned(x, n, wide ? 64 : 32), odd = bits == 4 && until % 2, head = odd ? 0 : until;
+    const int passing = stream && !odd;
+#define SPREAD(left, stream) \
+    (bits == 4 ? spread16_int4(x, j, q, &f, &t, left, stream, wide) : spread16(x, j, q, &f, left, stream, wide, bits))
     ptrdiff_t j = 0;
-    for (; j + 16 <= head; j += 16) spread16(x, j, &f, 16, 0, wide, got16(q, j, bits, 16));
-    if (j < head) spread16(x, j, &f, head - j, 0, wide, got16(q, j, bits, head - j));
-    for (j = head; j + 64 <= n; j += 64) {
-        __m512i v[4];
-        got64(q, j, bits, v);
-        for (int i = 0; i < 4; ++i) spread16(x, j + 16 * i, &f, 16, passing, wide, v[i]);
+    for (; j + 16 <= head; j += 16) SPREAD(16, 0);
+    if (j < head) SPREAD(head - j, 0);
+    for (j = head; j + 64 <= n; j += 16) { /* four at a time */
+        SPREAD(16, passing);
+        j += 16;
+        SPREAD(16, passing);
+        j += 16;
+        SPREAD(16, passing);
+        j += 16;
+        SPREAD(16, passing);
     }
-    for (; j + 16 <= n; j += 16) spread16(x, j, &f, 16, 0, wide, got16(q, j, bits, 16));
-    if (j < n) spread16(x, j, &f, n - j, 0, wide, got16(q, j, bits, n - j));
+    for (; j + 16 <= n; j += 16) SPREAD(16, 0);
+    if (j < n) SPREAD(n - j, 0);
+#undef SPREAD
 }
 
 /* 16 values to float16; above gathers what says whether all were finite: 32-bit words, for float64 the upper ones. */
@@ -329,7 +370,7 @@ QC_INLINE __m256i halves(const void *x, ptrdiff_t i, ptrdiff_t left, int wide, _
 QC_INLINE int narrow(const void *x, ptrdiff_t n, int stream, int wide, void *h) {
     __m512i above = _mm512_setzero_si512(), beyond = above;
     uint16_t *to = h;
-    const ptrdiff_t head = stream ? until_aligned(h, n, 16) : 0;
+    const ptrdiff_t head = stream ? until_aligned(h, n, 16) : until_aligned(x, n, wide ? 64 : 32);
     ptrdiff_t i = 0;
     for (; i + 16 <= head; i += 16) _mm256_storeu_si256((__m256i *)(to + i), halves(x, i, 16, wide, &above));
     if (i < head) _mm256_mask_storeu_epi16(to + i, (__mmask16)low(head - i), halves(x, i, head - i, wide, &above));
@@ -356,7 +397,7 @@ QC_INLINE int widen(const void *h, ptrdiff_t n, int stream, int wide, void *x) {
     const __m256i all = _mm256_set1_epi16(0x7fff);
     __m256i most = _mm256_setzero_si256();
     const uint16_t *from = h;
-    const ptrdiff_t head = stream ? until_aligned(x, n, wide ? 64 : 32) : 0;
+    const ptrdiff_t head = until_aligned(x, n, wide ? 64 : 32);
     ptrdiff_t i = 0;
     for (int part = 0; part < 2; ++part) { /* what stands before the first cache line, and the rest */
         const ptrdiff_t end = part ? n : head;
