@@ -297,8 +297,9 @@ QC_INLINE int4_values values_of_int4(const factors *by) {
 QC_INLINE void spread16_int4(void *x, ptrdiff_t j, const void *q, const factors *by, const int4_values *t, ptrdiff_t left, int stream,
                              int wide) {
     const uint8_t *p = (const uint8_t *)q + j / 2;
-    const __m128i bytes = left >= 16 ? _mm_loadl_epi64((const __m128i *)p) : _mm_maskz_loadu_epi8((__mmask16)low((left + 1) / 2), p);
-    const __m512i all = _mm512_broadcastq_epi64(bytes);
+    uint64_t eight = 0;
+    memcpy(&eight, p, left >= 16 ? 8 : (size_t)(left + 1) / 2);
+    const __m512i all = _mm512_set1_epi64((int64_t)eight);
     if (!wide) {
         const __m512i shifts = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
         const __m512 v = _mm512_permutexvar_ps(_mm512_multishift_epi64_epi8(shifts, all), t->f);
@@ -357,11 +358,11 @@ QC_INLINE __m256i halves(const void *x, ptrdiff_t i, ptrdiff_t left, int wide, _
     }
     const __m512i lost = _mm512_set1_epi64(QC_LOST), upper = _mm512_set1_epi64(0x7fffffff00000000);
     __m256 part[2];
-    for (int k = 0; k < 2; ++k) { /* as qc_to_odd */
+    for (int k = 0; k < 2; ++k) { /* as qc_to_odd: (v | sticky) & ~lost */
         const __m512i v = _mm512_castpd_si512(load64((const double *)x + i + 8 * k, left - 8 * k));
-        *above = _mm512_max_epu32(*above, _mm512_and_si512(v, upper));
         const __m512i sticky = _mm512_add_epi64(_mm512_and_si512(v, lost), lost);
-        part[k] = _mm512_cvtpd_ps(_mm512_castsi512_pd(_mm512_andnot_si512(lost, _mm512_or_si512(v, sticky))));
+        *above = _mm512_max_epu32(*above, _mm512_and_si512(v, upper));
+        part[k] = _mm512_cvtpd_ps(_mm512_castsi512_pd(_mm512_ternarylogic_epi64(v, sticky, lost, 0x54)));
     }
     const __m512 both = _mm512_insertf32x8(_mm512_castps256_ps512(part[0]), part[1], 1);
     return _mm512_cvtps_ph(both, _MM_FROUND_TO_NEAREST_INT);

@@ -22,6 +22,12 @@
 /* Bytes read and written from which the output will not be found in a cache anyway: stores that pass by save reading it. */
 #define STREAM_FROM ((ptrdiff_t)1 << 25)
 
+#if defined(_MSC_VER) && !defined(__clang__)
+#define QC_CACHE_LINE __declspec(align(64))
+#else
+#define QC_CACHE_LINE _Alignas(64)
+#endif
+
 QC_INLINE ptrdiff_t packed_size(ptrdiff_t n, int bits) { return (n * bits + 7) / 8; }
 QC_INLINE int streams(ptrdiff_t n, ptrdiff_t run, int wide, int bits) {
     return run >= 1024 && n >= STREAM_FROM * 8 / ((wide ? 64 : 32) + bits);
@@ -139,21 +145,24 @@ enum { PANEL = 2048 };
 
 QC_INLINE int pack_columns(const void *x, ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t stride, int wide, int bits, void *q,
                            void *scale) {
-    union {
+    QC_CACHE_LINE union {
         float f[PANEL];
         double d[PANEL];
     } inverse;
-    const ptrdiff_t width = packed_size(stride, bits);
-    const int stream = streams(n_rows * n_columns, n_columns, wide, bits);
-    memset(scale, 0, (size_t)n_columns * (wide ? 8 : 4));
-    for (ptrdiff_t j = 0; j < n_columns; j += PANEL) {
-        const ptrdiff_t n = n_columns - j < PANEL ? n_columns - j : PANEL;
+    const int size = wide ? 8 : 4, stream = streams(n_rows * n_columns, n_columns, wide, bits);
+    const ptrdiff_t width = packed_size(stride, bits), before = (ptrdiff_t)(-(uintptr_t)x & 63u) / size;
+    /* A short first panel lets the others begin with cache lines in all rows; two int4 share a byte. */
+    ptrdiff_t n = stride * size % 64 == 0 && n_columns >= 256 && before && !(bits == 4 && before % 2) ? before : PANEL;
+    memset(scale, 0, (size_t)n_columns * (size_t)size);
+    for (ptrdiff_t j = 0; j < n_columns; j += n, n = PANEL) {
+        if (n > n_columns - j) n = n_columns - j;
         void *s = qc_at_out(scale, j, wide);
         for (ptrdiff_t row = 0; row < n_rows; row += 4)
             merge_rows(qc_at(x, row * stride + j, wide), stride, n_rows - row < 4 ? n_rows - row : 4, n, wide, s);
         if (!scales(s, n, wide, bits, s, &inverse)) return 0;
         for (ptrdiff_t row = 0; row < n_rows; ++row)
-            round_run(qc_at(x, row * stride + j, wide), n, &inverse, 1, stream, wide, bits, (char *)q + row * width + packed_size(j, bits));
+            round_run(qc_at(x, row * stride + j, wide), n, &inverse, 1, stream, wide, bits,
+                      (char *)q + row * width + packed_size(j, bits));
     }
     settle(stream);
     return 1;
