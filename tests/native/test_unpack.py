@@ -80,12 +80,14 @@ def test_float64_takes_scales_of_float32_exactly(door_of):
 def test_arrays_that_pass_by_the_caches(on_every_isa, op, back, dtype):
     shape = (5, 1_500_011)  # rows begin at every alignment
     q, keys = packed(op, shape), {"n_columns": shape[1]}
-    for layout in ({}, {"axis": "channel"}):
-        scale = np.random.default_rng(0).normal(size=shape[1] if layout else shape[0]).astype(dtype)
+    if op == "to_int4":
+        values = (np.stack([q & 15, q >> 4], axis=2).reshape(5, -1) ^ 8).astype(np.int8)[:, : shape[1]] - np.int8(8)
+    else:
+        values = q
+    for layout in ({}, {"axis": "channel"}, {"group": 1040}):
+        sizes = {"axis": shape[1], "group": (5, -(-shape[1] // 1040))}.get(next(iter(layout), ""), 5)
+        scale = np.random.default_rng(0).normal(size=sizes).astype(dtype)
         slot = back_slot(back, op, **layout)
         (x,) = on_every_isa("pack", slot, lambda door, s=scale, k=layout: [getattr(door, back)(q, s, **k, **keys)])
-        if op == "to_int4":
-            values = (np.stack([q & 15, q >> 4], axis=2).reshape(5, -1) ^ 8).astype(np.int8)[:, : shape[1]] - np.int8(8)
-        else:
-            values = q
-        np.testing.assert_array_equal(x, values.astype(dtype) * (scale if layout else scale[:, None]))
+        spread = np.repeat(scale, 1040, axis=1)[:, : shape[1]] if "group" in layout else scale if layout else scale[:, None]
+        np.testing.assert_array_equal(x, values.astype(dtype) * spread)

@@ -204,8 +204,8 @@ QC_INLINE void put64(void *q, ptrdiff_t j, int bits, int stream, const __m512i v
     else _mm256_storeu_si256((__m256i *)((uint8_t *)q + j / 2), out);
 }
 
-/* Values of some bits before the first that begins a cache line; 0 where so few follow that going there does not pay. Half the
- * loads (or stores) of a vector would otherwise take two lines, and a stream has to begin with one. */
+/* Values of some bits before the first that begins a cache line; 0 where so few follow that going there does not pay. Without it
+ * all loads (or stores) of 64 bytes would take two lines. */
 QC_INLINE ptrdiff_t until_aligned(const void *x, ptrdiff_t n, int bits) {
     return n < 256 ? 0 : (ptrdiff_t)(-(uintptr_t)x & 63u) * 8 / bits;
 }
@@ -214,8 +214,11 @@ QC_INLINE ptrdiff_t until_aligned(const void *x, ptrdiff_t n, int bits) {
 QC_INLINE void round_both(const void *x, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *q,
                           const void *ahead, void *out) {
     const factors f = factors_from(by, each, wide);
-    const ptrdiff_t unit = wide ? 8 : 16, first = stream ? until_aligned(q, n, bits) : each ? 0 : until_aligned(x, n, wide ? 64 : 32);
-    const ptrdiff_t head = bits == 4 ? first & -2 : first; /* two int4 share a byte */
+    /* Aligned loads are worth more than stores that pass by the caches, so those are for targets that are aligned with them. Two
+     * int4 share a byte. */
+    const ptrdiff_t unit = wide ? 8 : 16, first = each && !stream ? 0 : until_aligned(x, n, wide ? 64 : 32);
+    const ptrdiff_t head = bits == 4 ? first & -2 : first;
+    const int passing = stream && !((uintptr_t)((const char *)q + head * bits / 8) & 63u);
     __m512i most[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
     ptrdiff_t j = 0;
     for (; j + 16 <= head; j += 16) put16(q, j, bits, 16, rounded(x, j, &f, 16, wide));
@@ -229,7 +232,7 @@ QC_INLINE void round_both(const void *x, ptrdiff_t n, const void *by, int each, 
                 for (ptrdiff_t k = 0; k < 16; k += unit)
                     most[i] = larger(most[i], magnitude(qc_at(ahead, j + 16 * i + k, wide), unit, wide), wide);
         }
-        put64(q, j, bits, stream, v);
+        put64(q, j, bits, passing, v);
     }
     const ptrdiff_t seen = j;
     for (; j + 16 <= n; j += 16) put16(q, j, bits, 16, rounded(x, j, &f, 16, wide));
@@ -327,9 +330,9 @@ QC_INLINE void spread16(void *x, ptrdiff_t j, const void *q, const factors *by, 
 QC_INLINE void spread_run(const void *q, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *x) {
     const factors f = factors_from(by, each, wide);
     const int4_values t = values_of_int4(&f);
-    /* An odd number of int4 would leave the rest of the row out of step with its bytes: then nothing streams. */
-    const ptrdiff_t until = until_aligned(x, n, wide ? 64 : 32), odd = bits == 4 && until % 2, head = odd ? 0 : until;
-    const int passing = stream && !odd;
+    /* An odd number of int4 would leave the rest of the row out of step with its bytes. */
+    const ptrdiff_t until = until_aligned(x, n, wide ? 64 : 32), head = bits == 4 && until % 2 ? 0 : until;
+    const int passing = stream && !((uintptr_t)qc_at(x, head, wide) & 63u);
 #define SPREAD(left, stream) \
     (bits == 4 ? spread16_int4(x, j, q, &f, &t, left, stream, wide) : spread16(x, j, q, &f, left, stream, wide, bits))
     ptrdiff_t j = 0;
@@ -371,13 +374,14 @@ QC_INLINE __m256i halves(const void *x, ptrdiff_t i, ptrdiff_t left, int wide, _
 QC_INLINE int narrow(const void *x, ptrdiff_t n, int stream, int wide, void *h) {
     __m512i above = _mm512_setzero_si512(), beyond = above;
     uint16_t *to = h;
-    const ptrdiff_t head = stream ? until_aligned(h, n, 16) : until_aligned(x, n, wide ? 64 : 32);
+    const ptrdiff_t head = until_aligned(x, n, wide ? 64 : 32);
+    const int passing = stream && !((uintptr_t)(to + head) & 63u); /* as in round_both */
     ptrdiff_t i = 0;
     for (; i + 16 <= head; i += 16) _mm256_storeu_si256((__m256i *)(to + i), halves(x, i, 16, wide, &above));
     if (i < head) _mm256_mask_storeu_epi16(to + i, (__mmask16)low(head - i), halves(x, i, head - i, wide, &above));
     for (i = head; i + 32 <= n; i += 32) {
         const __m256i a = halves(x, i, 16, wide, &above), b = halves(x, i + 16, 16, wide, &beyond);
-        save(to + i, stream, _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
+        save(to + i, passing, _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
     }
     for (; i + 16 <= n; i += 16) _mm256_storeu_si256((__m256i *)(to + i), halves(x, i, 16, wide, &above));
     if (i < n) _mm256_mask_storeu_epi16(to + i, (__mmask16)low(n - i), halves(x, i, n - i, wide, &above));

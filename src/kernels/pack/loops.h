@@ -19,8 +19,9 @@
  */
 #include "kernels/pack/pack.h"
 
-/* Bytes read and written from which the output will not be found in a cache anyway: stores that pass by save reading it. */
-#define STREAM_FROM ((ptrdiff_t)1 << 25)
+/* Bytes read and written from which the output will not be found in a cache anyway: stores that pass by save reading it. Short
+ * runs would leave too many lines in part. */
+enum { STREAM_FROM = 1 << 25, STREAM_RUN = 1024 };
 
 #if defined(_MSC_VER) && !defined(__clang__)
 #define QC_CACHE_LINE __declspec(align(64))
@@ -29,8 +30,11 @@
 #endif
 
 QC_INLINE ptrdiff_t packed_size(ptrdiff_t n, int bits) { return (n * bits + 7) / 8; }
-QC_INLINE int streams(ptrdiff_t n, ptrdiff_t run, int wide, int bits) {
-    return run >= 1024 && n >= STREAM_FROM * 8 / ((wide ? 64 : 32) + bits);
+QC_INLINE int is_far(ptrdiff_t n, int wide, int bits) { return n >= STREAM_FROM / ((wide ? 64 : 32) + bits) * 8; }
+
+/* Asks for n bytes a page from here: where a page ends a core's prefetchers stop. */
+QC_INLINE void fetch_later(const void *x, ptrdiff_t n) {
+    for (ptrdiff_t i = 4096; i < 4096 + n; i += 64) QC_PREFETCH((const char *)x + i);
 }
 
 QC_INLINE int scales(const void *largest, ptrdiff_t n, int wide, int bits, void *scale, void *inverse) {
@@ -82,13 +86,14 @@ QC_INLINE void largest_16(const void *x, ptrdiff_t n, int wide, void *out) {
     else largest_16_float32(x, n, out);
 }
 
-QC_INLINE int pack_short_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int wide, int bits, void *q, void *scale) {
+QC_INLINE int pack_short_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int far, int wide, int bits, void *q, void *scale) {
     const ptrdiff_t width = packed_size(n, bits);
     few found, inverse;
     ptrdiff_t row = 0;
     for (; row + AT_ONCE <= n_rows; row += AT_ONCE) {
         const void *from = qc_at(x, row * n, wide);
         char *to = (char *)q + row * width;
+        if (far) fetch_later(from, AT_ONCE * n * (wide ? 8 : 4));
         largest_16(from, n, wide, &found);
         if (!scales(&found, AT_ONCE, wide, bits, qc_at_out(scale, row, wide), &inverse)) return 0;
         if (!round_16(from, n, &inverse, wide, bits, to))
@@ -117,25 +122,25 @@ QC_INLINE int pack_long_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int s
     return 1;
 }
 
-QC_INLINE int pack_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int stream, int wide, int bits, void *q, void *scale) {
-    if (n * (wide ? 8 : 4) <= SHORT_BYTES) return pack_short_rows(x, n_rows, n, wide, bits, q, scale);
-    return pack_long_rows(x, n_rows, n, stream, wide, bits, q, scale);
+QC_INLINE int pack_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int far, int wide, int bits, void *q, void *scale) {
+    if (n * (wide ? 8 : 4) <= SHORT_BYTES) return pack_short_rows(x, n_rows, n, far, wide, bits, q, scale);
+    return pack_long_rows(x, n_rows, n, far && n >= STREAM_RUN, wide, bits, q, scale);
 }
 
 /* One row behind the other where groups fill them; else row by row, first the whole groups of a row, then its short one. */
 QC_INLINE int pack_groups(const void *x, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t group, int wide, int bits, void *q, void *scale) {
     const ptrdiff_t whole = group < n ? n / group : 0, rest = n - whole * group;
-    const int ragged = whole && rest, stream = streams(n_rows * n, group < n ? group : n, wide, bits);
+    const int ragged = whole && rest, far = is_far(n_rows * n, wide, bits);
     for (ptrdiff_t row = 0; row < (ragged ? n_rows : 1); ++row)
         for (int part = 0; part <= ragged; ++part) {
             const ptrdiff_t first = part * whole * group, length = part || !whole ? rest : group;
             const ptrdiff_t count = part ? 1 : (whole ? whole : 1) * (ragged ? 1 : n_rows);
             void *s = qc_at_out(scale, row * (whole + 1) + part * whole, wide);
-            if (!pack_rows(qc_at(x, row * n + first, wide), count, length, stream, wide, bits,
+            if (!pack_rows(qc_at(x, row * n + first, wide), count, length, far, wide, bits,
                            (char *)q + row * packed_size(n, bits) + packed_size(first, bits), s))
                 return 0;
         }
-    settle(stream);
+    settle(far);
     return 1;
 }
 
@@ -149,7 +154,7 @@ QC_INLINE int pack_columns(const void *x, ptrdiff_t n_rows, ptrdiff_t n_columns,
         float f[PANEL];
         double d[PANEL];
     } inverse;
-    const int size = wide ? 8 : 4, stream = streams(n_rows * n_columns, n_columns, wide, bits);
+    const int size = wide ? 8 : 4, stream = n_columns >= STREAM_RUN && is_far(n_rows * n_columns, wide, bits);
     const ptrdiff_t width = packed_size(stride, bits), before = (ptrdiff_t)(-(uintptr_t)x & 63u) / size;
     /* A short first panel lets the others begin with cache lines in all rows; two int4 share a byte. */
     ptrdiff_t n = stride * size % 64 == 0 && n_columns >= 256 && before && !(bits == 4 && before % 2) ? before : PANEL;
@@ -176,7 +181,7 @@ QC_INLINE int all_finite(const void *scale, ptrdiff_t n, int wide) {
 
 QC_INLINE int unpack_groups(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t group, int wide, int bits, const void *scale,
                             void *x) {
-    const int stream = streams(n_rows * n, group < n ? group : n, wide, bits);
+    const int stream = group >= STREAM_RUN && n >= STREAM_RUN && is_far(n_rows * n, wide, bits);
     if (!all_finite(scale, n_rows * (n ? (n - 1) / group + 1 : 1), wide)) return 0;
     for (ptrdiff_t row = 0; row < n_rows; ++row)
         for (ptrdiff_t j = 0; j < n; j += group, scale = qc_at(scale, 1, wide))
@@ -188,7 +193,7 @@ QC_INLINE int unpack_groups(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdif
 
 QC_INLINE int unpack_columns(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t stride, int wide, int bits, const void *scale,
                              void *x) {
-    const int stream = streams(n_rows * n, n, wide, bits);
+    const int stream = n >= STREAM_RUN && is_far(n_rows * n, wide, bits);
     if (!all_finite(scale, n, wide)) return 0;
     for (ptrdiff_t row = 0; row < n_rows; ++row)
         spread_run((const char *)q + row * packed_size(stride, bits), n, scale, 1, stream, wide, bits, qc_at_out(x, row * stride, wide));
@@ -216,12 +221,12 @@ QC_INLINE int unpack_columns(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdi
 
 #define CONVERT(type, wide, isa)                                                                \
     int qc_to_float16_flat_##type##_##isa(const void *x, ptrdiff_t n, void *h) {                \
-        const int stream = streams(n, n, wide, 16), finite = narrow(x, n, stream, wide, h);     \
+        const int stream = is_far(n, wide, 16), finite = narrow(x, n, stream, wide, h);     \
         settle(stream);                                                                         \
         return finite;                                                                          \
     }                                                                                           \
     int qc_to_##type##_flat_float16_##isa(const void *h, ptrdiff_t n, void *x) {                \
-        const int stream = streams(n, n, wide, 16), finite = widen(h, n, stream, wide, x);      \
+        const int stream = is_far(n, wide, 16), finite = widen(h, n, stream, wide, x);      \
         settle(stream);                                                                         \
         return finite;                                                                          \
     }
