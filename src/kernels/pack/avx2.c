@@ -134,7 +134,8 @@ QC_INLINE void got32(const void *q, ptrdiff_t j, int bits, __m256i v[4]) {
         const __m128i *p = (const __m128i *)((const int16_t *)q + j);
         for (int i = 0; i < 4; ++i) v[i] = _mm256_cvtepi16_epi32(_mm_loadu_si128(p + i));
     } else if (bits == 8) {
-        for (int i = 0; i < 4; ++i) v[i] = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)((const int8_t *)q + j + 8 * i)));
+        const int8_t *p = (const int8_t *)q + j;
+        for (int i = 0; i < 4; ++i) v[i] = _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(p + 8 * i)));
     } else {
         const __m256i pairs = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)((const uint8_t *)q + j / 2)));
         const __m256i nibbles = _mm256_and_si256(_mm256_or_si256(pairs, _mm256_slli_epi16(pairs, 4)), _mm256_set1_epi8(15));

@@ -179,9 +179,10 @@ QC_INLINE __m512i even_words(__m512i a, __m512i b) {
 }
 
 QC_INLINE __m512i even_bytes(__m512i a, __m512i b) {
-    static const uint8_t even[64] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18,  20,  22,  24,  26,  28,  30,  32,  34,  36,  38,  40, 42,
-                                     44, 46, 48, 50, 52, 54, 56, 58, 60, 62,  64,  66,  68,  70,  72,  74,  76,  78,  80,  82,  84, 86,
-                                     88, 90, 92, 94, 96, 98, 100, 102, 104, 106, 108, 110, 112, 114, 116, 118, 120, 122, 124, 126};
+    static const uint8_t even[64] = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+                                     32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62,
+                                     64, 66, 68, 70, 72, 74, 76, 78, 80, 82, 84, 86, 88, 90, 92, 94,
+                                     96, 98, 100, 102, 104, 106, 108, 110, 112, 114, 116, 118, 120, 122, 124, 126};
     return _mm512_permutex2var_epi8(a, _mm512_loadu_si512(even), b);
 }
 
@@ -297,8 +298,8 @@ QC_INLINE int4_values values_of_int4(const factors *by) {
 }
 
 /* Eight bytes go to every 64 bits, of which each takes the bits that begin with its own nibbles; look-ups see only those. */
-QC_INLINE void spread16_int4(void *x, ptrdiff_t j, const void *q, const factors *by, const int4_values *t, ptrdiff_t left, int stream,
-                             int wide) {
+QC_INLINE void spread16_int4(void *x, ptrdiff_t j, const void *q, const factors *by, const int4_values *t, ptrdiff_t left,
+                             int stream, int wide) {
     const uint8_t *p = (const uint8_t *)q + j / 2;
     uint64_t eight = 0;
     memcpy(&eight, p, left >= 16 ? 8 : (size_t)(left + 1) / 2);
@@ -309,7 +310,8 @@ QC_INLINE void spread16_int4(void *x, ptrdiff_t j, const void *q, const factors 
         save32((float *)x + j, left, stream, by->each ? times32(v, by, j, left) : v);
         return;
     }
-    const __m512i shifts = _mm512_setr_epi64(0, 4, 8, 12, 16, 20, 24, 28), later = _mm512_add_epi64(shifts, _mm512_set1_epi64(32));
+    const __m512i shifts = _mm512_setr_epi64(0, 4, 8, 12, 16, 20, 24, 28);
+    const __m512i later = _mm512_setr_epi64(32, 36, 40, 44, 48, 52, 56, 60);
     const __m512d a = _mm512_permutex2var_pd(t->low, _mm512_multishift_epi64_epi8(shifts, all), t->high);
     const __m512d b = _mm512_permutex2var_pd(t->low, _mm512_multishift_epi64_epi8(later, all), t->high);
     save64((double *)x + j, left, stream, by->each ? times64(a, by, j, left) : a);

@@ -17,7 +17,12 @@ static qc_unpack_fn *qc_unpacking(int bits, int wide, int columns) {
     return bits == 4 ? QC_UNPACKING(4) : bits == 8 ? QC_UNPACKING(8) : QC_UNPACKING(16);
 }
 
-static qc_convert_fn *qc_narrowing(int wide) { return wide ? qc_bound.to_float16_flat_float64 : qc_bound.to_float16_flat_float32; }
-static qc_convert_fn *qc_widening(int wide) { return wide ? qc_bound.to_float64_flat_float16 : qc_bound.to_float32_flat_float16; }
+static qc_convert_fn *qc_narrowing(int wide) {
+    return wide ? qc_bound.to_float16_flat_float64 : qc_bound.to_float16_flat_float32;
+}
+
+static qc_convert_fn *qc_widening(int wide) {
+    return wide ? qc_bound.to_float64_flat_float16 : qc_bound.to_float32_flat_float16;
+}
 
 #endif

@@ -127,8 +127,9 @@ QC_INLINE int pack_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int far, i
     return pack_long_rows(x, n_rows, n, far && n >= STREAM_RUN, wide, bits, q, scale);
 }
 
-/* One row behind the other where groups fill them; else row by row, first the whole groups of a row, then its short one. */
-QC_INLINE int pack_groups(const void *x, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t group, int wide, int bits, void *q, void *scale) {
+/* One group behind the other where groups fill rows; else row by row, first the whole groups of a row, then its short one. */
+QC_INLINE int pack_groups(const void *x, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t group, int wide, int bits, void *q,
+                          void *scale) {
     const ptrdiff_t whole = group < n ? n / group : 0, rest = n - whole * group;
     const int ragged = whole && rest, far = is_far(n_rows * n, wide, bits);
     for (ptrdiff_t row = 0; row < (ragged ? n_rows : 1); ++row)
@@ -185,18 +186,19 @@ QC_INLINE int unpack_groups(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdif
     if (!all_finite(scale, n_rows * (n ? (n - 1) / group + 1 : 1), wide)) return 0;
     for (ptrdiff_t row = 0; row < n_rows; ++row)
         for (ptrdiff_t j = 0; j < n; j += group, scale = qc_at(scale, 1, wide))
-            spread_run((const char *)q + row * packed_size(n, bits) + packed_size(j, bits), n - j < group ? n - j : group, scale, 0,
-                       stream, wide, bits, qc_at_out(x, row * n + j, wide));
+            spread_run((const char *)q + row * packed_size(n, bits) + packed_size(j, bits), n - j < group ? n - j : group, scale,
+                       0, stream, wide, bits, qc_at_out(x, row * n + j, wide));
     settle(stream);
     return 1;
 }
 
-QC_INLINE int unpack_columns(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t stride, int wide, int bits, const void *scale,
-                             void *x) {
+QC_INLINE int unpack_columns(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t stride, int wide, int bits,
+                             const void *scale, void *x) {
     const int stream = n >= STREAM_RUN && is_far(n_rows * n, wide, bits);
     if (!all_finite(scale, n, wide)) return 0;
     for (ptrdiff_t row = 0; row < n_rows; ++row)
-        spread_run((const char *)q + row * packed_size(stride, bits), n, scale, 1, stream, wide, bits, qc_at_out(x, row * stride, wide));
+        spread_run((const char *)q + row * packed_size(stride, bits), n, scale, 1, stream, wide, bits,
+                   qc_at_out(x, row * stride, wide));
     settle(stream);
     return 1;
 }
@@ -221,12 +223,12 @@ QC_INLINE int unpack_columns(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdi
 
 #define CONVERT(type, wide, isa)                                                                \
     int qc_to_float16_flat_##type##_##isa(const void *x, ptrdiff_t n, void *h) {                \
-        const int stream = is_far(n, wide, 16), finite = narrow(x, n, stream, wide, h);     \
+        const int stream = is_far(n, wide, 16), finite = narrow(x, n, stream, wide, h);         \
         settle(stream);                                                                         \
         return finite;                                                                          \
     }                                                                                           \
     int qc_to_##type##_flat_float16_##isa(const void *h, ptrdiff_t n, void *x) {                \
-        const int stream = is_far(n, wide, 16), finite = widen(h, n, stream, wide, x);      \
+        const int stream = is_far(n, wide, 16), finite = widen(h, n, stream, wide, x);          \
         settle(stream);                                                                         \
         return finite;                                                                          \
     }
