@@ -13,6 +13,7 @@ NATIVE_TESTS = $(wildcard tests/native tests/runtime)
 CHOSEN = $(if $(findstring tests/,$(PYTEST_ARGS)),,$(NATIVE_TESTS)) -m "not slow" $(PYTEST_ARGS)
 DOORS = $(wildcard src/*.pyx)
 STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcore/native/_*.pyi))
+emulated = python=$$(tools/emulated_python $(BIN) $(1)) && "$$python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test exact bench lint types sanitize arm old-x86 same-bits sdist native clean
@@ -48,12 +49,12 @@ sanitize: $(VENV)/.ready ## native tests under AddressSanitizer and UndefinedBeh
 	tools/sanitize $(BIN) $(CHOSEN)
 
 arm: $(VENV)/.ready ## native tests on emulated ARM processors without and with dotprod (PYTEST_ARGS=tests/native/test_pack.py)
-	tools/emulate $(BIN) cortex-a72 $(CHOSEN)
-	tools/emulate $(BIN) neoverse-n1 $(CHOSEN)
+	$(call emulated,cortex-a72) $(CHOSEN)
+	$(call emulated,neoverse-n1) $(CHOSEN)
 
 old-x86: native ## native tests on emulated x86 processors without and with AVX2
-	tools/emulate $(BIN) Nehalem $(CHOSEN)
-	tools/emulate $(BIN) Haswell $(CHOSEN)
+	$(call emulated,Nehalem) $(CHOSEN)
+	$(call emulated,Haswell) $(CHOSEN)
 
 same-bits: native ## kernels and models give the same bits on this CPU and on the emulated ones
 	$(BIN)/python tools/same_bits.py $(BIN)

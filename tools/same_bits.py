@@ -114,7 +114,7 @@ def collect(bin_folder: str) -> dict[str, str]:
     environments = {f"native-{isa}": (python, {"QUANTCORE_ISA": isa}) for isa, there in isas.items() if there}
     for cpu in (*(X86 if platform.machine() == "x86_64" else ()), *ARM):
         command = [ROOT / "tools" / "emulated_python", bin_folder, cpu]
-        environments[cpu] = (subprocess.check_output(command, text=True).strip(), {"QUANTCORE_EMULATED": cpu})
+        environments[cpu] = (subprocess.check_output(command, text=True).strip(), {})
     served = {}
     for name, (interpreter, settings) in environments.items():
         env = {**os.environ, "QUANTCORE_FALLBACK": "error", **settings}

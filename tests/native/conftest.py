@@ -8,10 +8,13 @@ too since NumPy and libm, which make them, may differ in a last bit between CPUs
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.append(str(Path(__file__).parent))  # for the modules that some tests here share
 
 BITS = os.environ.get("QUANTCORE_BITS")
 _bits = {}

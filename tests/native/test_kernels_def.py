@@ -13,7 +13,7 @@ KERNELS_DEF = Path(__file__).parents[2] / "src" / "kernels" / "kernels.def"
 ARCHITECTURES = {"x86_64": ("scalar", "avx2", "avx512"), "aarch64": ("scalar", "neon", "dotprod")}
 EXTENSIONS = ("dotprod",)  # the registers of the level below: not every family has a use for the few instructions more
 LINUX = {"lzcnt": "abm", "neon": "asimd", "dotprod": "asimddp"}  # what /proc/cpuinfo calls them
-EMULATED = {  # by tools/emulate
+EMULATED = {  # by tools/emulated_python
     "Nehalem": {"popcnt"},
     "Haswell": {"avx2", "f16c", "bmi1", "bmi2", "lzcnt", "popcnt"},
     "cortex-a72": {"neon"},

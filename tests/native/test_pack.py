@@ -1,7 +1,10 @@
-"""Packing: against NumPy, and every ISA against scalar, bit for bit."""
+"""Packing to integers: against an oracle and the reference, and every ISA against scalar, bit for bit."""
+
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from packing import BITS, LAYOUTS, LIMITS, floats, integers, oracle, slot
 
 from quantcore.reference import pack as reference
 
@@ -13,173 +16,131 @@ SHAPES = [
     (2, 7),
     (5, 8),
     (3, 15),
-    (4, 16),
+    (17, 16),
     (3, 17),
-    (2, 31),
+    (35, 31),
+    (33, 32),
+    (16, 48),
     (2, 63),
-    (3, 64),
+    (18, 64),
     (2, 65),
     (40, 100),
-    (3, 5000),
+    (17, 130),
+    (5, 300),
+    (3, 2100),
 ]
-TINY = np.finfo(np.float32).tiny
+every_op = pytest.mark.parametrize("op", LIMITS)
+every_type = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+every_layout = pytest.mark.parametrize("layout", LAYOUTS, ids=lambda k: "-".join(map(str, k.values())) or "row")
 
 
-def floats(shape, seed=0):
-    """float32 over the whole range of exponents, one row in three of ordinary numbers, one of them with zeros."""
-    rng = np.random.default_rng(seed)
-    x = (rng.normal(size=shape) * 2.0 ** rng.integers(-149, 120, shape)).astype(np.float32)
-    x[::3] = rng.normal(size=x[::3].shape)
-    x[1::3] *= rng.integers(0, 2, x[1::3].shape)
-    return x
+@every_op
+@every_type
+@every_layout
+def test_integers_and_scales(on_every_isa, op, dtype, layout):
+    for shape in SHAPES:
+        x = floats(shape, dtype)
+        q, scale = on_every_isa("pack", slot(op, x, **layout), lambda door, x=x: getattr(door, op)(x, **layout))
+        expected, expected_scale = oracle(x, op, **layout)
+        np.testing.assert_array_equal(integers(q, op, shape[1]), expected)
+        assert scale.tobytes() == expected_scale.tobytes() and scale.shape == expected_scale.shape
+        for got, wanted in zip(getattr(reference, op)(x, **layout), (q, scale), strict=True):
+            assert got.dtype == wanted.dtype and got.shape == wanted.shape and got.tobytes() == wanted.tobytes()
 
 
-def halves():
-    """Every finite float16."""
-    h = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
-    return h[np.isfinite(h)]
+@every_op
+@every_type
+def test_the_error_is_as_stated(door_of, op, dtype):
+    x = np.random.default_rng(1).normal(size=(6, 50)).astype(dtype)
+    q, scale = getattr(door_of("pack"), op)(x)
+    most = {"to_int8": "0.50002", "to_int16": "0.506", "to_int4": "0.50001"}[op]
+    for row, packed, step in zip(x.tolist(), integers(q, op, 50).tolist(), scale.tolist(), strict=True):
+        for value, integer in zip(row, packed, strict=True):
+            assert abs(Fraction(value) - integer * Fraction(step)) <= Fraction(most) * Fraction(step)
+            assert abs(integer) <= LIMITS[op]
 
 
-def around_halves():
-    """Every finite float16, the ties between neighbours, and the float32 on both sides of each tie."""
-    ends = np.sort(np.append(halves().astype(np.float32), np.float32(65536)))
-    ties = (ends[:-1] + ends[1:]) / np.float32(2)
-    return np.concatenate([ends, ties, np.nextafter(ties, np.float32(-np.inf)), np.nextafter(ties, np.float32(np.inf)), -ties])
+@every_op
+@every_type
+@every_layout
+def test_ties_go_to_even(on_every_isa, op, dtype, layout):
+    limit = LIMITS[op]
+    values = np.arange(-limit, limit) + 0.5
+    if "group" in layout or layout.get("axis") == "channel":
+        values = values[: 60 if layout.get("axis") == "channel" else 30]
+        # Each block holds its limit, so that its scale is 1.
+        ends = np.full((len(values), 1), float(limit))
+        x = np.concatenate([ends, np.repeat(values[:, None], 15, 1)], axis=1)
+        x = x if "group" in layout else x.T
+    else:
+        x = np.concatenate([values, [limit, -limit, -0.0]])[None]
+    x = np.ascontiguousarray(x, dtype)
+    q, scale = on_every_isa("pack", slot(op, x, **layout), lambda door: getattr(door, op)(x, **layout))
+    assert (scale == 1).all()
+    np.testing.assert_array_equal(integers(q, op, x.shape[1]), np.rint(x))
 
 
-def oracle_int8(x):
-    largest = np.abs(x).max(axis=1, initial=np.float32(0))
-    scale = np.maximum(largest / np.float32(127), TINY)
-    return np.rint(x * (np.float32(1) / scale)[:, None]).astype(np.int8), scale
+@every_op
+@every_type
+def test_extreme_rows_come_back_finite(on_every_isa, op, dtype):
+    info = np.finfo(dtype)
+    values = [info.max, -info.max, info.tiny, info.tiny / 2, info.smallest_subnormal, 0.0, 127 * info.tiny, 126 * info.tiny]
+    x = np.array([[v, -v, v / 3, 0] for v in values], dtype)
+    q, scale = on_every_isa("pack", slot(op, x), lambda door: getattr(door, op)(x))
+    expected, expected_scale = oracle(x, op)
+    np.testing.assert_array_equal(integers(q, op, 4), expected)
+    assert np.isfinite(scale).all() and (scale >= info.tiny).all() and scale.tobytes() == expected_scale.tobytes()
+    assert integers(q, op, 4)[0].tolist() == [LIMITS[op], -LIMITS[op], round(LIMITS[op] / 3), 0]
+    back = reference.to_float32 if dtype == np.float32 else reference.to_float64
+    assert np.isfinite(back(q, scale)).all()
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_int8(on_every_isa, shape):
-    x = floats(shape)
-    q, scale = on_every_isa("pack", ("to_int8", "rows", "float32"), lambda door: door.to_int8(x))
-    expected, expected_scale = oracle_int8(x)
-    np.testing.assert_array_equal(q, expected)
-    np.testing.assert_array_equal(scale, expected_scale)
-    for got, wanted in zip(reference.to_int8(x), (q, scale), strict=True):
-        assert got.tobytes() == wanted.tobytes()
-    exact = np.abs(x.astype(np.float64) - q * scale.astype(np.float64)[:, None])
-    assert (exact <= 0.50002 * scale.astype(np.float64)[:, None]).all()
-    assert (np.abs(q.astype(int)) <= 127).all()
+def test_int4_stand_two_a_byte_even_column_low(door_of):
+    x = np.array([[1, -2, 7, -7, 3]], np.float32)
+    for packing in (door_of("pack"), reference):
+        q, scale = packing.to_int4(x)
+        assert q.dtype == np.uint8 and scale.tolist() == [1]
+        assert [f"{byte:02x}" for byte in q[0]] == ["e1", "97", "03"]  # an odd row ends with a half byte of 0
 
 
-def test_int8_rounds_ties_to_even(on_every_isa):
-    x = np.concatenate([np.arange(-127, 128) + 0.5, [127.0, -127.0, -0.0]]).clip(-127, 127).astype(np.float32)[None]
-    q, scale = on_every_isa("pack", ("to_int8", "rows", "float32"), lambda door: door.to_int8(x))
-    assert scale[0] == 1
-    np.testing.assert_array_equal(q, np.rint(x))
+@every_op
+@pytest.mark.parametrize("dtype, shape", [(np.float32, (7, 1_200_011)), (np.float64, (7, 700_009)), (np.float32, (9000, 1024))])
+def test_arrays_that_pass_by_the_caches(on_every_isa, op, dtype, shape):
+    x = np.resize(floats((1, 99_991), dtype), shape)  # rows of odd lengths begin at every alignment
+    kind, info = np.dtype(dtype).type, np.finfo(dtype)
+    groups = [(row, start) for row in range(0, shape[0], shape[0] // 3) for start in (0, (shape[1] - 1) // 1040 * 1040)]
+    for layout in ({}, {"axis": "channel"}, {"group": 1040}, {"group": 64}):
+        q, scale = on_every_isa("pack", slot(op, x, **layout), lambda door, layout=layout: getattr(door, op)(x, **layout))
+        if layout == {"group": 64}:
+            continue  # the same on every instruction set; small arrays are compared with the oracle
+        if layout.get("group"):  # the first and the last, shorter group of some rows
+            for row, start in groups:
+                block = x[row : row + 1, start : start + 1040]
+                expected, expected_scale = oracle(block, op)
+                first, width = start * BITS[op] // 8 // q.itemsize, (block.shape[1] * BITS[op] + 7) // 8 // q.itemsize
+                packed = q[row : row + 1, first : first + width]
+                np.testing.assert_array_equal(integers(packed, op, block.shape[1]), expected)
+                assert scale[row, start // 1040] == expected_scale[0]
+            continue
+        largest = np.abs(x).max(axis=0 if layout else 1)
+        np.testing.assert_array_equal(scale, np.maximum(largest / kind(LIMITS[op]), info.tiny))
+        if BITS[op] == 4:
+            q = np.stack([q & 15, q >> 4], axis=2).reshape(len(q), -1)
+            q = ((q ^ 8).astype(np.int8) - np.int8(8))[:, : shape[1]]
+        picked = np.r_[: min(3000, shape[1]), max(0, shape[1] - 3000) : shape[1]]
+        factor = kind(1) / (scale[picked] if layout else scale[:, None])
+        with np.errstate(under="ignore"):
+            np.testing.assert_array_equal(q[:, picked], np.rint(x[:, picked] * factor))
 
 
-def test_int8_extreme_rows(on_every_isa):
-    largest = np.finfo(np.float32).max
-    values = [largest, -largest, TINY, TINY / 2, np.float32(1e-45), 0.0, 127 * TINY, 126 * TINY]
-    x = np.array([[v, -v, v / 3, 0] for v in values], np.float32)
-    q, scale = on_every_isa("pack", ("to_int8", "rows", "float32"), lambda door: door.to_int8(x))
-    np.testing.assert_array_equal(q, oracle_int8(x)[0])
-    assert np.isfinite(scale).all() and (scale >= TINY).all()
-    assert q[0].tolist() == [127, -127, 42, 0]
-
-
-@pytest.mark.parametrize("n", [0, 1, 7, 8, 15, 16, 17, 31, 33, 1000])
-def test_float16_lengths(on_every_isa, n):
-    x = np.random.default_rng(n).normal(size=n).astype(np.float32)
-    (h,) = on_every_isa("pack", ("to_float16", "flat", "float32"), lambda door: [door.to_float16(x)])
-    assert h.tobytes() == x.astype(np.float16).tobytes()
-    (back,) = on_every_isa("pack", ("to_float32", "flat", "float16"), lambda door: [door.to_float32(h)])
-    assert back.tobytes() == h.astype(np.float32).tobytes()
-
-
-@pytest.mark.parametrize("x", [around_halves(), floats((300, 333), 1).ravel(), floats((300, 333), 1)])
-def test_float16_is_numpys(on_every_isa, x):
-    with np.errstate(over="ignore"):
-        expected = x.astype(np.float16)
-    (h,) = on_every_isa("pack", ("to_float16", "flat", "float32"), lambda door: [door.to_float16(x)])
-    assert h.shape == x.shape and h.tobytes() == expected.tobytes()
-    assert reference.to_float16(x).tobytes() == expected.tobytes()
-
-
-def test_every_float16_comes_back(on_every_isa):
-    (x,) = on_every_isa("pack", ("to_float32", "flat", "float16"), lambda door: [door.to_float32(halves())])
-    assert x.tobytes() == halves().astype(np.float32).tobytes()
-    assert reference.to_float32(halves()).tobytes() == x.tobytes()
-
-
-def test_every_slot_is_tested_here(door_of):
-    slots = {kernel[:3] for kernel in door_of("pack").kernels()}
-    assert slots == {("to_int8", "rows", "float32"), ("to_float16", "flat", "float32"), ("to_float32", "flat", "float16")}
-
-
-CALLS = [("to_int8", np.float32), ("to_float16", np.float32), ("to_float32", np.float16)]
-
-
-@pytest.fixture(params=["compiled", "reference"])
-def packing(request, door_of):
-    return door_of("pack") if request.param == "compiled" else reference
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("position", [(0, 0), (1, 36), (2, 3), (6, 36)])
-@pytest.mark.parametrize("call, dtype", CALLS)
-def test_nonfinite_is_refused_by_name(packing, isas, call, dtype, position, bad):
-    x = np.ones((7, 37), dtype)
-    x[position] = bad
-    x[6, 36] = bad  # the first one is named
-    for isa in isas if hasattr(packing, "select") else ["numpy"]:
-        if isa != "numpy":
-            packing.select(isa)
-        with pytest.raises(ValueError) as raised:
-            getattr(packing, call)(x)
-        where = f"x[{position[0]}, {position[1]}] is {bad}:"
-        assert str(raised.value) == f"{where} only finite values can be packed; clean or impute them first"
-
-
-def test_nonfinite_is_found_beyond_the_first_step(door_of):
-    x = np.zeros((1 << 24) + 3, np.float32)  # a step is 2**24 values
-    x[-1] = np.nan
-    with pytest.raises(ValueError, match=r"x\[16777218\] is nan"):
-        door_of("pack").to_float16(x)
-    with pytest.raises(ValueError, match=r"x\[5592405, 2\] is nan"):
-        door_of("pack").to_int8(x[1:].reshape(-1, 3))
-
-
-@pytest.mark.parametrize("call, dtype", CALLS)
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda x: x[::2, ::3],
-        lambda x: x[::-1, ::-1],
-        lambda x: x.T,
-        lambda x: np.asfortranarray(x),
-        lambda x: x.astype(x.dtype.newbyteorder(">")),
-        lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
-        lambda x: np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(x.dtype).reshape(x.shape),
-    ],
-    ids=["strided", "reversed", "transposed", "fortran", "swapped", "readonly", "unaligned"],
-)
-def test_odd_but_valid_input(packing, call, dtype, change):
-    if packing is not reference:
-        packing.select("scalar")  # where the sanitizers see every access
-    x = np.random.default_rng(3).normal(size=(20, 37)).astype(dtype)
-    plain = np.array(change(x), dtype, order="C")
-    got, expected = getattr(packing, call)(change(x)), getattr(packing, call)(plain)
-    for a, b in zip(
-        np.atleast_1d(got) if call != "to_int8" else got, np.atleast_1d(expected) if call != "to_int8" else expected, strict=True
-    ):
-        np.testing.assert_array_equal(a, b)
-
-
-@pytest.mark.parametrize("call, dtype", CALLS)
-@pytest.mark.parametrize("bad", [np.float64, np.int8, np.complex64, object, "U3"])
-def test_other_dtypes_are_refused(packing, call, dtype, bad):
-    with pytest.raises(TypeError, match=f"expected an array of {np.dtype(dtype)}, got {np.dtype(bad)}"):
-        getattr(packing, call)(np.zeros((2, 2)).astype(bad))
-
-
-@pytest.mark.parametrize("shape", [(), (3,), (1, 2, 3)])
-def test_int8_takes_rows(packing, shape):
-    with pytest.raises(ValueError, match="expected a 2-d array of rows"):
-        packing.to_int8(np.zeros(shape, np.float32))
+def test_every_slot_is_tested(door_of):
+    packed = {(op, layout, dtype) for op in LIMITS for layout in ("groups", "columns") for dtype in ("float32", "float64")}
+    back = {
+        (op, layout, dtype)
+        for op in ("to_float32", "to_float64")
+        for layout in ("groups", "columns")
+        for dtype in ("int8", "int16", "int4")
+    }
+    flat = {("to_float16", "flat", dtype) for dtype in ("float32", "float64")}
+    flat |= {(op, "flat", "float16") for op in ("to_float32", "to_float64")}
+    assert {kernel[:3] for kernel in door_of("pack").kernels()} == packed | back | flat

@@ -2,93 +2,432 @@
 
 #include "kernels/pack/pack.h"
 
-static inline __mmask16 tail_mask(ptrdiff_t left) { return (__mmask16)((1u << left) - 1u); }
+/* Conversions to integers round as MXCSR says: to nearest even, in every process that has not changed it. */
 
-static inline __m512i magnitude(__m512 v) { return _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff)); }
+QC_INLINE uint32_t low(ptrdiff_t n) { return (1u << n) - 1u; }
 
-static inline uint32_t row_largest(const float *x, ptrdiff_t n) {
+/* Up to 16 (8) values; beyond the left ones 0, and nothing is read. left is a constant wherever speed counts. */
+QC_INLINE __m512 load32(const float *x, ptrdiff_t left) {
+    return left >= 16 ? _mm512_loadu_ps(x) : _mm512_maskz_loadu_ps((__mmask16)low(left), x);
+}
+
+QC_INLINE __m512d load64(const double *x, ptrdiff_t left) {
+    return left >= 8 ? _mm512_loadu_pd(x) : left <= 0 ? _mm512_setzero_pd() : _mm512_maskz_loadu_pd((__mmask8)low(left), x);
+}
+
+QC_INLINE void save32(float *x, ptrdiff_t left, int stream, __m512 v) {
+    if (left < 16) _mm512_mask_storeu_ps(x, (__mmask16)low(left), v);
+    else if (stream) _mm512_stream_ps(x, v);
+    else _mm512_storeu_ps(x, v);
+}
+
+QC_INLINE void save64(double *x, ptrdiff_t left, int stream, __m512d v) {
+    if (left < 8) _mm512_mask_storeu_pd(x, (__mmask8)(left > 0 ? low(left) : 0), v);
+    else if (stream) _mm512_stream_pd(x, v);
+    else _mm512_storeu_pd(x, v);
+}
+
+QC_INLINE void save(void *x, int stream, __m512i v) {
+    if (stream) _mm512_stream_si512((__m512i *)x, v);
+    else _mm512_storeu_si512(x, v);
+}
+
+QC_INLINE __m512i magnitude32(__m512 v) { return _mm512_and_si512(_mm512_castps_si512(v), _mm512_set1_epi32(0x7fffffff)); }
+QC_INLINE __m512i magnitude64(__m512d v) { return _mm512_and_si512(_mm512_castpd_si512(v), _mm512_set1_epi64(INT64_MAX)); }
+
+/* The magnitudes of 64 bytes, and the larger of two, as integers. */
+QC_INLINE __m512i magnitude(const void *x, ptrdiff_t left, int wide) {
+    return wide ? magnitude64(load64(x, left)) : magnitude32(load32(x, left));
+}
+
+QC_INLINE __m512i larger(__m512i a, __m512i b, int wide) { return wide ? _mm512_max_epu64(a, b) : _mm512_max_epu32(a, b); }
+
+/* The largest magnitudes of a row, a lane each. */
+QC_INLINE __m512i largest_lanes(const char *p, ptrdiff_t n, int wide) {
+    const ptrdiff_t unit = wide ? 8 : 16;
     __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
+    for (; n >= 4 * unit; n -= 4 * unit, p += 256) {
+        a = larger(a, magnitude(p, unit, wide), wide);
+        b = larger(b, magnitude(p + 64, unit, wide), wide);
+        c = larger(c, magnitude(p + 128, unit, wide), wide);
+        d = larger(d, magnitude(p + 192, unit, wide), wide);
+    }
+    for (; n >= unit; n -= unit, p += 64) a = larger(a, magnitude(p, unit, wide), wide);
+    if (n > 0) b = larger(b, magnitude(p, n, wide), wide);
+    return larger(larger(a, b, wide), larger(c, d, wide), wide);
+}
+
+QC_INLINE void largest_lane(__m512i v, int wide, void *out) {
+    if (wide) *(double *)out = qc_double(_mm512_reduce_max_epu64(v));
+    else *(float *)out = qc_float(_mm512_reduce_max_epu32(v));
+}
+
+QC_INLINE void largest_of(const void *x, ptrdiff_t n, int wide, void *out) { largest_lane(largest_lanes(x, n, wide), wide, out); }
+
+QC_INLINE __m512i merged32(__m512i a, __m512i b) { return larger(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b), 0); }
+QC_INLINE __m512i merged64(__m512i a, __m512i b, int wide) {
+    return larger(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b), wide);
+}
+QC_INLINE __m512i merged128(__m512i a, __m512i b, int wide) {
+    return larger(_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xdd), wide);
+}
+
+/* Vectors are merged pair by pair, as they are transposed: 3 operations a row, against 9 for a row by itself. */
+QC_INLINE void largest_lanes_of_16(const char *p, ptrdiff_t n, int wide, void *out) {
+    __m512i m[16];
+    for (int r = 0; r < 16; ++r) m[r] = largest_lanes(p + r * n * (wide ? 8 : 4), n, wide);
+    if (!wide) {
+        QC_UNROLL
+        for (int r = 0; r < 8; ++r) m[r] = merged32(m[2 * r], m[2 * r + 1]);
+    }
+    const int n_left = wide ? 8 : 4; /* float64 takes two vectors of 8 */
+    QC_UNROLL
+    for (int r = 0; r < n_left; ++r) m[r] = merged64(m[2 * r], m[2 * r + 1], wide);
+    QC_UNROLL
+    for (int r = 0; r < n_left / 2; ++r) m[r] = merged128(m[2 * r], m[2 * r + 1], wide);
+    QC_UNROLL
+    for (int r = 0; r < n_left / 4; ++r) _mm512_storeu_si512((char *)out + 64 * r, merged128(m[2 * r], m[2 * r + 1], wide));
+}
+
+/* The lengths that are usual for groups are constants, so that no loop is left. */
+QC_INLINE void largest_of_16(const void *x, ptrdiff_t n, int wide, void *out) {
+    if (n == 16) largest_lanes_of_16(x, 16, wide, out);
+    else if (n == 32) largest_lanes_of_16(x, 32, wide, out);
+    else if (n == 64) largest_lanes_of_16(x, 64, wide, out);
+    else largest_lanes_of_16(x, n, wide, out);
+}
+
+QC_INLINE void merge_vector(const char *p, ptrdiff_t apart, ptrdiff_t n_rows, ptrdiff_t left, int wide, void *out) {
+    __m512i most = magnitude(out, left, wide);
+    if (n_rows == 4) {
+        const __m512i a = larger(magnitude(p, left, wide), magnitude(p + apart, left, wide), wide);
+        const __m512i b = larger(magnitude(p + 2 * apart, left, wide), magnitude(p + 3 * apart, left, wide), wide);
+        most = larger(most, larger(a, b, wide), wide);
+    } else
+        for (ptrdiff_t row = 0; row < n_rows; ++row) most = larger(most, magnitude(p + row * apart, left, wide), wide);
+    if (wide) save64(out, left, 0, _mm512_castsi512_pd(most));
+    else save32(out, left, 0, _mm512_castsi512_ps(most));
+}
+
+QC_INLINE void merge_rows(const void *x, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n, int wide, void *out) {
+    const ptrdiff_t unit = wide ? 8 : 16, apart = stride * (wide ? 8 : 4);
+    const char *p = x;
+    char *o = out;
+    for (; n >= unit; n -= unit, p += 64, o += 64) merge_vector(p, apart, n_rows, unit, wide, o);
+    if (n > 0) merge_vector(p, apart, n_rows, n, wide, o);
+}
+
+/* What values are multiplied by: an array of factors, or one for all. */
+typedef struct {
+    const void *each; /* or NULL */
+    __m512 f;
+    __m512d d;
+} factors;
+
+QC_INLINE factors factors_from(const void *by, int each, int wide) {
+    factors f = {each ? by : NULL, _mm512_setzero_ps(), _mm512_setzero_pd()};
+    if (!each && wide) f.d = _mm512_set1_pd(*(const double *)by);
+    if (!each && !wide) f.f = _mm512_set1_ps(*(const float *)by);
+    return f;
+}
+
+QC_INLINE __m512 times32(__m512 v, const factors *by, ptrdiff_t j, ptrdiff_t left) {
+    return _mm512_mul_ps(v, by->each ? load32((const float *)by->each + j, left) : by->f);
+}
+
+QC_INLINE __m512d times64(__m512d v, const factors *by, ptrdiff_t j, ptrdiff_t left) {
+    return _mm512_mul_pd(v, by->each ? load64((const double *)by->each + j, left) : by->d);
+}
+
+/* Values j to j + 15 of a row. */
+QC_INLINE __m512i rounded(const void *x, ptrdiff_t j, const factors *by, ptrdiff_t left, int wide) {
+    if (!wide) return _mm512_cvtps_epi32(times32(load32((const float *)x + j, left), by, j, left));
+    const double *v = (const double *)x + j;
+    /* As qc_round64: the integers are the even words of the sums, which saves converting and joining. */
+    const __m512d magic = _mm512_set1_pd(6755399441055744.0);
+    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512d a = _mm512_add_pd(times64(load64(v, left), by, j, left), magic);
+    const __m512d b = _mm512_add_pd(times64(load64(v + 8, left - 8), by, j + 8, left - 8), magic);
+    return _mm512_permutex2var_epi32(_mm512_castpd_si512(a), even, _mm512_castpd_si512(b));
+}
+
+QC_INLINE void put16(void *q, ptrdiff_t j, int bits, ptrdiff_t left, __m512i v) {
+    const __mmask16 mask = (__mmask16)low(left >= 16 ? 16 : left);
+    if (bits == 16) {
+        const __m256i words = _mm512_cvtepi32_epi16(v);
+        if (left >= 16) _mm256_storeu_si256((__m256i *)((int16_t *)q + j), words);
+        else _mm256_mask_storeu_epi16((int16_t *)q + j, mask, words);
+        return;
+    }
+    const __m128i bytes = _mm512_cvtepi32_epi8(v);
+    if (bits == 8) {
+        if (left >= 16) _mm_storeu_si128((__m128i *)((int8_t *)q + j), bytes);
+        else _mm_mask_storeu_epi8((int8_t *)q + j, mask, bytes);
+        return;
+    }
+    const __m128i pairs = _mm_maddubs_epi16(_mm_and_si128(bytes, _mm_set1_epi8(15)), _mm_set1_epi16(0x1001));
+    const __m128i out = _mm_packus_epi16(pairs, pairs);
+    if (left >= 16) _mm_storel_epi64((__m128i *)((uint8_t *)q + j / 2), out);
+    else _mm_mask_storeu_epi8((uint8_t *)q + j / 2, (__mmask16)low((left + 1) / 2), out);
+}
+
+/* The even ones of the 64 words (128 bytes) of two vectors. */
+QC_INLINE __m512i even_words(__m512i a, __m512i b) {
+    static const uint16_t even[32] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+                                      32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62};
+    return _mm512_permutex2var_epi16(a, _mm512_loadu_si512(even), b);
+}
+
+QC_INLINE __m512i even_bytes(__m512i a, __m512i b) {
+    static const uint8_t even[64] = {0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+                                     32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62,
+                                     64, 66, 68, 70, 72, 74, 76, 78, 80, 82, 84, 86, 88, 90, 92, 94,
+                                     96, 98, 100, 102, 104, 106, 108, 110, 112, 114, 116, 118, 120, 122, 124, 126};
+    return _mm512_permutex2var_epi8(a, _mm512_loadu_si512(even), b);
+}
+
+/* 32-bit integers to values j to j + 63 of a packed row. */
+QC_INLINE void put64(void *q, ptrdiff_t j, int bits, int stream, const __m512i v[4]) {
+    const __m512i ab = even_words(v[0], v[1]), cd = even_words(v[2], v[3]);
+    if (bits == 16) {
+        save((int16_t *)q + j, stream, ab);
+        save((int16_t *)q + j + 32, stream, cd);
+        return;
+    }
+    const __m512i bytes = even_bytes(ab, cd);
+    if (bits == 8) {
+        save((int8_t *)q + j, stream, bytes);
+        return;
+    }
+    const __m512i pairs = _mm512_maddubs_epi16(_mm512_and_si512(bytes, _mm512_set1_epi8(15)), _mm512_set1_epi16(0x1001));
+    const __m256i out = _mm512_cvtepi16_epi8(pairs);
+    if (stream) _mm256_stream_si256((__m256i *)((uint8_t *)q + j / 2), out);
+    else _mm256_storeu_si256((__m256i *)((uint8_t *)q + j / 2), out);
+}
+
+/* Values of some bits before the first that begins a cache line; 0 where so few follow that going there does not pay. Without it
+ * all loads (or stores) of 64 bytes would take two lines. */
+QC_INLINE ptrdiff_t until_aligned(const void *x, ptrdiff_t n, int bits) {
+    return n < 256 ? 0 : (ptrdiff_t)(-(uintptr_t)x & 63u) * 8 / bits;
+}
+
+/* ahead, if not NULL, is a row whose largest magnitude goes to *out: it is read in step with the one that is rounded. */
+QC_INLINE void round_both(const void *x, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *q,
+                          const void *ahead, void *out) {
+    const factors f = factors_from(by, each, wide);
+    /* Aligned loads are worth more than stores that pass by the caches, so those are for targets that are aligned with them. Two
+     * int4 share a byte. */
+    const ptrdiff_t unit = wide ? 8 : 16, first = each && !stream ? 0 : until_aligned(x, n, wide ? 64 : 32);
+    const ptrdiff_t head = bits == 4 ? first & -2 : first;
+    const int passing = stream && !((uintptr_t)((const char *)q + head * bits / 8) & 63u);
+    __m512i most[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
     ptrdiff_t j = 0;
-    for (; j + 64 <= n; j += 64) {
-        a = _mm512_max_epu32(a, magnitude(_mm512_loadu_ps(x + j)));
-        b = _mm512_max_epu32(b, magnitude(_mm512_loadu_ps(x + j + 16)));
-        c = _mm512_max_epu32(c, magnitude(_mm512_loadu_ps(x + j + 32)));
-        d = _mm512_max_epu32(d, magnitude(_mm512_loadu_ps(x + j + 48)));
-    }
-    for (; j + 16 <= n; j += 16) a = _mm512_max_epu32(a, magnitude(_mm512_loadu_ps(x + j)));
-    if (j < n) b = _mm512_max_epu32(b, magnitude(_mm512_maskz_loadu_ps(tail_mask(n - j), x + j)));
-    return _mm512_reduce_max_epu32(_mm512_max_epu32(_mm512_max_epu32(a, b), _mm512_max_epu32(c, d)));
-}
-
-static inline __m512i rounded(__m512 x, __m512 inverse) {
-    return _mm512_cvtps_epi32(_mm512_mul_ps(x, inverse)); /* MXCSR's default: nearest even */
-}
-
-static inline void round_row(const float *x, ptrdiff_t n_columns, float inverse, int8_t *q) {
-    /* The packs work within 128-bit lanes. */
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    const __m512 by = _mm512_set1_ps(inverse);
-    ptrdiff_t j = 0;
-    for (; j + 64 <= n_columns; j += 64) {
-        const __m512i a = rounded(_mm512_loadu_ps(x + j), by), b = rounded(_mm512_loadu_ps(x + j + 16), by);
-        const __m512i c = rounded(_mm512_loadu_ps(x + j + 32), by), d = rounded(_mm512_loadu_ps(x + j + 48), by);
-        const __m512i bytes = _mm512_packs_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d));
-        _mm512_storeu_si512(q + j, _mm512_permutexvar_epi32(order, bytes));
-    }
-    for (; j < n_columns; j += 16) {
-        const ptrdiff_t left = n_columns - j;
-        const __mmask16 mask = left >= 16 ? (__mmask16)0xffff : tail_mask(left);
-        const __m512i a = rounded(_mm512_maskz_loadu_ps(mask, x + j), by);
-        _mm_mask_storeu_epi8(q + j, mask, _mm512_cvtepi32_epi8(a));
-    }
-}
-
-ptrdiff_t qc_to_int8_avx512(const float *x, ptrdiff_t n_rows, ptrdiff_t n_columns, int8_t *q, float *scale) {
-    const ptrdiff_t at_once = qc_rows_at_once(n_columns);
-    for (ptrdiff_t row = 0; row < n_rows; row += at_once) {
-        const ptrdiff_t end = row + at_once < n_rows ? row + at_once : n_rows;
-        for (ptrdiff_t r = row; r < end; ++r) {
-            const uint32_t largest = row_largest(x + r * n_columns, n_columns);
-            if (largest >= QC_INFINITY32) return r * n_columns + qc_first_nonfinite32(x + r * n_columns, n_columns);
-            scale[r] = qc_row_scale(largest);
+    for (; j + 16 <= head; j += 16) put16(q, j, bits, 16, rounded(x, j, &f, 16, wide));
+    if (j < head) put16(q, j, bits, head - j, rounded(x, j, &f, head - j, wide));
+    for (j = head; j + 64 <= n; j += 64) {
+        __m512i v[4];
+        QC_UNROLL
+        for (int i = 0; i < 4; ++i) {
+            v[i] = rounded(x, j + 16 * i, &f, 16, wide);
+            if (ahead)
+                for (ptrdiff_t k = 0; k < 16; k += unit)
+                    most[i] = larger(most[i], magnitude(qc_at(ahead, j + 16 * i + k, wide), unit, wide), wide);
         }
-        for (ptrdiff_t r = row; r < end; ++r) round_row(x + r * n_columns, n_columns, 1.0f / scale[r], q + r * n_columns);
+        put64(q, j, bits, passing, v);
     }
-    return -1;
+    const ptrdiff_t seen = j;
+    for (; j + 16 <= n; j += 16) put16(q, j, bits, 16, rounded(x, j, &f, 16, wide));
+    if (j < n) put16(q, j, bits, n - j, rounded(x, j, &f, n - j, wide));
+    if (ahead) {
+        if (head) most[1] = larger(most[1], largest_lanes(ahead, head, wide), wide);
+        if (seen < n) most[0] = larger(most[0], largest_lanes(qc_at(ahead, seen, wide), n - seen, wide), wide);
+        largest_lane(larger(larger(most[0], most[1], wide), larger(most[2], most[3], wide), wide), wide, out);
+    }
 }
 
-ptrdiff_t qc_to_float16_avx512(const float *x, ptrdiff_t n, uint16_t *h) {
-    __m512i largest = _mm512_setzero_si512();
+QC_INLINE void round_run(const void *x, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *q) {
+    round_both(x, n, by, each, stream, wide, bits, q, NULL, NULL);
+}
+
+QC_INLINE void round_ahead(const void *x, ptrdiff_t n, const void *by, int stream, int wide, int bits, void *q, const void *ahead,
+                           void *out) {
+    round_both(x, n, by, 0, stream, wide, bits, q, ahead, out);
+}
+
+/* Rows of 16 or 32 values: whole blocks all the same, two or four factors in each. */
+QC_INLINE int round_16(const void *x, ptrdiff_t n, const void *by, int wide, int bits, void *q) {
+    if (n != 16 && n != 32) return 0;
+    const int twice = n == 32;
+    for (int j = 0; j < 16 * n; j += 64) {
+        __m512i v[4];
+        for (int i = 0; i < 4; ++i) {
+            const factors f = factors_from(qc_at(by, (j / 16 + i) >> twice, wide), 0, wide);
+            v[i] = rounded(x, j + 16 * i, &f, 16, wide);
+        }
+        put64(q, j, bits, 0, v);
+    }
+    return 1;
+}
+
+/* Values j to j + 15 of a packed row as 32-bit integers. */
+QC_INLINE __m512i got16(const void *q, ptrdiff_t j, int bits, ptrdiff_t left) {
+    const __mmask16 mask = (__mmask16)low(left >= 16 ? 16 : left);
+    if (bits == 16) {
+        const int16_t *p = (const int16_t *)q + j;
+        return _mm512_cvtepi16_epi32(left >= 16 ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskz_loadu_epi16(mask, p));
+    }
+    const int8_t *p = (const int8_t *)q + j;
+    return _mm512_cvtepi8_epi32(left >= 16 ? _mm_loadu_si128((const __m128i *)p) : _mm_maskz_loadu_epi8(mask, p));
+}
+
+/* The 16 values of an int4 as floats, times the one factor where there is one: unpacking is looking up. */
+typedef struct {
+    __m512 f;
+    __m512d low, high;
+} int4_values;
+
+QC_INLINE int4_values values_of_int4(const factors *by) {
+    int4_values t = {_mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1),
+                     _mm512_setr_pd(0, 1, 2, 3, 4, 5, 6, 7), _mm512_setr_pd(-8, -7, -6, -5, -4, -3, -2, -1)};
+    if (!by->each) {
+        t.f = _mm512_mul_ps(t.f, by->f);
+        t.low = _mm512_mul_pd(t.low, by->d);
+        t.high = _mm512_mul_pd(t.high, by->d);
+    }
+    return t;
+}
+
+/* Eight bytes go to every 64 bits, of which each takes the bits that begin with its own nibbles; look-ups see only those. */
+QC_INLINE void spread16_int4(void *x, ptrdiff_t j, const void *q, const factors *by, const int4_values *t, ptrdiff_t left,
+                             int stream, int wide) {
+    const uint8_t *p = (const uint8_t *)q + j / 2;
+    uint64_t eight = 0;
+    memcpy(&eight, p, left >= 16 ? 8 : (size_t)(left + 1) / 2);
+    const __m512i all = _mm512_set1_epi64((int64_t)eight);
+    if (!wide) {
+        const __m512i shifts = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
+        const __m512 v = _mm512_permutexvar_ps(_mm512_multishift_epi64_epi8(shifts, all), t->f);
+        save32((float *)x + j, left, stream, by->each ? times32(v, by, j, left) : v);
+        return;
+    }
+    const __m512i shifts = _mm512_setr_epi64(0, 4, 8, 12, 16, 20, 24, 28);
+    const __m512i later = _mm512_setr_epi64(32, 36, 40, 44, 48, 52, 56, 60);
+    const __m512d a = _mm512_permutex2var_pd(t->low, _mm512_multishift_epi64_epi8(shifts, all), t->high);
+    const __m512d b = _mm512_permutex2var_pd(t->low, _mm512_multishift_epi64_epi8(later, all), t->high);
+    save64((double *)x + j, left, stream, by->each ? times64(a, by, j, left) : a);
+    save64((double *)x + j + 8, left - 8, stream, by->each ? times64(b, by, j + 8, left - 8) : b);
+}
+
+QC_INLINE void spread16(void *x, ptrdiff_t j, const void *q, const factors *by, ptrdiff_t left, int stream, int wide, int bits) {
+    const __m512i v = got16(q, j, bits, left);
+    if (!wide) {
+        save32((float *)x + j, left, stream, times32(_mm512_cvtepi32_ps(v), by, j, left));
+        return;
+    }
+    const __m512d a = _mm512_cvtepi32_pd(_mm512_castsi512_si256(v)), b = _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(v, 1));
+    save64((double *)x + j, left, stream, times64(a, by, j, left));
+    save64((double *)x + j + 8, left - 8, stream, times64(b, by, j + 8, left - 8));
+}
+
+QC_INLINE void spread_run(const void *q, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *x) {
+    const factors f = factors_from(by, each, wide);
+    const int4_values t = values_of_int4(&f);
+    /* An odd number of int4 would leave the rest of the row out of step with its bytes. */
+    const ptrdiff_t until = until_aligned(x, n, wide ? 64 : 32), head = bits == 4 && until % 2 ? 0 : until;
+    const int passing = stream && !((uintptr_t)qc_at(x, head, wide) & 63u);
+#define SPREAD(left, stream) \
+    (bits == 4 ? spread16_int4(x, j, q, &f, &t, left, stream, wide) : spread16(x, j, q, &f, left, stream, wide, bits))
+    ptrdiff_t j = 0;
+    for (; j + 16 <= head; j += 16) SPREAD(16, 0);
+    if (j < head) SPREAD(head - j, 0);
+    for (j = head; j + 64 <= n; j += 16) { /* four at a time */
+        SPREAD(16, passing);
+        j += 16;
+        SPREAD(16, passing);
+        j += 16;
+        SPREAD(16, passing);
+        j += 16;
+        SPREAD(16, passing);
+    }
+    for (; j + 16 <= n; j += 16) SPREAD(16, 0);
+    if (j < n) SPREAD(n - j, 0);
+#undef SPREAD
+}
+
+/* 16 values to float16; above gathers what says whether all were finite: 32-bit words, for float64 the upper ones. */
+QC_INLINE __m256i halves(const void *x, ptrdiff_t i, ptrdiff_t left, int wide, __m512i *above) {
+    if (!wide) {
+        const __m512 v = load32((const float *)x + i, left);
+        *above = _mm512_max_epu32(*above, magnitude32(v));
+        return _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT);
+    }
+    const __m512i lost = _mm512_set1_epi64(QC_LOST), upper = _mm512_set1_epi64(0x7fffffff00000000);
+    __m256 part[2];
+    for (int k = 0; k < 2; ++k) { /* as qc_to_odd: (v | sticky) & ~lost */
+        const __m512i v = _mm512_castpd_si512(load64((const double *)x + i + 8 * k, left - 8 * k));
+        const __m512i sticky = _mm512_add_epi64(_mm512_and_si512(v, lost), lost);
+        *above = _mm512_max_epu32(*above, _mm512_and_si512(v, upper));
+        part[k] = _mm512_cvtpd_ps(_mm512_castsi512_pd(_mm512_ternarylogic_epi64(v, sticky, lost, 0x54)));
+    }
+    const __m512 both = _mm512_insertf32x8(_mm512_castps256_ps512(part[0]), part[1], 1);
+    return _mm512_cvtps_ph(both, _MM_FROUND_TO_NEAREST_INT);
+}
+
+QC_INLINE int narrow(const void *x, ptrdiff_t n, int stream, int wide, void *h) {
+    __m512i above = _mm512_setzero_si512(), beyond = above;
+    uint16_t *to = h;
+    const ptrdiff_t head = until_aligned(x, n, wide ? 64 : 32);
+    const int passing = stream && !((uintptr_t)(to + head) & 63u); /* as in round_both */
     ptrdiff_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        const __m512 v = _mm512_loadu_ps(x + i);
-        largest = _mm512_max_epu32(largest, magnitude(v));
-        _mm256_storeu_si256((__m256i *)(h + i), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+    for (; i + 16 <= head; i += 16) _mm256_storeu_si256((__m256i *)(to + i), halves(x, i, 16, wide, &above));
+    if (i < head) _mm256_mask_storeu_epi16(to + i, (__mmask16)low(head - i), halves(x, i, head - i, wide, &above));
+    for (i = head; i + 32 <= n; i += 32) {
+        const __m256i a = halves(x, i, 16, wide, &above), b = halves(x, i + 16, 16, wide, &beyond);
+        save(to + i, passing, _mm512_inserti64x4(_mm512_castsi256_si512(a), b, 1));
     }
-    if (i < n) {
-        const __mmask16 left = tail_mask(n - i);
-        const __m512 v = _mm512_maskz_loadu_ps(left, x + i);
-        largest = _mm512_max_epu32(largest, magnitude(v));
-        _mm256_mask_storeu_epi16(h + i, left, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
-    }
-    return _mm512_reduce_max_epu32(largest) >= QC_INFINITY32 ? qc_first_nonfinite32(x, n) : -1;
+    for (; i + 16 <= n; i += 16) _mm256_storeu_si256((__m256i *)(to + i), halves(x, i, 16, wide, &above));
+    if (i < n) _mm256_mask_storeu_epi16(to + i, (__mmask16)low(n - i), halves(x, i, n - i, wide, &above));
+    return _mm512_reduce_max_epu32(_mm512_max_epu32(above, beyond)) < (wide ? QC_INFINITY64 >> 32 : QC_INFINITY32);
 }
 
-ptrdiff_t qc_to_float32_avx512(const uint16_t *h, ptrdiff_t n, float *x) {
+QC_INLINE void widen16(void *x, ptrdiff_t i, ptrdiff_t left, int stream, int wide, __m256i v) {
+    const __m512 f = _mm512_cvtph_ps(v);
+    if (!wide) {
+        save32((float *)x + i, left, stream, f);
+        return;
+    }
+    save64((double *)x + i, left, stream, _mm512_cvtps_pd(_mm512_castps512_ps256(f)));
+    save64((double *)x + i + 8, left - 8, stream, _mm512_cvtps_pd(_mm512_extractf32x8_ps(f, 1)));
+}
+
+QC_INLINE int widen(const void *h, ptrdiff_t n, int stream, int wide, void *x) {
     const __m256i all = _mm256_set1_epi16(0x7fff);
-    __m256i largest = _mm256_setzero_si256();
+    __m256i most = _mm256_setzero_si256();
+    const uint16_t *from = h;
+    const ptrdiff_t head = until_aligned(x, n, wide ? 64 : 32);
     ptrdiff_t i = 0;
-    for (; i + 16 <= n; i += 16) {
-        const __m256i v = _mm256_loadu_si256((const __m256i *)(h + i));
-        largest = _mm256_max_epu16(largest, _mm256_and_si256(v, all));
-        _mm512_storeu_ps(x + i, _mm512_cvtph_ps(v));
+    for (int part = 0; part < 2; ++part) { /* what stands before the first cache line, and the rest */
+        const ptrdiff_t end = part ? n : head;
+        for (i = part ? head : 0; i + 16 <= end; i += 16) {
+            const __m256i v = _mm256_loadu_si256((const __m256i *)(from + i));
+            most = _mm256_max_epu16(most, _mm256_and_si256(v, all));
+            widen16(x, i, 16, part && stream, wide, v);
+        }
+        if (i < end) {
+            const __m256i v = _mm256_maskz_loadu_epi16((__mmask16)low(end - i), from + i);
+            most = _mm256_max_epu16(most, _mm256_and_si256(v, all));
+            widen16(x, i, end - i, 0, wide, v);
+        }
     }
-    if (i < n) {
-        const __mmask16 left = tail_mask(n - i);
-        const __m256i v = _mm256_maskz_loadu_epi16(left, h + i);
-        largest = _mm256_max_epu16(largest, _mm256_and_si256(v, all));
-        _mm512_mask_storeu_ps(x + i, left, _mm512_cvtph_ps(v));
-    }
-    const __mmask16 refused = _mm256_cmpge_epu16_mask(largest, _mm256_set1_epi16(QC_INFINITY16));
-    return refused ? qc_first_nonfinite16(h, n) : -1;
+    return !_mm256_cmpge_epu16_mask(most, _mm256_set1_epi16(QC_INFINITY16));
 }
+
+/* Orders stores that passed by the caches before all later ones. */
+QC_INLINE void settle(int stream) {
+    if (stream) _mm_sfence();
+}
+
+#define OWN_ROWS
+#include "kernels/pack/loops.h"
+
+KERNELS(avx512)

@@ -1,36 +1,46 @@
 #include "kernels/pack/pack.h"
 
-ptrdiff_t qc_to_int8_scalar(const float *x, ptrdiff_t n_rows, ptrdiff_t n_columns, int8_t *q, float *scale) {
-    for (ptrdiff_t row = 0; row < n_rows; ++row, x += n_columns, q += n_columns) {
-        uint32_t largest = 0;
-        for (ptrdiff_t j = 0; j < n_columns; ++j) {
-            const uint32_t a = qc_magnitude(x[j]);
-            if (a > largest) largest = a;
-        }
-        if (largest >= QC_INFINITY32) return row * n_columns + qc_first_nonfinite32(x, n_columns);
-        scale[row] = qc_row_scale(largest);
-        const float inverse = 1.0f / scale[row];
-        for (ptrdiff_t j = 0; j < n_columns; ++j) q[j] = qc_to_int8_one(x[j], inverse);
+QC_INLINE void largest_of(const void *x, ptrdiff_t n, int wide, void *out) {
+    uint64_t most = 0;
+    for (ptrdiff_t j = 0; j < n; ++j) {
+        const uint64_t a = wide ? qc_magnitude64(((const double *)x)[j]) : qc_magnitude32(((const float *)x)[j]);
+        if (a > most) most = a;
     }
-    return -1;
+    if (wide) *(double *)out = qc_double(most);
+    else *(float *)out = qc_float((uint32_t)most);
 }
 
-ptrdiff_t qc_to_float16_scalar(const float *x, ptrdiff_t n, uint16_t *h) {
-    uint32_t largest = 0;
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        const uint32_t a = qc_magnitude(x[i]);
-        if (a > largest) largest = a;
-        h[i] = qc_to_float16_one(x[i]);
-    }
-    return largest >= QC_INFINITY32 ? qc_first_nonfinite32(x, n) : -1;
+QC_INLINE void merge_rows(const void *x, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n, int wide, void *out) {
+    for (ptrdiff_t row = 0; row < n_rows; ++row)
+        for (ptrdiff_t j = 0; j < n; ++j) qc_larger_one((char *)out + j * (wide ? 8 : 4), x, row * stride + j, wide);
 }
 
-ptrdiff_t qc_to_float32_scalar(const uint16_t *h, ptrdiff_t n, float *x) {
-    uint32_t largest = 0;
-    for (ptrdiff_t i = 0; i < n; ++i) {
-        const uint32_t a = h[i] & 0x7fffu;
-        if (a > largest) largest = a;
-        x[i] = qc_to_float32_one(h[i]);
-    }
-    return largest >= QC_INFINITY16 ? qc_first_nonfinite16(h, n) : -1;
+QC_INLINE void round_run(const void *x, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *q) {
+    (void)stream;
+    for (ptrdiff_t j = 0; j < n; ++j) qc_round_one(x, j, by, each, wide, bits, q);
 }
+
+QC_INLINE void spread_run(const void *q, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *x) {
+    (void)stream;
+    for (ptrdiff_t j = 0; j < n; ++j) qc_spread_one(q, j, by, each, wide, bits, x);
+}
+
+QC_INLINE int narrow(const void *x, ptrdiff_t n, int stream, int wide, void *h) {
+    (void)stream;
+    int finite = 1;
+    for (ptrdiff_t i = 0; i < n; ++i) finite &= qc_narrow_one(x, i, wide, h);
+    return finite;
+}
+
+QC_INLINE int widen(const void *h, ptrdiff_t n, int stream, int wide, void *x) {
+    (void)stream;
+    int finite = 1;
+    for (ptrdiff_t i = 0; i < n; ++i) finite &= qc_widen_one(h, i, wide, x);
+    return finite;
+}
+
+QC_INLINE void settle(int stream) { (void)stream; }
+
+#include "kernels/pack/loops.h"
+
+KERNELS(scalar)
