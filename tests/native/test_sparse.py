@@ -39,7 +39,7 @@ def test_int8_rows(on_every_isa, n_outputs, indexed, dtype):
     indptr, indices, data = csr(30, 120 if indexed else 50, 9, dtype)
     stored = index if indexed else np.arange(50)
 
-    (got,) = on_every_isa("linear", INT8, lambda door: [door.Int8Rows(rows, scale, index).scores(indptr, indices, data)])
+    (got,) = on_every_isa("sparse", INT8, lambda door: [door.Int8Rows(rows, scale, index).scores(indptr, indices, data)])
     expected = in_order(indptr, indices, data, lambda j, x: np.float32(x * scale[stored[j]]) * rows[stored[j]].astype(np.float32))
     assert got.shape == (30, n_outputs)
     assert got.tobytes() == expected.tobytes()
@@ -57,19 +57,19 @@ def test_int8_rows(on_every_isa, n_outputs, indexed, dtype):
 def test_float32_column(on_every_isa, dtype):
     column = np.random.default_rng(4).normal(size=500).astype(np.float32)
     indptr, indices, data = csr(100, 500, 12, dtype)
-    (got,) = on_every_isa("linear", FLOAT32, lambda door: [door.Float32Column(column).scores(indptr, indices, data)])
+    (got,) = on_every_isa("sparse", FLOAT32, lambda door: [door.Float32Column(column).scores(indptr, indices, data)])
     assert got.tobytes() == in_order(indptr, indices, data, lambda j, x: np.array([x * column[j]])).tobytes()
 
 
 def test_every_slot_is_tested_here(door_of):
-    assert {kernel[:3] for kernel in door_of("linear").kernels()} == {INT8, FLOAT32}
+    assert {kernel[:3] for kernel in door_of("sparse").kernels()} == {INT8, FLOAT32}
 
 
 def test_a_row_has_the_same_bits_in_any_batch(door_of, isas):
     rows, scale = weights(200, 151)
     indptr, indices, data = csr(64, 200, 15)
     for isa in isas:
-        door = door_of("linear")
+        door = door_of("sparse")
         door.select(isa)
         model = door.Int8Rows(rows, scale)
         whole = model.scores(indptr, indices, data)
@@ -85,13 +85,13 @@ def test_work_in_several_steps(door_of):
     n = 9_000_000
     indptr = np.arange(0, n + 1, 1000, dtype=np.int64)
     indices, data = np.tile(np.arange(10, dtype=np.int64), n // 10), np.ones(n, np.float32)
-    got = door_of("linear").Int8Rows(rows, scale).scores(indptr, indices, data)
-    first = door_of("linear").Int8Rows(rows, scale).scores(indptr[:2], indices[:1000], data[:1000])
+    got = door_of("sparse").Int8Rows(rows, scale).scores(indptr, indices, data)
+    first = door_of("sparse").Int8Rows(rows, scale).scores(indptr[:2], indices[:1000], data[:1000])
     assert (got == first).all()
 
 
 def test_empty(door_of):
-    door = door_of("linear")
+    door = door_of("sparse")
     none = np.empty(0, np.float32)
     for model, width in ((door.Int8Rows(*weights(3, 5)), 5), (door.Float32Column(np.ones(3, np.float32)), 1)):
         assert model.shape == (3, width)
@@ -101,9 +101,9 @@ def test_empty(door_of):
 
 
 def test_odd_but_valid_input(door_of):
-    door_of("linear").select("scalar")  # where the sanitizers see every access
+    door_of("sparse").select("scalar")  # where the sanitizers see every access
     rows, scale = weights(50, 20)
-    model = door_of("linear").Int8Rows(rows, scale)
+    model = door_of("sparse").Int8Rows(rows, scale)
     indptr, indices, data = csr(30, 50, 9)
     expected = model.scores(indptr, indices, data)
     swapped = [a.astype(a.dtype.newbyteorder(">")) for a in (indptr, indices, data)]
@@ -119,14 +119,14 @@ def test_odd_but_valid_input(door_of):
         [indptr, indices.astype(np.int64), data],
     ):
         assert model.scores(*given).tobytes() == expected.tobytes()
-    again = door_of("linear").Int8Rows(np.asfortranarray(rows), scale.astype(">f4"), np.arange(50, dtype=">i4"))
+    again = door_of("sparse").Int8Rows(np.asfortranarray(rows), scale.astype(">f4"), np.arange(50, dtype=">i4"))
     assert again.scores(indptr, indices, data).tobytes() == expected.tobytes()
 
 
 def test_index_is_copied(door_of):
     rows, scale = weights(4, 3)
     index = np.zeros(2, np.uint32)
-    model = door_of("linear").Int8Rows(rows, scale, index)
+    model = door_of("sparse").Int8Rows(rows, scale, index)
     index[:] = 4_000_000_000
     assert model.scores([0, 1], [1], np.ones(1, np.float32)).shape == (1, 3)
 
@@ -154,7 +154,7 @@ ONES = np.ones(2, np.float32)
     ],
 )
 def test_bad_input(door_of, indptr, indices, data, error, message):
-    door = door_of("linear")
+    door = door_of("sparse")
     for model in (door.Int8Rows(*weights(3, 5)), door.Float32Column(np.ones(3, np.float32))):
         with pytest.raises(error, match=message):
             model.scores(indptr, indices, data)
@@ -174,4 +174,4 @@ def test_bad_input(door_of, indptr, indices, data, error, message):
 def test_bad_weights(door_of, change, error, message):
     given = {"rows": np.zeros((3, 2), np.int8), "scale": np.ones(3, np.float32), **change}
     with pytest.raises(error, match=message):
-        door_of("linear").Int8Rows(**given)
+        door_of("sparse").Int8Rows(**given)

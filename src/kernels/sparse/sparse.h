@@ -1,6 +1,6 @@
 /* Linear scores of sparse rows. README.md says what is computed, and in which order. */
-#ifndef QC_LINEAR_H
-#define QC_LINEAR_H
+#ifndef QC_SPARSE_H
+#define QC_SPARSE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -29,7 +29,7 @@ typedef struct {
 typedef void qc_scores_csr_int8_fn(const qc_csr *x, const qc_int8_rows *w, float *out);
 typedef void qc_scores_csr_float32_fn(const qc_csr *x, const float *w, float *out);
 
-#define QC_FAMILY_linear
+#define QC_FAMILY_sparse
 #include "kernels/declare.h"
 
 QC_INLINE ptrdiff_t qc_at(const void *numbers, int wide, ptrdiff_t i) {

@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "kernels/linear/linear.h"
+#include "kernels/sparse/sparse.h"
 
 enum { BLOCK = 16 }; /* groups of 16 outputs, one register of sums each: half of the registers */
 

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "kernels/linear/linear.h"
+#include "kernels/sparse/sparse.h"
 
 void qc_scores_csr_int8_scalar(const qc_csr *x, const qc_int8_rows *w, float *restrict out) {
     const ptrdiff_t last = qc_at(x->indptr, x->wide, x->n_rows);

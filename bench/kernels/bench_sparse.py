@@ -29,11 +29,11 @@ def door(family):
 @pytest.mark.parametrize("name", SETS)
 def bench_int8(benchmark, name):
     x, weight = problem(name)
-    model = door("linear").Int8Rows(*door("pack").to_int8(weight.astype(np.float32)))
+    model = door("sparse").Int8Rows(*door("pack").to_int8(weight.astype(np.float32)))
     data = x.data.astype(np.float32)
     benchmark.group = f"CSR scores, {name}"
     benchmark.extra_info.update(
-        isa=registry.implementation("linear").isa, nonzeros=x.nnz, weight_bytes_read=x.nnz * weight.shape[1]
+        isa=registry.implementation("sparse").isa, nonzeros=x.nnz, weight_bytes_read=x.nnz * weight.shape[1]
     )
     scores = benchmark(model.scores, x.indptr, x.indices, data)
     np.testing.assert_allclose(scores, x @ weight, atol=0.1)
@@ -49,7 +49,7 @@ def bench_scipy(benchmark, name):
 
 def bench_float32_column(benchmark):
     x, weight = problem("clinc150")
-    model = door("linear").Float32Column(weight[:, 0].astype(np.float32))
+    model = door("sparse").Float32Column(weight[:, 0].astype(np.float32))
     data = x.data.astype(np.float32)
     benchmark.group = "CSR scores, one output"
     scores = benchmark(model.scores, x.indptr, x.indices, data)

@@ -1,7 +1,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "kernels/linear/linear.h"
+#include "kernels/sparse/sparse.h"
 
 enum { BLOCK = 6 }; /* groups of 16 outputs that fit the 16 registers: 12 sums, a product, the value */
 

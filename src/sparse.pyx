@@ -1,4 +1,4 @@
-"""The door to ``src/kernels/linear``: weights are checked once, when they are wrapped; input at every call."""
+"""The door to ``src/kernels/sparse``: weights are checked once, when they are wrapped; input at every call."""
 
 cimport cython
 
@@ -6,7 +6,7 @@ import numpy as np
 
 cdef extern from *:
     """
-    #include "kernels/linear/linear.h"
+    #include "kernels/sparse/sparse.h"
     #include "kernels/table.h"
     """
     ctypedef struct qc_csr:

@@ -1,4 +1,4 @@
-#include "kernels/linear/linear.h"
+#include "kernels/sparse/sparse.h"
 
 /* One function per width: each loop is branchless, so that the compiler vectorizes it. */
 #define QC_CHECK(name, type, unsigned_type, largest)                                                                  \
