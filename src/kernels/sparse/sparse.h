@@ -1,4 +1,4 @@
-/* Linear scores of sparse rows. README.md says what is computed, and in which order. */
+/* Scores of sparse rows. README.md says what is computed, and in which order. */
 #ifndef QC_SPARSE_H
 #define QC_SPARSE_H
 
@@ -8,48 +8,60 @@
 #include "kernels/common.h"
 
 enum {
-    QC_LANES = 16, /* a stored row is a multiple of this many int8 long */
-    QC_AHEAD = 8   /* nonzeros between a row's prefetch and its use */
+    QC_LANES = 16,      /* a stored row is a multiple of this many weights long */
+    QC_EXACT_LANES = 8, /* the same of the exact kernels, for more outputs than one */
+    QC_PADDING = 64     /* bytes that may be read beyond lists and masks */
 };
 
+#define QC_DROPPED 0xFFFFFFFFu /* in an index: a feature without weights */
+
+/* X. Every array has the width that the caller has: nothing is converted before it is read. */
 typedef struct {
-    const void *indptr, *indices; /* int64 where wide, else int32 */
-    const float *data;
+    const void *indptr, *indices, *data;
     ptrdiff_t n_rows;
-    int wide;
+    int wide_indptr, wide_indices; /* int64, else int32 */
+    int doubles;                   /* data is float64, else float32 */
 } qc_csr;
 
+/* Weights, feature-major: row r is at r * stride, or at start[r] where rows differ in length. */
 typedef struct {
-    const int8_t *rows; /* n_stored x stride */
-    const float *scale; /* one per stored row */
-    const uint32_t *index; /* feature -> stored row, or NULL: feature j has row j */
-    ptrdiff_t n_outputs, stride;
-} qc_int8_rows;
+    const void *rows;
+    const int64_t *start;  /* in bytes, one more than rows; NULL: all rows have one length */
+    const float *scale;    /* one per stored row; NULL: 1 */
+    const uint32_t *index; /* feature -> stored row or QC_DROPPED; NULL: feature j has row j */
+    ptrdiff_t n_outputs, stride; /* stride in bytes */
+    int drops;             /* the index drops features */
+} qc_rows;
 
-typedef void qc_scores_csr_int8_fn(const qc_csr *x, const qc_int8_rows *w, float *out);
-typedef void qc_scores_csr_float32_fn(const qc_csr *x, const float *w, float *out);
+/* Weights of exact scores: float64, or integers times scale[r] = 2^e, plus the row's last column where centred. */
+typedef struct {
+    const void *rows;
+    const double *scale;   /* NULL: rows of float64 */
+    const uint32_t *index; /* feature -> stored row; NULL: feature j has row j */
+    const double *bias;
+    ptrdiff_t n_outputs, stride; /* stride in bytes */
+    int centred;
+} qc_exact_rows;
+
+typedef void qc_scores_rows_int4_fn(const qc_csr *x, const qc_rows *w, float *out);
+typedef void qc_scores_rows_int8_fn(const qc_csr *x, const qc_rows *w, float *out);
+typedef void qc_scores_rows_int16_fn(const qc_csr *x, const qc_rows *w, float *out);
+typedef void qc_scores_rows_float16_fn(const qc_csr *x, const qc_rows *w, float *out);
+typedef void qc_scores_rows_float32_fn(const qc_csr *x, const qc_rows *w, float *out);
+typedef void qc_scores_column_float32_fn(const qc_csr *x, const float *w, float *out);
+typedef void qc_scores_lists_int8_fn(const qc_csr *x, const qc_rows *w, float *out);
+typedef void qc_scores_masks_int8_fn(const qc_csr *x, const qc_rows *w, float *out);
+
+/* norms: each row's sums are divided by its own; NULL: they are not. sizes: sums of absolute terms (README.md), or NULL. */
+typedef void qc_exact_rows_float64_fn(const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out, double *sizes);
+typedef void qc_exact_rows_int16_fn(const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out, double *sizes);
+typedef void qc_exact_rows_int32_fn(const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out, double *sizes);
 
 #define QC_FAMILY_sparse
 #include "kernels/declare.h"
 
 QC_INLINE ptrdiff_t qc_at(const void *numbers, int wide, ptrdiff_t i) {
     return wide ? (ptrdiff_t)((const int64_t *)numbers)[i] : (ptrdiff_t)((const int32_t *)numbers)[i];
-}
-
-QC_INLINE ptrdiff_t qc_stored_row(const qc_csr *x, const qc_int8_rows *w, ptrdiff_t i) {
-    const ptrdiff_t feature = qc_at(x->indices, x->wide, i);
-    return w->index ? (ptrdiff_t)w->index[feature] : feature;
-}
-
-/* Asks for `bytes` of the row of nonzero i + QC_AHEAD, from its output `from` on, and for its scale. */
-QC_INLINE void qc_prefetch_row(const qc_csr *x, const qc_int8_rows *w, ptrdiff_t i, ptrdiff_t end, ptrdiff_t from,
-                               ptrdiff_t bytes) {
-    if (i + QC_AHEAD >= end) return;
-    const ptrdiff_t stored = qc_stored_row(x, w, i + QC_AHEAD);
-    const int8_t *row = w->rows + stored * w->stride + from;
-    QC_PREFETCH(w->scale + stored);
-    for (ptrdiff_t line = 0; line < bytes; line += 64) QC_PREFETCH(row + line);
-    QC_PREFETCH(row + bytes - 1); /* rows need not start on a line */
 }
 
 /* What is wrong with a CSR matrix of n_columns columns and n_stored values; QC_CSR_OK if a kernel may run on it. */

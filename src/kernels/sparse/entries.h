@@ -1,0 +1,85 @@
+/* The nonzeros of X as kernels read them: X's own arrays, or without those whose features have no weights. */
+#ifndef QC_SPARSE_ENTRIES_H
+#define QC_SPARSE_ENTRIES_H
+
+#include "kernels/sparse/sparse.h"
+
+enum {
+    QC_STAGE = 256,   /* entries that are copied at once: 2 KB */
+    QC_PLACES = 2048, /* nonzeros that they are copied from: 4 KB */
+    QC_AHEAD = 8      /* entries between a row's prefetch and its use, across the ends of X's rows */
+};
+
+typedef struct {
+    const void *ids, *values;
+    const uint32_t *index; /* id -> stored row; NULL: ids are stored rows */
+    ptrdiff_t last;        /* of all rows */
+    int wide, doubles;
+    const char **packed;   /* of masks: how far each row's packed values have been read */
+} qc_entries;
+
+QC_INLINE ptrdiff_t qc_stored(const qc_entries *e, ptrdiff_t n) {
+    const ptrdiff_t id = qc_at(e->ids, e->wide, n);
+    return e->index ? (ptrdiff_t)e->index[id] : id;
+}
+
+/* What an entry's weights are multiplied by: x_j * scale_j, x_j and the product rounded to float32. */
+QC_INLINE float qc_value(const qc_entries *e, const qc_rows *w, ptrdiff_t n, ptrdiff_t stored) {
+    const float value = e->doubles ? (float)((const double *)e->values)[n] : ((const float *)e->values)[n];
+    return w->scale ? value * w->scale[stored] : value;
+}
+
+/* Where a stored row begins: rows of one length, and rows of their own lengths. */
+QC_INLINE const char *qc_row(const qc_rows *w, ptrdiff_t stored) { return (const char *)w->rows + stored * w->stride; }
+QC_INLINE const char *qc_row_from(const qc_rows *w, ptrdiff_t stored) { return (const char *)w->rows + w->start[stored]; }
+
+/* Asks for `bytes` from an address on, which need not be the start of a cache line. */
+QC_INLINE void qc_prefetch(const char *address, const ptrdiff_t bytes) {
+    QC_UNROLL
+    for (ptrdiff_t line = 0; line < bytes; line += 64) QC_PREFETCH(address + line);
+    QC_PREFETCH(address + bytes - 1);
+}
+
+/* Copies of the nonzeros that have weights. */
+typedef struct {
+    uint32_t stored[QC_STAGE];
+    float value[QC_STAGE];
+    const char *packed[QC_STAGE];
+    uint16_t place[QC_PLACES + 1]; /* nonzero from + t is entry place[t] */
+    ptrdiff_t from, to;
+} qc_staged;
+
+QC_INLINE ptrdiff_t qc_stage_as(const qc_csr *x, const qc_rows *w, qc_staged *s, ptrdiff_t left, const int wide,
+                                const int doubles) {
+    const ptrdiff_t most = left < QC_PLACES ? left : QC_PLACES;
+    ptrdiff_t n = 0, t = 0;
+    for (; t < most && n < QC_STAGE; ++t) {
+        const ptrdiff_t i = s->from + t, feature = qc_at(x->indices, wide, i);
+        const uint32_t stored = w->index ? w->index[feature] : (uint32_t)feature;
+        s->place[t] = (uint16_t)n;
+        s->stored[n] = stored;
+        s->value[n] = doubles ? (float)((const double *)x->data)[i] : ((const float *)x->data)[i];
+        n += stored != QC_DROPPED; /* no branch: what is dropped is as good as random */
+    }
+    s->place[t] = (uint16_t)n;
+    s->to = s->from + t;
+    return n;
+}
+
+/* Copies nonzeros from number `from` on; returns how many have weights. */
+static inline ptrdiff_t qc_stage(const qc_csr *x, const qc_rows *w, qc_staged *s, ptrdiff_t from, ptrdiff_t last) {
+    s->from = from;
+    if (x->wide_indices)
+        return x->doubles ? qc_stage_as(x, w, s, last - from, 1, 1) : qc_stage_as(x, w, s, last - from, 1, 0);
+    return x->doubles ? qc_stage_as(x, w, s, last - from, 0, 1) : qc_stage_as(x, w, s, last - from, 0, 0);
+}
+
+/* Kinds of weights: constants wherever they are passed. */
+enum { QC_INT4, QC_INT8, QC_INT16, QC_FLOAT16, QC_FLOAT32, QC_LISTS, QC_MASKS };
+
+/* Bytes of 16 weights. */
+QC_INLINE ptrdiff_t qc_group_bytes(const int dtype) {
+    return dtype == QC_INT4 ? 8 : dtype == QC_INT8 ? 16 : dtype == QC_FLOAT32 ? 64 : 32;
+}
+
+#endif
