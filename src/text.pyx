@@ -27,11 +27,6 @@ cdef extern from *:
     #define QC_SWAP(place, value) qc_swap((void **)(place), value)
     #define QC_ADD(place, value) (*(place) += (value))
     #endif
-    #include <numpy/arrayobject.h>
-    static PyObject *qc_new_array(PyObject *descr, npy_intp n) {
-        Py_INCREF(descr); /* the call steals a reference */
-        return PyArray_NewFromDescr(&PyArray_Type, (PyArray_Descr *)descr, 1, &n, NULL, NULL, 0, NULL);
-    }
     """
     ctypedef struct qc_chars:
         pass
@@ -113,7 +108,6 @@ cdef extern from *:
         const qc_text *, qc_scratch *, const qc_document *, size_t, qc_result *) noexcept nogil
     void *QC_SWAP(void *place, void *value)
     void QC_ADD(uint64_t *place, uint64_t value)
-    object qc_new_array(object descr, cnp.npy_intp n)
 
 cdef extern from "Python.h":
     int PyUnicode_Check(object)
@@ -126,6 +120,7 @@ cdef extern from "Python.h":
     PyObject *PyList_GET_ITEM(object, Py_ssize_t)
 
 include "door.pxi"
+include "classes.pxi"
 
 # In code points. From about 0.5 ms of work on the GIL is released (releasing it for less costs more than it gives
 # beside a busy Python thread); between parts of some 20 ms Ctrl-C is honoured.
@@ -227,10 +222,9 @@ cdef class TextModel:
     cdef qc_text text
     cdef void *spare
     cdef uint64_t n_rows, n_fine, n_open, n_tokens, n_unknown
-    cdef object arrays, chars, chars_as_is, classes, descr, prepare, strip, settle
-    cdef char *class_data
-    cdef Py_ssize_t class_size
-    cdef bint class_objects, always_prepare, with_columns
+    cdef object arrays, chars, chars_as_is, prepare, strip, settle
+    cdef Classes classes
+    cdef bint always_prepare, with_columns
 
     def __cinit__(self, dict config, dict tables, dict weights, CharTable chars, CharTable chars_as_is, classes, prepare,
                   strip, settle):
@@ -254,11 +248,7 @@ cdef class TextModel:
             t.log_table[i] = <float>(1.0 + qc_log(<double>i))
         self.set_weights(config, weights)
         if classes is not None:
-            self.classes = np.ascontiguousarray(classes)
-            self.descr = self.classes.dtype
-            self.class_data = cnp.PyArray_BYTES(self.classes)
-            self.class_size = self.classes.itemsize
-            self.class_objects = self.descr.hasobject
+            self.classes = Classes(classes)
         memset(&given, 0, sizeof(given))
         given.symbol_bytes = <const uint8_t *>data_of(tables["symbol_bytes"])
         given.symbol_ends = <const uint32_t *>data_of(tables["symbol_ends"])
@@ -312,11 +302,10 @@ cdef class TextModel:
     def predict(self, X):
         """The classes of documents, shape (n,)."""
         cdef qc_result result
-        cdef Py_ssize_t n, i
+        cdef Py_ssize_t n
         cdef int32_t small_labels[16]
         cdef uint8_t small_planes[16]
         cdef int32_t *labels = small_labels
-        cdef char *out
         cdef tuple documents
         require(self.classes is not None and self.text.n_outputs, "predict", "weights and classes")
         documents = self.documents(X)
@@ -333,20 +322,8 @@ cdef class TextModel:
         try:
             self.run(documents, &result)
             if result.open and self.settle is not None:
-                self.settle_open(documents, labels, result.planes, n)
-            answer = qc_new_array(self.descr, n)
-            out = cnp.PyArray_BYTES(answer)
-            if self.class_objects:
-                for i in range(n):
-                    Py_INCREF(<object>(<PyObject **>self.class_data)[labels[i]])
-                    (<PyObject **>out)[i] = (<PyObject **>self.class_data)[labels[i]]
-            elif self.class_size == 8:
-                for i in range(n):
-                    (<uint64_t *>out)[i] = (<uint64_t *>self.class_data)[labels[i]]
-            else:
-                for i in range(n):
-                    memcpy(out + i * self.class_size, self.class_data + labels[i] * self.class_size, self.class_size)
-            return answer
+                self.classes.settle(self.settle, documents, labels, result.planes, n)
+            return self.classes.answer(labels, n)
         finally:
             if n > 16:
                 PyMem_Free(labels)
@@ -398,16 +375,6 @@ cdef class TextModel:
         finally:
             free_scratch(scratch)
         return np.cumsum(indptr, out=indptr), columns, counts
-
-    cdef int settle_open(self, tuple documents, int32_t *labels, uint8_t *planes, Py_ssize_t n) except -1:
-        cdef Py_ssize_t i
-        rows = [i for i in range(n) if planes[i] == 2]
-        answers = self.settle([documents[i] for i in rows], [labels[i] for i in rows], list(rows))
-        for row, label in zip(rows, answers, strict=True):
-            if not 0 <= label < len(self.classes):
-                raise ValueError(f"settle answered {label!r} for row {row}, not a position in the {len(self.classes)} classes")
-            labels[row] = label
-        return 0
 
     cdef tuple documents(self, X):
         """Strong references to the documents, all str; a list of str passes without a look by Python."""

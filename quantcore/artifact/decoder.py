@@ -197,8 +197,12 @@ class Decoder:
         shape = _shape(dims)
         new = None if values is None else self._inner(values, ("pool", "own", "int"))
         steps = self._integers(back)
-        if dtype not in DTYPES or dtype[0] not in "iu" or (new is not None and (new.ndim != 1 or new.dtype != np.dtype(dtype))):
-            raise invalid(f"back references to integers of dtype {dtype!r}")
+        if (
+            dtype not in DTYPES
+            or (new is None and dtype[0] not in "iu")
+            or (new is not None and (new.ndim != 1 or new.dtype != np.dtype(dtype)))
+        ):
+            raise invalid(f"back references to values of dtype {dtype!r}")
         if steps.dtype.kind != "u" or len(steps) >= 1 << 31 or math.prod(shape) != len(steps):
             raise invalid(f"{len(steps)} back references do not fill the shape {shape}")
         count = int(np.count_nonzero(steps == 0))

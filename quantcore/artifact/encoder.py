@@ -17,6 +17,7 @@ __all__ = ["Encoder"]
 POOLED = 4096  # arrays below this many bytes share one section
 _ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
 _FEW = 64  # items of an array; it is not worth a search for shorter ones
+_MANY = 1 << 20  # floats; among more of them repeats are not looked for
 _LONG_LIST = 64  # strings; longer lists are stored as arrays
 Array = NDArray[Any]
 
@@ -98,8 +99,10 @@ class Encoder:
         if not isinstance(node, np.ndarray):
             return 2
         if id(node) not in self._costs:
-            overhead = _ENTRY if node.nbytes >= POOLED else 2
-            self._costs[id(node)] = node, overhead + estimate(shuffle(node))
+            cost = 2 + estimate(shuffle(node))
+            if node.nbytes >= POOLED:  # a section of its own may also be deflated as it is
+                cost = _ENTRY + min(cost, estimate(node.tobytes()) if node.dtype.kind == "f" else cost)
+            self._costs[id(node)] = node, cost
         return self._costs[id(node)][1]
 
     def _pack(self, array: Array) -> Section:
@@ -124,7 +127,7 @@ class Encoder:
         if array.dtype.kind == "f":
             coded = idf.split_idf(leaf) if _name(leaf) == "f8" else None
             if coded is None:
-                return [leaf]
+                return [leaf, *self._float_repeats(leaf)]
             kind, top, counts, off = coded
             return [leaf, ["idf", kind, top, self._ints(counts), self._ints(off) if off.any() else None]]
         return [leaf, *self._integer_candidates(leaf)]
@@ -147,6 +150,15 @@ class Encoder:
         if array is not None and strings.too_wide(len(texts), array.itemsize // 4, len(data)):
             return _wide(array)
         return ["text", None if array is None else array.itemsize // 4, self._ints(lengths), data]
+
+    def _float_repeats(self, leaf: Array) -> list[Any]:
+        """Values that come again, told by their bits (0.0 and -0.0 differ), as long as their own search is worth it."""
+        if not _FEW <= leaf.size < _MANY or leaf.dtype.itemsize < 4:
+            return []
+        flat = leaf.reshape(-1)
+        back = repeats.distances(flat.view(f"<u{flat.itemsize}"))
+        new = flat[back == 0]
+        return [] if len(new) == len(flat) else [["again", _name(flat), list(leaf.shape), new, self._ints(back)]]
 
     def _repeats(self, flat: Array, dims: list[int]) -> list[Any]:
         back = repeats.distances(flat)

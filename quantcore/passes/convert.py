@@ -54,10 +54,11 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
         if not isinstance(op, Linear) or (options.guarantee == "exact" and not decides):
             return [op]
         if _is_table(plan, op):
+            if options.guarantee == "exact":
+                return [op]  # the source's own weights settle every row: a grid beside them would save nothing
             rows = matrices.rows_at(op.inputs[0])
             scaled = op.inputs[0] != INPUT and isinstance(plan.ops[op.inputs[0]], Affine | Project | RowNorm)
-            exact, auto = options.guarantee == "exact", options.precision == "auto"
-            return [gridded(op, rows, grid, decides=decides, scaled=scaled, auto=auto, cold=exact, seed=options.seed)]
+            return [gridded(op, rows, grid, decides=decides, scaled=scaled, auto=options.precision == "auto", seed=options.seed)]
         tfidf = _tfidf(plan, op)
         source = op.inputs[0] if tfidf is None else tfidf.inputs[0]
         sample = matrices.sample(source, tfidf, op, options.seed)

@@ -32,7 +32,7 @@ _SHARE = {True: 2.0**-16, False: 2.0**-10}
 
 
 def gridded(
-    op: Linear, rows: Csr | None, grid: Grid, *, decides: bool, scaled: bool, auto: bool, cold: bool, seed: int
+    op: Linear, rows: Csr | None, grid: Grid, *, decides: bool, scaled: bool, auto: bool, seed: int
 ) -> Linear | PlanarLinear:
     """The op on a grid, or as it is.
 
@@ -48,8 +48,6 @@ def gridded(
         Its columns come from a scaler or the like.
     auto : bool
         No precision was asked for.
-    cold : bool
-        Keep the source's own weights too.
     seed : int
         Of the rows that are drawn where none are given.
     """
@@ -90,7 +88,6 @@ def gridded(
         norm=None,
         error=0.5,
         amplitude=amplitude,
-        cold=op.weight if cold else None,
         dtype=op.dtype,
     )
 

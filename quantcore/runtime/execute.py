@@ -1,7 +1,8 @@
 """Run a Plan: compiled where a kernel serves it, by the reference where none does.
 
-A Plan that is documents → scores → label runs in one compiled pass. In every other Plan each op runs on its own; scores
-carry the bound on their error along, so that labels are certified through links, calibration and averages too.
+A Plan that is documents → scores → label, or rows → columns → scores → label, runs in one compiled pass. In every other Plan
+each op runs on its own; scores carry the bound on their error along, so that labels are certified through links, calibration
+and averages too.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from quantcore.plan.ops import (
 )
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.text import decode
-from quantcore.runtime import intervals, text
+from quantcore.runtime import intervals, table, text
 
 __all__ = ["Executor", "cold_plan", "settle_cold"]
 
@@ -75,82 +76,97 @@ class Executor:
         self.reader = _reader(plan)
         self.plan = plan if self.reader is None else _of_contents(plan)
         self.settle = settle
-        self.module = registry.door("text") if native and plan.input == "text" else None
+        self.module = registry.door("text" if plan.input == "text" else "table") if native else None
         self.reasons: dict[int, str] = {}
         self.counters = {"rows": 0, "open": 0}
         self._models: dict[tuple[int, ...], Any] = {}
+        self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.fused = self._fused()
 
     # ------------------------------------------------------------ the one pass
 
     def _fused(self) -> Any:
         """The compiled model of the whole way to the label, or None."""
-        chain = self._chain()
-        if self.module is None or chain is None:
+        decision = self._decision
+        if self.module is None or not isinstance(decision, ArgMax | Threshold):
             return None
-        op, scores, decision = chain
+        return self._fused_text(decision) if self.plan.input == "text" else self._fused_table(decision)
+
+    def _fused_text(self, decision: ArgMax | Threshold) -> Any:
+        found = self._chain()
+        if found is None:
+            return None
+        op, scores = found
         reason = text.obstacle(op, scores) if self.reader is None else "documents are read from files"
         if reason is not None:
             self.reasons[self.plan.outputs["predict"]] = reason
             return None
-        fused = text.build(self.module, op, scores, decision, self._settle_labels if self.settle else None)
-        at = self.plan.ops[self.plan.outputs["predict"]].inputs[0]
+        fused = text.build(self.module, op, scores, decision, self._settle_labels if self.settle else None)  # type: ignore[arg-type]
+        at = decision.inputs[0]
         self._models[self.plan.ops[at].inputs[0], at] = fused
         return fused
 
-    def _chain(self) -> tuple[Text, PlanarLinear, Op] | None:
-        at = self.plan.outputs.get("predict")
-        decision = None if at is None else self.plan.ops[at]
+    def _fused_table(self, decision: ArgMax | Threshold) -> Any:
+        found = table.chain(self.plan, decision.inputs[0])
+        if found is None or (len(found.scores.bias) > 1) != isinstance(decision, ArgMax):
+            return None
+        reason = table.obstacle(found)
+        if reason is not None:
+            self.reasons[self.plan.outputs["predict"]] = reason
+            return None
+        settle = self._settle_labels if self.settle else None
+        width = self.plan.n_features_in or 0
+        fused = table.build(self.module, found, width, decision, lambda X: self._labels(X)[0], settle)  # type: ignore[arg-type]
+        self._models[decision.inputs] = fused
+        return fused
+
+    def _chain(self) -> tuple[Text, PlanarLinear] | None:
+        decision = self._decision
         if not isinstance(decision, ArgMax | Threshold) or (isinstance(decision, Threshold) and decision.at != 0.0):
             return None
         scores = self._op(decision.inputs[0])
         featurizer = self._op(scores.inputs[0]) if isinstance(scores, PlanarLinear) else None
         if not isinstance(scores, PlanarLinear) or not isinstance(featurizer, Text):
             return None
-        if (len(scores.bias) > 1) != isinstance(decision, ArgMax):
-            return None
-        return featurizer, scores, decision
+        return (featurizer, scores) if (len(scores.bias) > 1) == isinstance(decision, ArgMax) else None
 
     def _op(self, position: int) -> Op | None:
         return None if position == INPUT else self.plan.ops[position]
 
-    def _settle_labels(self, documents: list[str], labels: list[int], rows: list[int]) -> list[int]:
-        if self.settle is None:
+    def _settle_labels(self, rows: Any, labels: list[int], positions: list[int]) -> list[int]:
+        if self.settle is None or not isinstance(self._decision, ArgMax | Threshold):
             return labels
-        chain = self._chain()
-        classes = list(chain[2].classes) if chain else []  # type: ignore[attr-defined]
-        return [classes.index(answer) for answer in self.settle(documents, rows)]
+        classes = list(self._decision.classes)
+        return [classes.index(answer) for answer in self.settle(rows, positions)]
 
     # ---------------------------------------------------------------- methods
 
     def run(self, method: str, X: Any) -> Any:
         """What a method returns."""
         if method == "predict":
-            if self.fused is not None:
-                return self.fused.predict(X)
-            labels, planes, documents = self._predict(X)
-            self.counters["rows"] += len(planes)
-            rows = np.flatnonzero(planes == OPEN)
-            self.counters["open"] += len(rows)
-            if len(rows) and self.settle is not None:
-                labels[rows] = self.settle(_take(documents, rows), rows.tolist())
-            return labels
+            return self.fused.predict(X) if self.fused is not None else self._labels(X)[0]
         given = self._input(X)
         return _shown(self.value_at(self.plan.outputs[method], given), method)
 
     def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each is proved to be the source's."""
-        if self.fused is not None:
-            documents = X if isinstance(X, list | tuple) else self._input(X)  # a generator can be read only once
-            positions, planes = self.fused.labels(documents)
-            chain = self._chain()
-            labels = (text.class_array(chain[2]) if chain else np.empty(0))[positions]
+        if self.fused is not None and self.plan.input == "text" and isinstance(X, list | tuple):
+            return self._labels(X, checked=True)  # the kernel checks them
+        return self._labels(X)
+
+    def _labels(self, X: Any, *, checked: bool = False) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        given = X if checked else self._input(X)
+        found = None
+        if self.fused is not None and (self.plan.input == "text" or self.fused.accepts(given)):
+            found = self.fused.labels(given)
+        if found is not None:
+            labels, planes = text.class_array(self._decision)[found[0]], found[1]  # type: ignore[arg-type]
         else:
-            labels, planes, documents = self._predict(X)
+            labels, planes = self._predict(given)
         rows = np.flatnonzero(planes == OPEN)
         sure = planes != OPEN
         if len(rows) and self.settle is not None:
-            labels[rows] = self.settle(_take(documents, rows), rows.tolist())
+            labels[rows] = self.settle(_take(given, rows), rows.tolist())
         return labels, sure
 
     def scores(self, X: Any, *, checked: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
@@ -172,7 +188,7 @@ class Executor:
         total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
         total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
         if self.fused is not None:
-            for name, count in zip(total, self.fused.stats(), strict=True):
+            for name, count in zip(total, self.fused.stats(), strict=False):  # tables have no tokens
                 total[name] += count
         return total
 
@@ -180,12 +196,14 @@ class Executor:
         """The result of the op at a position, for rows that have been checked."""
         return self._evaluate(position, rows, bounds=False).value
 
-    def _predict(self, X: Any) -> tuple[NDArray[Any], NDArray[np.uint8], Any]:
-        if "predict" not in self.plan.outputs:
+    def _predict(self, given: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+        """Labels op by op, and which plane settled each row."""
+        if self._decision is None:
             raise AttributeError(f"this model has no 'predict'; its source has {', '.join(sorted(self.plan.outputs))}")
-        given = self._input(X)
-        labels, sure = self._decided(self.plan.ops[self.plan.outputs["predict"]], given, {})
-        return labels, np.where(sure, FINE, OPEN).astype(np.uint8), given
+        labels, sure = self._decided(self._decision, given, {})
+        self.counters["rows"] += len(sure)
+        self.counters["open"] += int(np.count_nonzero(~sure))
+        return labels, np.where(sure, FINE, OPEN).astype(np.uint8)
 
     def _decided(self, op: Op, given: Any, known: dict[int, _Value]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each row's are certified."""
@@ -223,6 +241,12 @@ class Executor:
             model = self._model((op.inputs[0], position))
             if model is not None:
                 scores, bound = model.scores(given)
+                return _Value(scores, (scores - bound[:, None], scores + bound[:, None]))
+        if isinstance(op, Linear | PlanarLinear) and isinstance(given, np.ndarray):
+            model = self._table(position)
+            found = model.scores(given) if model is not None and model.accepts(given) else None
+            if found is not None:
+                scores, bound = found
                 return _Value(scores, (scores - bound[:, None], scores + bound[:, None]))
         if isinstance(op, Text):
             model = self._model((position,))
@@ -270,6 +294,18 @@ class Executor:
                 self.reasons[positions[-1]] = reason
             self._models[positions] = None if reason is not None else text.build(self.module, featurizer, scores)  # type: ignore[arg-type]
         return self._models[positions]
+
+    def _table(self, position: int) -> Any:
+        """The compiled model of all that leads from rows to the scores at a position; made when first needed."""
+        if (position,) not in self._models:
+            found = None if self.module is None else table.chain(self.plan, position)
+            reason = None if found is None else table.obstacle(found)
+            if reason is not None:
+                self.reasons[position] = reason
+            serves = found is not None and reason is None
+            width = self.plan.n_features_in or 0
+            self._models[(position,)] = table.build(self.module, found, width) if serves else None  # type: ignore[arg-type]
+        return self._models[(position,)]
 
     @cached_property
     def _dtype(self) -> str:

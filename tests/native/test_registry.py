@@ -84,7 +84,7 @@ def test_missing_door_as_error():
 
 
 def test_unknown_family():
-    with pytest.raises(ValueError, match="unknown family of kernels 'trees'; expected one of: codec, pack, sparse, text"):
+    with pytest.raises(ValueError, match="unknown family of kernels 'trees'; expected one of: codec, pack, sparse, table, text"):
         registry.door("trees")
 
 

@@ -1,0 +1,280 @@
+"""Compiled table models: which parts of a Plan they can serve, and their weights.
+
+What the kernel's bounds cover is derived in ARCHITECTURE.md, section 3, H; the names of the coefficients are the same here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.plan import INPUT, Op, Plan
+from quantcore.plan.ops import Affine, Columns, Impute, Linear, PlanarLinear, Threshold
+from quantcore.runtime.text import class_array
+
+__all__ = ["Chain", "build", "chain", "obstacle"]
+
+_LANES = 16
+_MOST_FEATURES = 1 << 17
+_MOST_WEIGHTS = 1 << 26
+_AS_IS, _SHIFT, _PRODUCT = 0, 1, 2
+_FLOAT32, _FLOAT64 = 2.0**-24, 2.0**-53
+_FARTHEST = 500
+
+
+class Chain(NamedTuple):
+    """The way from a row to its scores: ``before`` in the order in which the ops run."""
+
+    before: tuple[Affine | Columns | Impute, ...]
+    scores: Linear | PlanarLinear
+
+
+def chain(plan: Plan, position: int) -> Chain | None:
+    """The way to the scores at a position, where it is one of ops over single columns.
+
+    Parameters
+    ----------
+    plan : Plan
+    position : int
+    """
+    op: Op | None = plan.ops[position] if position >= 0 and plan.input == "matrix" else None
+    if not isinstance(op, Linear | PlanarLinear):
+        return None
+    scores, before = op, []
+    while op.inputs[0] != INPUT:
+        op = plan.ops[op.inputs[0]]
+        if not isinstance(op, Affine | Columns | Impute):
+            return None
+        before.append(op)
+    return Chain(tuple(reversed(before)), scores)
+
+
+def obstacle(found: Chain) -> str | None:
+    """Why the compiled kernel can't serve these ops, or None where it can.
+
+    Parameters
+    ----------
+    found : Chain
+    """
+    scores, before = found.scores, found.before
+    scalers = [op for op in before if isinstance(op, Affine)]
+    imputers = [op for op in before if isinstance(op, Impute)]
+    if len(scalers) > 1 or (scalers and not isinstance(before[-1], Affine)):
+        return "more than one scaler, or one in front of other steps"
+    if scalers and scalers[0].clip is not None and not scalers[0].product:
+        return "a scaler that divides and clips"
+    if len(imputers) > 1:
+        return "more than one imputer"
+    if imputers and any(isinstance(op, Columns) and not op.allow_nan for op in before[: before.index(imputers[0])]):
+        return "a selection in front of an imputer that takes no missing values"
+    scale = scalers[0].scale if scalers else None
+    if scale is not None and not (2.0**-_FARTHEST <= np.abs(scale).min() and np.abs(scale).max() <= 2.0**_FARTHEST):
+        return "a scale beyond the range of doubles"
+    if isinstance(scores, PlanarLinear) and (scores.centred or scores.sublinear or scores.idf is not None or scores.norm):
+        return "weights with a tf-idf folded in"
+    n_features = _width(scores)
+    if n_features > _MOST_FEATURES or n_features * len(scores.bias) > _MOST_WEIGHTS:
+        return f"{n_features} x {len(scores.bias)} weights are more than the pass over tables is made for"
+    return None
+
+
+def build(
+    module: ModuleType,
+    found: Chain,
+    n_columns: int,
+    decision: Op | None = None,
+    other: Callable[[Any], Any] | None = None,
+    settle: Callable[[NDArray[Any], list[int], list[int]], list[int]] | None = None,
+) -> Any:
+    """A compiled model of rows → labels (with a decision) or scores.
+
+    Parameters
+    ----------
+    module : module
+        The compiled door.
+    found : Chain
+        One that has no obstacle.
+    n_columns : int
+        Of a row as it comes.
+    decision : ArgMax, Threshold or None
+    other : callable or None
+        Answers ``predict`` for what the kernel does not read.
+    settle : callable or None
+        (rows, labels, positions) → labels, for the rows that no plane settled.
+    """
+    weights = _Weights(found.scores)
+    steps = _Steps(found.before, n_columns, weights)
+    config = {
+        "n_columns": n_columns,
+        "n_features": weights.n_features,
+        "padded": weights.padded,
+        "n_outputs": weights.n_outputs,
+        "at": decision.at if isinstance(decision, Threshold) else 0.0,
+        **steps.config,
+        **weights.config(steps.relative),
+    }
+    arrays = {**steps.arrays, **weights.arrays(steps.relative)}
+    return module.TableModel(config, arrays, None if decision is None else class_array(decision), other, settle)
+
+
+class _Weights:
+    """Weights in the kernel's layout, outputs x features; powers of two bring each feature's largest to about 1."""
+
+    def __init__(self, op: Linear | PlanarLinear) -> None:
+        self.op = op
+        self.n_features, self.n_outputs = _width(op), len(op.bias)
+        self.padded = -(-self.n_features // _LANES) * _LANES
+        if isinstance(op, Linear):
+            weight, step = op.weight, np.zeros(self.n_features)
+        else:
+            rows, exponent = (a if op.index is None else a[op.index] for a in (op.rows, op.exponent.astype(np.int64)))
+            weight = np.ldexp(rows.astype(np.float64), exponent[:, None])
+            step = op.error * np.ldexp(1.0, exponent)
+        largest = np.abs(weight).max(axis=1, initial=0.0) + step
+        self.exponent = np.where(largest > 0.0, np.frexp(largest)[1], 0).astype(np.int64)
+        # Within what the gain can undo without a loss; the rest stays in the weights.
+        self.exponent = np.clip(self.exponent, -_FARTHEST, _FARTHEST)
+        scaled = np.ldexp(weight, -self.exponent[:, None])
+        self.step = np.ldexp(step, -self.exponent)
+        self.largest = np.ldexp(largest, -self.exponent)
+        self.size = float(largest.sum())
+        with np.errstate(over="ignore", under="ignore"):
+            hot = scaled.astype(np.float32)
+        self.exact = bool((hot == scaled).all())
+        self.hot, self.scaled = hot, scaled
+
+    def coefficient(self, relative: float, single: bool, unit: float, n_sums: float) -> NDArray[np.float64]:
+        """What a unit of each feature adds to the error of a score, ours and the source's."""
+        source = self.unit(single)
+        share = (n_sums + 6.0) * unit + (self.n_features + 4.0) * source + relative
+        return np.asarray((self.step + self.largest * share) * (1.0 + 2.0**-8))
+
+    def unit(self, single: bool) -> float:
+        """The roundoff of the source's sums: float32 where both the rows and its weights are."""
+        return _FLOAT32 if single and self.op.dtype == "float32" else _FLOAT64
+
+    def config(self, relative: tuple[float, float]) -> dict[str, Any]:
+        n, underflow = float(self.padded), (self.size * 2.0**-1020, self.size * 2.0**-124)
+        return {
+            "bias_max": float(np.abs(self.op.bias).max(initial=0.0)),
+            "hot_slack": tuple(n * 2.0**-118 + u for u in underflow),
+            "fine_slack": (
+                n * 2.0**-1000 + underflow[0],
+                n * (2.0**-118 if self.unit(True) == _FLOAT32 else 2.0**-1000) + underflow[1],
+            ),
+            "last": tuple(max(8.0 * self.unit(single), 2.0**-49) for single in (False, True)),
+            "most": tuple(2.0**80 if self.unit(single) == _FLOAT32 else 2.0**900 for single in (False, True)),
+        }
+
+    def arrays(self, relative: tuple[float, float]) -> dict[str, Any]:
+        lanes = self.padded / _LANES + 4.0
+        hot = [self.coefficient(r, s, _FLOAT32, lanes) for r, s in zip(relative, (False, True), strict=True)]
+        fine = [self.coefficient(r, s, _FLOAT64, lanes) for r, s in zip(relative, (False, True), strict=True)]
+        return {
+            "hot": self._layout(self.hot),
+            "fine": None if self.exact else self._layout(self.scaled),
+            "bias": np.ascontiguousarray(self.op.bias, np.float64),
+            "hot_bound": tuple(_rounded_up(self.padded_to(h)) for h in hot),
+            "fine_bound": tuple(self.padded_to(f) for f in fine),
+        }
+
+    def padded_to(self, values: NDArray[Any]) -> NDArray[Any]:
+        """One value a feature, zeros behind."""
+        out = np.zeros(self.padded, values.dtype)
+        out[: self.n_features] = values
+        return out
+
+    def _layout(self, values: NDArray[Any]) -> NDArray[Any]:
+        out = np.zeros((self.n_outputs, self.padded), values.dtype)
+        out[:, : self.n_features] = values.T
+        return out
+
+
+def _rounded_up(values: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The next float32 above; what is beyond them all leaves its rows to the fine plane."""
+    with np.errstate(over="ignore"):
+        return np.nextafter(values.astype(np.float32), np.float32(np.inf))
+
+
+class _Steps:
+    """What is done to a row's values before the weights: a selection, a fill, one scaler."""
+
+    def __init__(self, before: tuple[Affine | Columns | Impute, ...], n_columns: int, weights: _Weights) -> None:
+        column: NDArray[Any] | None = None
+        fill: NDArray[np.float64] | None = None
+        missing: float | None = None
+        scaler: Affine | None = None
+        for op in before:
+            if isinstance(op, Columns):
+                column = op.index if column is None else column[op.index]
+                fill = None if fill is None else fill[op.index]
+            elif isinstance(op, Impute):
+                fill, missing = op.fill, op.missing
+            else:
+                scaler = op
+        pad = weights.padded_to
+        self.gain = np.ldexp(1.0, weights.exponent)
+        self.relative = (0.0, 0.0)  # how far our scaled values may be from the source's, for rows of float64 and float32
+        steps, shift, scale, clip = _AS_IS, None, None, None
+        if scaler is not None and scaler.product:
+            steps = _PRODUCT
+            shift, scale = _rounded(scaler, scaler.shift, 0.0, pad), _rounded(scaler, scaler.scale, 1.0, pad)
+            clip = scaler.clip
+        elif scaler is not None:
+            steps = _SHIFT
+            shift = _rounded(scaler, scaler.shift, 0.0, pad)
+            if scaler.scale is not None:
+                # The source divides; a product with the reciprocal is within 3 units of that (and the scale was rounded).
+                self.gain = self.gain / scaler.scale
+                self.relative = (4.0 * _FLOAT64, 4.0 * _FLOAT32)
+        none = (None, None)
+        both = None if fill is None else (pad(fill), pad(fill.astype(np.float32).astype(np.float64)))
+        low, high = (-math.inf, math.inf) if clip is None else clip
+        self.config = {
+            "steps": steps,
+            "checked": fill is not None or column is not None or clip is not None,
+            "missing_is_nan": fill is not None and missing is None,
+            "missing": 0.0 if missing is None else missing,
+            "clipped": clip is not None,
+            "low": (low, float(np.float32(low))),
+            "high": (high, float(np.float32(high))),
+        }
+        self.arrays: dict[str, Any] = {
+            "column": None if column is None else np.ascontiguousarray(column, np.uint32),
+            "fill": none if both is None else both,
+            "shift": none if shift is None else shift,
+            "scale": none if scale is None else scale,
+            "gain": pad(self.gain),
+            **self._narrow(scaler, shift, scale, pad),
+        }
+
+    def _narrow(
+        self, scaler: Affine | None, shift: Any, scale: Any, pad: Callable[[NDArray[Any]], NDArray[Any]]
+    ) -> dict[str, Any]:
+        """The steps of float32 rows in float32, where the source rounds its constants first: an operation on two numbers of
+        float32 gives the same whether it is rounded from doubles or at once."""
+        size = np.abs(self.gain)
+        if (scaler is not None and not scaler.cast) or size.min() < 2.0**-100 or size.max() > 2.0**100:
+            return {"shift32": None, "scale32": None, "gain32": None}
+        constants = (None if c is None else c[1].astype(np.float32) for c in (shift, scale))
+        return {**dict(zip(("shift32", "scale32"), constants, strict=True)), "gain32": pad(self.gain.astype(np.float32))}
+
+
+def _rounded(
+    op: Affine, values: NDArray[np.float64] | None, neutral: float, pad: Callable[[NDArray[Any]], NDArray[Any]]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A scaler's constants for rows of float64, and for rows of float32, where the source may round them first."""
+    size = next(len(c) for c in (op.shift, op.scale) if c is not None) if values is None else len(values)
+    found = np.full(size, neutral) if values is None else values
+    return pad(found), pad(found.astype(np.float32).astype(np.float64) if op.cast else found)
+
+
+def _width(op: Linear | PlanarLinear) -> int:
+    if isinstance(op, Linear):
+        return len(op.weight)
+    return len(op.rows) if op.index is None else len(op.index)
