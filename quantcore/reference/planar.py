@@ -12,10 +12,10 @@ from quantcore.plan.ops import PlanarLinear, TfIdf
 from quantcore.reference.inputs import require_finite, require_rows
 from quantcore.reference.matrices import Matrix, as_csr, row_norms, sum_rows, tfidf
 
-__all__ = ["grid_values", "planar_bound", "planar_linear"]
+__all__ = ["grid_values", "planar_bound", "planar_linear", "planar_terms"]
 
 
-def _terms(op: PlanarLinear, csr: Csr) -> tuple[Csr, NDArray[np.float64], NDArray[Any]]:
+def planar_terms(op: PlanarLinear, csr: Csr) -> tuple[Csr, NDArray[np.float64], NDArray[Any]]:
     """(Sublinear) counts, each row's norm (1 where there is none or it is 0), and the stored row of each count's column."""
     terms = tfidf(TfIdf(sublinear=op.sublinear, idf=None, norm=None), csr)
     norms = np.ones(csr.n_rows)
@@ -30,7 +30,7 @@ def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
     """Counts (or any matrix) → scores, float64, sums from left to right."""
     csr = as_csr(X)
     require_rows(csr.n_rows)
-    terms, norms, stored = _terms(op, csr)
+    terms, norms, stored = planar_terms(op, csr)
     values, rows = grid_values(op), terms.row_ids()
     scores = np.empty((csr.n_rows, values.shape[1]))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -42,7 +42,11 @@ def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
 
 
 def planar_bound(
-    op: PlanarLinear, X: Matrix, scores: NDArray[np.float64], error: NDArray[Any] | None = None
+    op: PlanarLinear,
+    X: Matrix,
+    scores: NDArray[np.float64],
+    error: NDArray[Any] | None = None,
+    sizes: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Bound on the difference between each row's scores and the source's own, and between differences of two of them.
 
@@ -51,13 +55,15 @@ def planar_bound(
 
     ``error`` bounds ``|source - X|`` per value (of CSR: per stored value; None: none). It reaches a score multiplied by the
     source's own weight, which is within ``error`` steps of the grid's, and is rounded like any other term.
+
+    ``sizes`` are each row's sums of ``abs(t) * 2.0 ** exponent``, where a kernel has summed them up already.
     """
     if error is not None and (op.sublinear or op.norm is not None):
         return np.full(len(scores), np.inf)  # logarithms and norms of inexact rows have no bound here
     csr = as_csr(X)
-    terms, norms, stored = _terms(op, csr)
-    steps = np.abs(terms.data) * np.ldexp(1.0, op.exponent.astype(np.int64))[stored]
-    total = np.bincount(terms.row_ids(), steps, csr.n_rows) / norms
+    terms, norms, stored = planar_terms(op, csr)
+    steps = np.abs(terms.data) * np.ldexp(1.0, op.exponent.astype(np.int64))[stored] if sizes is None else terms.data[:0]
+    total = (np.bincount(terms.row_ids(), steps, csr.n_rows) if sizes is None else sizes) / norms
     count = np.diff(csr.indptr)
     unit = 2.0**-24 if op.dtype == "float32" else 2.0**-53
     rounding = (3.0 * count + 64.0) * unit + (4.0 * count + 32.0) * 2.0**-53

@@ -88,7 +88,13 @@ def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value
     return UNKNOWN
 
 
-def scores_error(op: ops.Linear | ops.Quadratic, X: Matrix, error: Error, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def scores_error(
+    op: ops.Linear | ops.Quadratic,
+    X: Matrix,
+    error: Error,
+    scores: NDArray[np.float64],
+    sizes: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
     """Bound on the difference between scores and the source's own, per score.
 
     Parameters
@@ -98,11 +104,15 @@ def scores_error(op: ops.Linear | ops.Quadratic, X: Matrix, error: Error, scores
     error : Error
         Of X.
     scores : ndarray, shape (n_rows, n_outputs)
+    sizes : ndarray, shape (n_rows, n_outputs), or None
+        Of Linear, each score's sum of absolute terms, where a kernel has summed them up already.
     """
     unit = 2.0 * float(np.finfo(op.dtype).eps)
     if isinstance(op, ops.Linear):
         size = np.abs(op.weight)
-        sums = _product(_like(X, np.abs(_values(X)) + (0.0 if error is None else error)), size)
+        sums = sizes
+        if sums is None or error is not None:
+            sums = _product(_like(X, np.abs(_values(X)) + (0.0 if error is None else error)), size)
         bound = sums * ((_terms(X) + 8.0) * unit) + (np.abs(op.bias) + np.abs(scores)) * unit + (sums > 0.0) * _TINY
         return bound if error is None else bound + _product(_like(X, error), size) * 1.0001
     if isinstance(X, Csr):
