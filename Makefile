@@ -9,14 +9,17 @@ export QUANTCORE_WERROR ?= 1
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet
 NATIVE_TESTS = $(wildcard tests/native tests/runtime)
+# Paths in PYTEST_ARGS stand in for those.
+CHOSEN = $(if $(findstring tests/,$(PYTEST_ARGS)),,$(NATIVE_TESTS)) -m "not slow" $(PYTEST_ARGS)
 DOORS = $(wildcard src/*.pyx)
 STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcore/native/_*.pyi))
+emulated = python=$$(tools/emulated_python $(BIN) $(1)) && "$$python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact bench lint types sanitize sdist native clean
+.PHONY: help demo test exact bench lint types sanitize arm old-x86 same-bits sdist native clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: native ## train, quantize, save, load, predict; one table
 	$(BIN)/python bench/demo.py
@@ -43,7 +46,18 @@ types: native ## mypy --strict, and the doors' stubs against the doors
 	$(if $(STUBS),$(BIN)/stubtest --ignore-missing-stub $(STUBS))
 
 sanitize: $(VENV)/.ready ## native tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	tools/sanitize $(BIN) $(NATIVE_TESTS) -m "not slow" $(PYTEST_ARGS)
+	tools/sanitize $(BIN) $(CHOSEN)
+
+arm: $(VENV)/.ready ## native tests on emulated ARM processors without and with dotprod (PYTEST_ARGS=tests/native/test_pack.py)
+	$(call emulated,cortex-a72) $(CHOSEN)
+	$(call emulated,neoverse-n1) $(CHOSEN)
+
+old-x86: native ## native tests on emulated x86 processors without and with AVX2
+	$(call emulated,Nehalem) $(CHOSEN)
+	$(call emulated,Haswell) $(CHOSEN)
+
+same-bits: native ## kernels and models give the same bits on this CPU and on the emulated ones
+	$(BIN)/python tools/same_bits.py $(BIN)
 
 sdist: $(VENV)/.ready ## build the source distribution, install from it, import its doors
 	tools/check_sdist $(BIN)

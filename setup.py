@@ -25,10 +25,12 @@ ISA_FLAGS = {
         "avx2": "-mavx2 -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt",
         "avx512": "-mavx2 -mf16c -mbmi -mbmi2 -mlzcnt -mpopcnt -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vbmi "
         "-mavx512vbmi2 -mavx512vnni -mavx512bitalg -mavx512vpopcntdq -mavx512cd",
+        "dotprod": "-march=armv8.2-a+dotprod",
     },
     "msvc": {"avx2": "/arch:AVX2", "avx512": "/arch:AVX512"},
 }
-ISA_MACHINES = {"avx2": ("x86_64", "amd64"), "avx512": ("x86_64", "amd64"), "neon": ("aarch64", "arm64")}
+X86, ARM = ("x86_64", "amd64"), ("aarch64", "arm64")
+ISA_MACHINES = {"avx2": X86, "avx512": X86, "neon": ARM, "dotprod": ARM}
 # No contraction and no fast-math: every kernel gives the same bits. -g0 keeps Python's own -g out of installs.
 UNIX_FLAGS = "-O3 -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -g0 -MMD"
 UNIX_WARNINGS = "-Wall -Wextra"

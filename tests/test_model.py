@@ -525,7 +525,7 @@ def test_serving_imports_no_more_than_it_needs(path):
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512", "neon"])
+@pytest.mark.parametrize("isa", ["scalar", "avx2", "avx512", "neon", "dotprod"])
 def test_isa_caps_the_kernels(path, isa, model):
     pytest.importorskip("quantcore.native._text", exc_type=ImportError)
     cpu = pytest.importorskip("quantcore.native._cpu", exc_type=ImportError)

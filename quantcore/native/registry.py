@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FALLBACKS", "FAMILIES", "ISAS", "Implementation", "describe", "door", "implementation"]
 
 FAMILIES = ("codec", "pack", "sparse", "table", "text")
-ISAS = ("scalar", "avx2", "avx512", "neon")
+ISAS = ("scalar", "avx2", "avx512", "neon", "dotprod")
 FALLBACKS = ("allow", "warn", "error")
 
 _lock = threading.RLock()

@@ -66,6 +66,10 @@ static uint32_t detect(void) {
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 
+#if !defined(HWCAP_ASIMDDP) /* headers older than Linux 4.15 */
+#define HWCAP_ASIMDDP (1 << 20)
+#endif
+
 static uint32_t detect(void) {
     const unsigned long capabilities = getauxval(AT_HWCAP);
     return (capabilities & HWCAP_ASIMD ? QC_HAS(neon) : 0u) | (capabilities & HWCAP_ASIMDDP ? QC_HAS(dotprod) : 0u);

@@ -47,13 +47,16 @@ enum {
     (QC_NEEDS_avx2 | QC_HAS(avx512f) | QC_HAS(avx512bw) | QC_HAS(avx512dq) | QC_HAS(avx512vl) | QC_HAS(avx512cd) | QC_HAS(avx512vbmi) | \
      QC_HAS(avx512vbmi2) | QC_HAS(avx512vnni) | QC_HAS(avx512bitalg) | QC_HAS(avx512vpopcntdq))
 #define QC_NEEDS_neon QC_HAS(neon)
+#define QC_NEEDS_dotprod (QC_NEEDS_neon | QC_HAS(dotprod))
 
-/* QC_ISA(name): the levels, within one architecture from the least to the most demanding. */
+/* QC_ISA(name): the levels, within one architecture from the least to the most demanding, each with all that is below it; no CPU has
+ * levels of two architectures besides scalar. */
 #define QC_ISAS(QC_ISA) \
     QC_ISA(scalar)      \
     QC_ISA(avx2)        \
     QC_ISA(avx512)      \
-    QC_ISA(neon)
+    QC_ISA(neon)        \
+    QC_ISA(dotprod)
 
 typedef enum {
 #define QC_ISA(name) QC_ISA_##name,

@@ -16,8 +16,10 @@
 
 #if defined(QC_ARM64)
 #define QC_ON_neon(...) __VA_ARGS__
+#define QC_ON_dotprod(...) __VA_ARGS__
 #else
 #define QC_ON_neon(...)
+#define QC_ON_dotprod(...)
 #endif
 
 #endif

@@ -22,6 +22,7 @@ enum { QC_KERNEL_COUNT = sizeof qc_kernels / sizeof *qc_kernels };
 #define QC_SLOT_avx2(...)
 #define QC_SLOT_avx512(...)
 #define QC_SLOT_neon(...)
+#define QC_SLOT_dotprod(...)
 
 /* Each slot has one scalar kernel, so the scalar lines are the slots. */
 static struct {

@@ -1,5 +1,6 @@
 """kernels.def is the one list: what it says is what the doors have."""
 
+import os
 import platform
 import re
 from pathlib import Path
@@ -9,7 +10,15 @@ import pytest
 from quantcore.native import registry
 
 KERNELS_DEF = Path(__file__).parents[2] / "src" / "kernels" / "kernels.def"
-ARCHITECTURES = {"x86_64": ("scalar", "avx2", "avx512"), "aarch64": ("scalar", "neon")}
+ARCHITECTURES = {"x86_64": ("scalar", "avx2", "avx512"), "aarch64": ("scalar", "neon", "dotprod")}
+EXTENSIONS = ("dotprod",)  # the registers of the level below: not every family has a use for the few instructions more
+LINUX = {"lzcnt": "abm", "neon": "asimd", "dotprod": "asimddp"}  # what /proc/cpuinfo calls them
+EMULATED = {  # by tools/emulated_python
+    "Nehalem": {"popcnt"},
+    "Haswell": {"avx2", "f16c", "bmi1", "bmi2", "lzcnt", "popcnt"},
+    "cortex-a72": {"neon"},
+    "neoverse-n1": {"neon", "dotprod"},
+}
 
 
 if not KERNELS_DEF.exists():
@@ -49,7 +58,13 @@ def test_order_and_names():
 
 @every_family
 def test_every_isa_of_the_machine_has_kernels(door_of, isas, family):
-    assert {isa for *_, isa, _ in door_of(family).kernels()} >= set(isas), "nothing would be tested on the missing one"
+    expected = set(isas) - set(EXTENSIONS)
+    assert {isa for *_, isa, _ in door_of(family).kernels()} >= expected, "nothing would be tested on the missing one"
+
+
+def test_every_extension_of_the_machine_has_kernels(door_of, isas):
+    written = {isa for family in FAMILIES for *_, isa, _ in door_of(family).kernels()}
+    assert written >= set(isas) & set(EXTENSIONS), "nothing would be tested on the missing one"
 
 
 @every_family
@@ -66,7 +81,7 @@ def test_a_cap_binds_the_best_kernel_at_or_below_it(door_of, isas, family):
 def test_unknown_isa_is_refused_and_changes_nothing(door_of, family):
     door = door_of(family)
     before = door.selected()
-    with pytest.raises(ValueError, match="unknown ISA 'sse9'; expected one of: scalar, avx2, avx512, neon"):
+    with pytest.raises(ValueError, match="unknown ISA 'sse9'; expected one of: scalar, avx2, avx512, neon, dotprod"):
         door.select("sse9")
     assert door.selected() == before
 
@@ -77,12 +92,14 @@ def test_levels_are_the_registrys(door_of):
     assert cpu.isas()["scalar"]
 
 
-def test_features_agree_with_the_kernel_of_linux():
+def test_features_are_the_cpus():
     cpu = pytest.importorskip("quantcore.native._cpu", reason="this checkout is pure NumPy")
-    info = Path("/proc/cpuinfo")
-    if platform.machine() != "x86_64" or not info.exists():
-        pytest.skip("the oracle is /proc/cpuinfo on x86-64")
-    flags = set(re.search(r"^flags\s*:(.*)$", info.read_text(), re.M)[1].replace("_", "").split())
-    flags |= {"lzcnt"} if "abm" in flags else set()
-    x86 = {name: present for name, present in cpu.features().items() if name not in ("neon", "dotprod")}
-    assert x86 == {name: name in flags for name in x86}
+    info, emulated = Path("/proc/cpuinfo"), os.environ.get("QUANTCORE_EMULATED")
+    if emulated:  # /proc/cpuinfo is the host's
+        expected = EMULATED[emulated]
+    elif platform.machine() in ARCHITECTURES and info.exists():
+        flags = set(re.search(r"^(?:flags|Features)\s*:(.*)$", info.read_text(), re.M)[1].replace("_", "").split())
+        expected = {name for name in cpu.features() if LINUX.get(name, name) in flags}
+    else:
+        pytest.skip("the oracle is /proc/cpuinfo on x86-64 and ARM")
+    assert {name for name, present in cpu.features().items() if present} == expected

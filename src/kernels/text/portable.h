@@ -1,4 +1,4 @@
-/* Primitives that are the same in plain C and for AVX2. */
+/* Primitives that are the same in plain C, for AVX2 and for NEON. */
 #ifndef QC_TEXT_PORTABLE_H
 #define QC_TEXT_PORTABLE_H
 
