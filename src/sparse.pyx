@@ -241,6 +241,13 @@ cdef class _Weights:
             self.index = index
             self.w.index, self.w.drops = &self.index[0], bool((index == QC_DROPPED).any())
 
+    cdef _at(self, start):
+        """Rows that differ in length: where each begins, and how many bytes most of them have."""
+        self.start = start.astype(np.int64)
+        self.w.start = &self.start[0]
+        lengths = np.diff(start)
+        self.w.stride = int(lengths.mean() + lengths.std()) + 32 if len(lengths) else 64
+
     cdef scores_fn kernel(self) noexcept:
         return NULL
 
@@ -311,8 +318,7 @@ cdef class Lists(_Weights):
         stored[(start[row] + 2 * nth)[:, None] + np.arange(2)] = output.astype(np.uint16).view(np.uint8).reshape(-1, 2)
         stored[start[row] + 2 * count[row] + nth] = rows[row, output].view(np.uint8)
         self._hold(stored, rows.shape[0], rows.shape[1], scale, index)
-        self.start = start.astype(np.int64)
-        self.w.start = &self.start[0]
+        self._at(start)
 
     cdef scores_fn kernel(self) noexcept:
         return _lists
@@ -335,8 +341,7 @@ cdef class Masks(_Weights):
         stored[start[:n_stored, None] + np.arange(masks.shape[1])] = masks
         stored[start[row] + mask_bytes + nth] = rows[row, output].view(np.uint8)
         self._hold(stored, n_stored, n_outputs, scale, index)
-        self.start = start.astype(np.int64)
-        self.w.start = &self.start[0]
+        self._at(start)
 
     cdef scores_fn kernel(self) noexcept:
         return _masks

@@ -40,6 +40,17 @@ QC_INLINE void qc_prefetch(const char *address, const ptrdiff_t bytes) {
     QC_PREFETCH(address + bytes - 1);
 }
 
+/* Asks for the row of the entry QC_AHEAD on, `stride` bytes of it: as many as most rows have, since a loop over the bytes of each
+ * would end at random. Where it begins is asked for before that. */
+QC_INLINE void qc_prefetch_from(const qc_entries *e, const qc_rows *w, ptrdiff_t n) {
+    if (n + 2 * QC_AHEAD < e->last) QC_PREFETCH(w->start + qc_stored(e, n + 2 * QC_AHEAD));
+    if (n + QC_AHEAD >= e->last) return;
+    const ptrdiff_t next = qc_stored(e, n + QC_AHEAD);
+    const char *row = qc_row_from(w, next);
+    if (w->scale) QC_PREFETCH(w->scale + next);
+    for (ptrdiff_t line = 0; line < w->stride; line += 64) QC_PREFETCH(row + line);
+}
+
 /* Copies of the nonzeros that have weights. */
 typedef struct {
     uint32_t stored[QC_STAGE];

@@ -11,7 +11,7 @@ QC_INLINE void part(const qc_entries *e, ptrdiff_t begin, ptrdiff_t end, int fre
         const ptrdiff_t stored = qc_stored(e, n), count = (w->start[stored + 1] - w->start[stored]) / 3;
         const char *outputs = qc_row_from(w, stored), *values = outputs + 2 * count;
         const float value = qc_value(e, w, n, stored);
-        if (n + QC_AHEAD < e->last) QC_PREFETCH(qc_row_from(w, qc_stored(e, n + QC_AHEAD)));
+        qc_prefetch_from(e, w, n);
         for (ptrdiff_t entry = 0; entry < count; ++entry) {
             uint16_t k; /* rows start on any byte */
             memcpy(&k, outputs + 2 * entry, sizeof k);

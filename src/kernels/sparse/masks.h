@@ -15,7 +15,7 @@ QC_INLINE void block(const qc_rows *w, const qc_entries *e, ptrdiff_t begin, ptr
         const ptrdiff_t stored = qc_stored(e, n);
         const char *row = qc_row_from(w, stored), *masks = row + first / 8, *packed = first ? e->packed[n] : row + mask_bytes;
         const lanes value = lanes_all(qc_value(e, w, n, stored));
-        if (n + QC_AHEAD < e->last) qc_prefetch(qc_row_from(w, qc_stored(e, n + QC_AHEAD)) + first / 8, 128);
+        if (!first) qc_prefetch_from(e, w, n); /* later blocks find it in L1 */
         QC_UNROLL
         for (int word = 0; word < words; ++word) {
             uint64_t mask;

@@ -11,7 +11,7 @@ QC_INLINE void part(const qc_entries *e, ptrdiff_t begin, ptrdiff_t end, int fre
         const uint8_t *masks = (const uint8_t *)qc_row_from(w, stored);
         const int8_t *packed = (const int8_t *)masks + (w->n_outputs + 63) / 64 * 8;
         const float value = qc_value(e, w, n, stored);
-        if (n + QC_AHEAD < e->last) QC_PREFETCH(qc_row_from(w, qc_stored(e, n + QC_AHEAD)));
+        qc_prefetch_from(e, w, n);
         for (ptrdiff_t byte = 0; byte < (w->n_outputs + 7) / 8; ++byte)
             for (unsigned mask = masks[byte], k = 0; mask; mask >>= 1, ++k)
                 if (mask & 1u) out[8 * byte + k] += value * (float)*packed++;

@@ -29,7 +29,8 @@ typedef struct {
     const int64_t *start;  /* in bytes, one more than rows; NULL: all rows have one length */
     const float *scale;    /* one per stored row; NULL: 1 */
     const uint32_t *index; /* feature -> stored row or QC_DROPPED; NULL: feature j has row j */
-    ptrdiff_t n_outputs, stride; /* stride in bytes */
+    ptrdiff_t n_outputs;
+    ptrdiff_t stride;      /* in bytes; of rows that differ in length, what most of them have */
     int drops;             /* the index drops features */
 } qc_rows;
 
