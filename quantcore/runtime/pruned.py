@@ -55,5 +55,6 @@ def build(module: ModuleType, rows: NDArray[np.int8], scale: NDArray[np.float32]
         index = index.astype(np.uint32)
         rows, scale = rows[alive], scale[alive]
     density = np.count_nonzero(rows) / max(1, rows.size)
-    chosen = {"rows": module.Rows, "lists": module.Lists, "masks": module.Masks}[layout(*rows.shape, density)]
+    n_stored, n_outputs = rows.shape
+    chosen = {"rows": module.Rows, "lists": module.Lists, "masks": module.Masks}[layout(n_stored, n_outputs, density)]
     return chosen(rows, scale, index)
