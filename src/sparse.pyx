@@ -106,6 +106,8 @@ cdef object _scale(object scale, object dtype, ptrdiff_t n_stored):
 cdef object _index(object index, ptrdiff_t n_stored, bint may_drop):
     """Copied, since what is checked here is trusted later."""
     given = _array(index, "index", (UINT32, INT32), 1)
+    if len(given) >= 1 << 31:
+        raise ValueError(f"index: expected fewer than 2,147,483,648 features, got {len(given)}")
     array = given.astype(np.uint32)
     kept = array[array != QC_DROPPED] if may_drop else array
     if len(kept) and kept.max() >= n_stored:

@@ -88,16 +88,18 @@ def test_no_scale_is_a_scale_of_one(on_every_isa, dtype):
     assert without.tobytes() == ones.tobytes()
 
 
+@pytest.mark.parametrize("wide, x_dtype", [(np.int32, np.float32), (np.int64, np.float64)])
 @pytest.mark.parametrize("kept", [0.0, 0.03, 0.5, 0.999])
 @pytest.mark.parametrize("n_outputs", [5, 151, 300])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_dropped_features_add_nothing(on_every_isa, dtype, n_outputs, kept):
+def test_dropped_features_add_nothing(on_every_isa, dtype, n_outputs, kept, wide, x_dtype):
     """Nonzeros without weights are as if they were not there: more of them than one stage holds, rows longer than one."""
     rng = np.random.default_rng(3)
     rows, scale = weights(60, n_outputs, dtype)
     index = np.where(rng.random(500) < kept, rng.integers(0, 60, 500), -1).astype(np.int32)
-    indptr, indices, data = csr(12, 500, 900)
-    indptr = np.sort(np.concatenate([indptr, [0, 0, indptr[-1]], indptr[3:6]]))  # empty rows too
+    indptr, indices, data = csr(12, 500, 900, wide)
+    indptr = np.sort(np.concatenate([indptr, [0, 0, indptr[-1]], indptr[3:6]])).astype(wide)  # empty rows too
+    data = data.astype(x_dtype)
 
     def run(door):
         return [wrapped(door, dtype, rows, scale, index).scores(indptr, indices, data)]
@@ -108,7 +110,7 @@ def test_dropped_features_add_nothing(on_every_isa, dtype, n_outputs, kept):
     expected = in_order(
         boundaries,
         index[indices[there]],
-        data[there],
+        data[there].astype(np.float32),
         lambda j, x: np.float32(x * scale[j]) * rows[j].astype(np.float32),
         width=n_outputs,
     )

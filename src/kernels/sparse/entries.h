@@ -53,37 +53,12 @@ QC_INLINE void qc_prefetch_from(const qc_entries *e, const qc_rows *w, ptrdiff_t
 
 /* Copies of the nonzeros that have weights. */
 typedef struct {
-    uint32_t stored[QC_STAGE];
-    float value[QC_STAGE];
+    uint32_t stored[QC_STAGE + 16]; /* 16 may be written at once */
+    float value[QC_STAGE + 16];
     const char *packed[QC_STAGE];
-    uint16_t place[QC_PLACES + 1]; /* nonzero from + t is entry place[t] */
+    uint16_t place[QC_PLACES + 1];  /* nonzero from + t is entry place[t] */
     ptrdiff_t from, to;
 } qc_staged;
-
-QC_INLINE ptrdiff_t qc_stage_as(const qc_csr *x, const qc_rows *w, qc_staged *s, ptrdiff_t left, const int wide,
-                                const int doubles) {
-    const ptrdiff_t most = left < QC_PLACES ? left : QC_PLACES;
-    ptrdiff_t n = 0, t = 0;
-    for (; t < most && n < QC_STAGE; ++t) {
-        const ptrdiff_t i = s->from + t, feature = qc_at(x->indices, wide, i);
-        const uint32_t stored = w->index ? w->index[feature] : (uint32_t)feature;
-        s->place[t] = (uint16_t)n;
-        s->stored[n] = stored;
-        s->value[n] = doubles ? (float)((const double *)x->data)[i] : ((const float *)x->data)[i];
-        n += stored != QC_DROPPED; /* no branch: what is dropped is as good as random */
-    }
-    s->place[t] = (uint16_t)n;
-    s->to = s->from + t;
-    return n;
-}
-
-/* Copies nonzeros from number `from` on; returns how many have weights. */
-static inline ptrdiff_t qc_stage(const qc_csr *x, const qc_rows *w, qc_staged *s, ptrdiff_t from, ptrdiff_t last) {
-    s->from = from;
-    if (x->wide_indices)
-        return x->doubles ? qc_stage_as(x, w, s, last - from, 1, 1) : qc_stage_as(x, w, s, last - from, 1, 0);
-    return x->doubles ? qc_stage_as(x, w, s, last - from, 0, 1) : qc_stage_as(x, w, s, last - from, 0, 0);
-}
 
 /* Kinds of weights: constants wherever they are passed. */
 enum { QC_INT4, QC_INT8, QC_INT16, QC_FLOAT16, QC_FLOAT32, QC_LISTS, QC_MASKS };
