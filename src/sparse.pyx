@@ -474,7 +474,8 @@ cdef class ExactRows:
             _slice(&csr.x, &part, start, min(step, n_rows - start))
             released = _release(work >= RELEASE_FROM)
             kernel(
-                &part, &self.w, &divisors[start] if divided else NULL, &target[start, 0], &size[start * per_row] if sizes else NULL
+                &part, &self.w, &divisors[start] if divided else NULL, &target[start, 0],
+                &size[start * per_row] if sizes else NULL,
             )
             _acquire(released)
             PyErr_CheckSignals()

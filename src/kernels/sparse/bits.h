@@ -20,8 +20,9 @@
     (((m) & 1 && (i) > 0) + ((m) >> 1 & 1 && (i) > 1) + ((m) >> 2 & 1 && (i) > 2) + ((m) >> 3 & 1 && (i) > 3) + \
      ((m) >> 4 & 1 && (i) > 4) + ((m) >> 5 & 1 && (i) > 5) + ((m) >> 6 & 1 && (i) > 6))
 #define QC_TAKES(m, i) ((m) >> (i)&1 ? QC_BELOW(m, i) : 0x80)
-#define QC_SPREAD1(m)                                                                                                          \
-    {QC_TAKES(m, 0), QC_TAKES(m, 1), QC_TAKES(m, 2), QC_TAKES(m, 3), QC_TAKES(m, 4), QC_TAKES(m, 5), QC_TAKES(m, 6), QC_TAKES(m, 7)}
+#define QC_SPREAD1(m)                                                               \
+    {QC_TAKES(m, 0), QC_TAKES(m, 1), QC_TAKES(m, 2), QC_TAKES(m, 3), QC_TAKES(m, 4), \
+     QC_TAKES(m, 5), QC_TAKES(m, 6), QC_TAKES(m, 7)}
 #define QC_SPREAD4(m) QC_SPREAD1(m), QC_SPREAD1(m + 1), QC_SPREAD1(m + 2), QC_SPREAD1(m + 3)
 #define QC_SPREAD16(m) QC_SPREAD4(m), QC_SPREAD4(m + 4), QC_SPREAD4(m + 8), QC_SPREAD4(m + 12)
 #define QC_SPREAD64(m) QC_SPREAD16(m), QC_SPREAD16(m + 16), QC_SPREAD16(m + 32), QC_SPREAD16(m + 48)

@@ -19,7 +19,9 @@ QC_CHECK(32, INT32_MAX)
 QC_CHECK(64, INT64_MAX)
 
 qc_csr_fault qc_csr_check(const qc_csr *x, ptrdiff_t n_stored, ptrdiff_t n_columns) {
-    if (!(x->wide_indptr ? rises64(x->indptr, x->n_rows, n_stored) : rises32(x->indptr, x->n_rows, n_stored))) return QC_CSR_INDPTR;
+    const int rises =
+        x->wide_indptr ? rises64(x->indptr, x->n_rows, n_stored) : rises32(x->indptr, x->n_rows, n_stored);
+    if (!rises) return QC_CSR_INDPTR;
     const int inside =
         x->wide_indices ? inside64(x->indices, n_stored, n_columns) : inside32(x->indices, n_stored, n_columns);
     return inside ? QC_CSR_OK : QC_CSR_INDICES;

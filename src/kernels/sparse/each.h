@@ -57,7 +57,8 @@ QC_INLINE void scores(const qc_csr *x, const qc_rows *w, float *out, const int d
         return;
     }
     ptrdiff_t i = qc_at(x->indptr, x->wide_indptr, 0);
-    const qc_entries e = {x->indices, x->data, w->index, qc_at(x->indptr, x->wide_indptr, x->n_rows), x->wide_indices, x->doubles, NULL};
+    const ptrdiff_t last = qc_at(x->indptr, x->wide_indptr, x->n_rows);
+    const qc_entries e = {x->indices, x->data, w->index, last, x->wide_indices, x->doubles, NULL};
     for (ptrdiff_t row = 0; row < x->n_rows; ++row, out += w->n_outputs) {
         const ptrdiff_t end = qc_at(x->indptr, x->wide_indptr, row + 1);
         part(&e, i, end, 1, w, out, dtype);

@@ -17,7 +17,10 @@ QC_INLINE ptrdiff_t qc_exact_stored(const qc_csr *x, const qc_exact_rows *w, ptr
     return w->index ? (ptrdiff_t)w->index[feature] : feature;
 }
 
-QC_INLINE const char *qc_exact_row(const qc_exact_rows *w, ptrdiff_t stored) { return (const char *)w->rows + stored * w->stride; }
+QC_INLINE const char *qc_exact_row(const qc_exact_rows *w, ptrdiff_t stored) {
+    return (const char *)w->rows + stored * w->stride;
+}
+
 QC_INLINE double qc_exact_scale(const qc_exact_rows *w, ptrdiff_t stored) { return w->scale ? w->scale[stored] : 1.0; }
 
 QC_INLINE double qc_exact_value(const qc_csr *x, ptrdiff_t i) {

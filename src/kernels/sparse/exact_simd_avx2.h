@@ -38,7 +38,8 @@ QC_INLINE eight_centre eight_shift(const char *centre, int centred, const int dt
 QC_INLINE eight eight_widened(const char *row, eight_centre shift, const int dtype) {
     const __m128i *q = (const __m128i *)row;
     if (dtype == QC_EXACT_FLOAT64) return (eight){_mm256_loadu_pd((const double *)row), _mm256_loadu_pd((const double *)row + 4)};
-    const __m256i whole = dtype == QC_EXACT_INT32 ? _mm256_loadu_si256((const __m256i *)row) : _mm256_cvtepi16_epi32(_mm_loadu_si128(q));
+    const __m256i whole =
+        dtype == QC_EXACT_INT32 ? _mm256_loadu_si256((const __m256i *)row) : _mm256_cvtepi16_epi32(_mm_loadu_si128(q));
     return (eight){_mm256_add_pd(_mm256_cvtepi32_pd(_mm256_castsi256_si128(whole)), shift),
                    _mm256_add_pd(_mm256_cvtepi32_pd(_mm256_extracti128_si256(whole, 1)), shift)};
 }

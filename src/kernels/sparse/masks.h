@@ -13,7 +13,8 @@ QC_INLINE void block(const qc_rows *w, const qc_entries *e, ptrdiff_t begin, ptr
         sum[g] = fresh || left <= 16 * g ? lanes_zero() : lanes_load(out + 16 * g, left - 16 * g);
     for (ptrdiff_t n = begin; n < end; ++n) {
         const ptrdiff_t stored = qc_stored(e, n);
-        const char *row = qc_row_from(w, stored), *masks = row + first / 8, *packed = first ? e->packed[n] : row + mask_bytes;
+        const char *row = qc_row_from(w, stored), *masks = row + first / 8;
+        const char *packed = first ? e->packed[n] : row + mask_bytes;
         const lanes value = lanes_all(qc_value(e, w, n, stored));
         if (!first) qc_prefetch_from(e, w, n); /* later blocks find it in L1 */
         QC_UNROLL
@@ -33,7 +34,8 @@ QC_INLINE void block(const qc_rows *w, const qc_entries *e, ptrdiff_t begin, ptr
         if (left > 16 * g) lanes_store(out + 16 * g, sum[g], left - 16 * g);
 }
 
-QC_INLINE void part(const qc_entries *e, ptrdiff_t begin, ptrdiff_t end, int fresh, const qc_rows *w, float *out, const int dtype) {
+QC_INLINE void part(const qc_entries *e, ptrdiff_t begin, ptrdiff_t end, int fresh, const qc_rows *w, float *out,
+                    const int dtype) {
     (void)dtype;
     ptrdiff_t first = 0;
     for (; w->n_outputs - first > 64 * WORDS; first += 64 * WORDS)

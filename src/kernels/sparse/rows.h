@@ -17,13 +17,15 @@ QC_INLINE void block(const qc_rows *w, const qc_entries *e, ptrdiff_t begin, ptr
             qc_prefetch(qc_row(w, next) + at, bytes * groups);
         }
         QC_UNROLL
-        for (int g = 0; g < groups; ++g) sum[g] = lanes_add(sum[g], lanes_mul(value, lanes_widened(row + bytes * g, dtype)));
+        for (int g = 0; g < groups; ++g)
+            sum[g] = lanes_add(sum[g], lanes_mul(value, lanes_widened(row + bytes * g, dtype)));
     }
     QC_UNROLL
     for (int g = 0; g < groups; ++g) lanes_store(out + QC_LANES * g, sum[g], left - QC_LANES * g);
 }
 
-QC_INLINE void part(const qc_entries *e, ptrdiff_t begin, ptrdiff_t end, int fresh, const qc_rows *w, float *out, const int dtype) {
+QC_INLINE void part(const qc_entries *e, ptrdiff_t begin, ptrdiff_t end, int fresh, const qc_rows *w, float *out,
+                    const int dtype) {
     const ptrdiff_t wide = BLOCK * QC_LANES;
     ptrdiff_t first = 0, left = w->n_outputs;
     for (; left > wide; first += wide, left -= wide) block(w, e, begin, end, fresh, first, BLOCK, dtype, out + first);

@@ -37,7 +37,8 @@ QC_INLINE lanes lanes_of_int32(__m256i a, __m256i b) { return (lanes){_mm256_cvt
 QC_INLINE lanes lanes_widened(const char *row, const int dtype) {
     const __m128i *q = (const __m128i *)row;
     if (dtype == QC_INT8)
-        return lanes_of_int32(_mm256_cvtepi8_epi32(_mm_loadl_epi64(q)), _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(row + 8))));
+        return lanes_of_int32(_mm256_cvtepi8_epi32(_mm_loadl_epi64(q)),
+                              _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(row + 8))));
     if (dtype == QC_INT16)
         return lanes_of_int32(_mm256_cvtepi16_epi32(_mm_loadu_si128(q)), _mm256_cvtepi16_epi32(_mm_loadu_si128(q + 1)));
     if (dtype == QC_FLOAT16) return (lanes){_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))};
@@ -45,5 +46,6 @@ QC_INLINE lanes lanes_widened(const char *row, const int dtype) {
     /* int4: both words four times, each nibble moved to the top and back, which brings its sign */
     const __m256i words = _mm256_broadcastq_epi64(_mm_loadl_epi64(q));
     const __m256i up = _mm256_setr_epi32(28, 28, 24, 24, 20, 20, 16, 16), more = _mm256_setr_epi32(12, 12, 8, 8, 4, 4, 0, 0);
-    return lanes_of_int32(_mm256_srai_epi32(_mm256_sllv_epi32(words, up), 28), _mm256_srai_epi32(_mm256_sllv_epi32(words, more), 28));
+    return lanes_of_int32(_mm256_srai_epi32(_mm256_sllv_epi32(words, up), 28),
+                          _mm256_srai_epi32(_mm256_sllv_epi32(words, more), 28));
 }

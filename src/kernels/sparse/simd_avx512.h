@@ -40,7 +40,8 @@ QC_INLINE ptrdiff_t lanes_stage(const qc_csr *x, const qc_rows *w, qc_staged *s,
     __m512i ids = wide ? _mm512_setzero_si512() : _mm512_loadu_si512((const int32_t *)x->indices + i);
     if (wide) {
         const int64_t *from = (const int64_t *)x->indices + i;
-        const __m256i low = _mm512_cvtepi64_epi32(_mm512_loadu_si512(from)), high = _mm512_cvtepi64_epi32(_mm512_loadu_si512(from + 8));
+        const __m256i low = _mm512_cvtepi64_epi32(_mm512_loadu_si512(from));
+        const __m256i high = _mm512_cvtepi64_epi32(_mm512_loadu_si512(from + 8));
         ids = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
     }
     __m512 values = doubles ? _mm512_setzero_ps() : _mm512_loadu_ps((const float *)x->data + i);
