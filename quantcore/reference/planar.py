@@ -13,10 +13,10 @@ from quantcore.reference.bounds import UP, edges, gamma
 from quantcore.reference.inputs import require_finite, require_rows
 from quantcore.reference.matrices import Matrix, as_csr, row_norms, sum_rows, tfidf
 
-__all__ = ["grid_values", "planar_bound", "planar_linear"]
+__all__ = ["grid_values", "planar_bound", "planar_linear", "planar_terms"]
 
 
-def _terms(op: PlanarLinear, csr: Csr) -> tuple[Csr, NDArray[np.float64], NDArray[Any]]:
+def planar_terms(op: PlanarLinear, csr: Csr) -> tuple[Csr, NDArray[np.float64], NDArray[Any]]:
     """(Sublinear) counts, each row's norm (1 where there is none or it is 0), and the stored row of each count's column."""
     terms = tfidf(TfIdf(sublinear=op.sublinear, idf=None, norm=None), csr)
     norms = np.ones(csr.n_rows)
@@ -31,7 +31,7 @@ def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
     """Counts (or any matrix) → scores, float64, sums from left to right."""
     csr = as_csr(X)
     require_rows(csr.n_rows)
-    terms, norms, stored = _terms(op, csr)
+    terms, norms, stored = planar_terms(op, csr)
     values, rows = grid_values(op), terms.row_ids()
     scores = np.empty((csr.n_rows, values.shape[1]))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -43,7 +43,11 @@ def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
 
 
 def planar_bound(
-    op: PlanarLinear, X: Matrix, scores: NDArray[np.float64], error: NDArray[Any] | None = None
+    op: PlanarLinear,
+    X: Matrix,
+    scores: NDArray[np.float64],
+    error: NDArray[Any] | None = None,
+    sizes: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Bound on the difference between each row's scores and the source's own: each lies within it, but for one number that is
     the same for all scores of the row (the rounded centre).
@@ -54,18 +58,21 @@ def planar_bound(
 
     ``error`` bounds ``|source - X|`` per value (of CSR: per stored value; None: none). It reaches a score multiplied by the
     source's own weight, which is within ``error`` steps of the grid's, and is rounded like any other term.
+
+    ``sizes`` are each row's sums of ``abs(t) * 2.0 ** exponent``, where a kernel has summed them up already.
     """
     plain = not op.sublinear and op.norm is None and op.idf is None
     if error is not None and not plain:
         return np.full(len(scores), np.inf)  # logarithms and norms of inexact rows have no bound here
     csr = as_csr(X)
-    terms, norms, stored = _terms(op, csr)
+    terms, norms, stored = planar_terms(op, csr)
     step = np.ldexp(1.0, op.exponent.astype(np.int64))
-    rows, count = terms.row_ids(), np.diff(csr.indptr).astype(np.float64)
+    count = np.diff(csr.indptr).astype(np.float64)
     tiny, largest = edges(op.dtype)
     bias = float(np.abs(op.bias).max(initial=0.0))
     with np.errstate(over="ignore", invalid="ignore"):
-        total = np.bincount(rows, np.abs(terms.data.astype(np.float64)) * step[stored], csr.n_rows) / norms
+        summed = sizes if sizes is not None else _absolute_sums(terms, step[stored])
+        total = summed / norms
         grid = total * (op.error * (2.0 if op.centred or not plain else 1.0))
         if plain:
             n = (count if error is None else np.maximum(count, csr.n_columns)) + 1.0
@@ -90,6 +97,11 @@ def planar_bound(
                 moved = (error.astype(np.float64) @ size) * 1.0001
             bound, sums = bound + moved, sums + moved
     return np.where(sums + bias <= largest, bound, np.inf)
+
+
+def _absolute_sums(terms: Csr, steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = np.bincount(terms.row_ids(), np.abs(terms.data.astype(np.float64)) * steps, terms.n_rows)
+    return found
 
 
 def grid_values(op: PlanarLinear) -> NDArray[np.float64]:

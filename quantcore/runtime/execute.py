@@ -36,7 +36,7 @@ from quantcore.plan.ops import (
 )
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.text import decode
-from quantcore.runtime import intervals, table, text
+from quantcore.runtime import intervals, sparse, table, text
 from quantcore.runtime.certify import LABEL, Property, decided
 
 __all__ = ["Cold", "Executor", "Known", "Value", "cold_plan", "settle_cold"]
@@ -83,6 +83,7 @@ class Executor:
         self.settle = settle
         self.module = registry.door("text" if plan.input == "text" else "table") if native else None
         self.reasons: dict[int, str] = {}
+        self.sparse = sparse.Models(native, self.reasons)
         self.counters = {"rows": 0, "open": 0}
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
@@ -316,10 +317,12 @@ class Executor:
                 return Value(_sorted(indptr, columns, counts, op.n_features))
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
         many = op.kind in ("Average", "Concat", "Several", "Stack")
-        value = FUNCTIONS[op.kind](op, [a.value for a in arguments] if many else arguments[0].value)
-        return self._bounded(op, arguments, value) if bounds and not isinstance(op, _DECISIONS) else Value(value)
+        compiled = self.sparse.scores(position, op, arguments[0].value, bounds)
+        given_ = [a.value for a in arguments] if many else arguments[0].value
+        value, sizes = compiled if compiled is not None else (FUNCTIONS[op.kind](op, given_), None)
+        return self._bounded(op, arguments, value, sizes) if bounds and not isinstance(op, _DECISIONS) else Value(value)
 
-    def _bounded(self, op: Op, arguments: list[Value], value: Any) -> Value:
+    def _bounded(self, op: Op, arguments: list[Value], value: Any, sizes: NDArray[np.float64] | None) -> Value:
         from quantcore.reference.planar import planar_bound  # kernels do without
         from quantcore.runtime import rounding
 
@@ -329,9 +332,9 @@ class Executor:
             if error is rounding.UNKNOWN:
                 return Value(value)
             if isinstance(op, PlanarLinear):
-                bound = planar_bound(op, first.value, value, error)[:, None]
+                bound = planar_bound(op, first.value, value, error, sizes)[:, None]
             else:
-                bound = rounding.scores_error(op, first.value, error, value)
+                bound = rounding.scores_error(op, first.value, error, value, sizes)
             return Value(value, (value - bound, value + bound))
         intervals_ = [a.interval for a in arguments if a.interval is not None]
         if isinstance(op, rounding.MATRIX) or (isinstance(op, Concat) and len(intervals_) < len(arguments)):

@@ -90,7 +90,13 @@ def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value
     return UNKNOWN
 
 
-def scores_error(op: ops.Linear | ops.Quadratic, X: Matrix, error: Error, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+def scores_error(
+    op: ops.Linear | ops.Quadratic,
+    X: Matrix,
+    error: Error,
+    scores: NDArray[np.float64],
+    sizes: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
     """Bound on the difference between scores and the source's own, per score.
 
     Parameters
@@ -100,9 +106,11 @@ def scores_error(op: ops.Linear | ops.Quadratic, X: Matrix, error: Error, scores
     error : Error
         Of X.
     scores : ndarray, shape (n_rows, n_outputs)
+    sizes : ndarray, shape (n_rows, n_outputs), or None
+        Of Linear, each score's sum of absolute terms, where a kernel has summed them up already.
     """
     if isinstance(op, ops.Linear):
-        return _linear(op, X, error)
+        return _linear(op, X, error, sizes)
     unit, info = 2.0 * float(np.finfo(op.dtype).eps), np.finfo(op.dtype)
     if isinstance(X, Csr):
         raise TypeError("Quadratic reads dense rows")  # its function has refused them before
@@ -121,12 +129,14 @@ def scores_error(op: ops.Linear | ops.Quadratic, X: Matrix, error: Error, scores
     return bound
 
 
-def _linear(op: ops.Linear, X: Matrix, error: Error) -> NDArray[np.float64]:
+def _linear(op: ops.Linear, X: Matrix, error: Error, sizes: NDArray[np.float64] | None) -> NDArray[np.float64]:
     size, bias = np.abs(op.weight), np.abs(op.bias)
-    values = np.abs(_values(X)).astype(np.float64)
     n = (_terms(X) if error is None or not isinstance(X, Csr) else X.n_columns) + 1.0
     with np.errstate(over="ignore", invalid="ignore"):
-        sums = _product(_like(X, values if error is None else values + error), size)
+        sums = sizes
+        if sums is None or error is not None:
+            values = np.abs(_values(X)).astype(np.float64)
+            sums = _product(_like(X, values if error is None else values + error), size)
         # Ours are summed in the source's dtype, or in a wider one.
         tiny, largest = edges(op.dtype)
         bound = (sums * (2.0 * gamma(n, op.dtype)) + bias * float(np.finfo(op.dtype).eps) + 2.0 * n * tiny) * UP

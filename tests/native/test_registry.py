@@ -85,7 +85,7 @@ def test_missing_door_as_error():
 
 def test_unknown_family():
     with pytest.raises(
-        ValueError, match="unknown family of kernels 'trees'; expected one of: codec, dense, linear, pack, table, text"
+        ValueError, match="unknown family of kernels 'trees'; expected one of: codec, dense, pack, sparse, table, text"
     ):
         registry.door("trees")
 

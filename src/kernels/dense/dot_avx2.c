@@ -29,7 +29,7 @@ QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const 
             continue;
         }
         QC_UNROLL
-        for (int c = 0; c < width; ++c) qc_put(w, part, row + r, part->output + c, total(sum[r * width + c]));
+        for (int c = 0; c < width; ++c) qc_add_sum(w, part, row + r, part->output + c, total(sum[r * width + c]));
     }
 }
 
@@ -133,7 +133,7 @@ QC_INLINE void int16_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row,
         }
     }
     QC_UNROLL
-    for (int c = 0; c < width; ++c) qc_put64(w, part, row, part->output + c, total64(low[c], high[c]));
+    for (int c = 0; c < width; ++c) qc_add_sum64(w, part, row, part->output + c, total64(low[c], high[c]));
 }
 
 QC_PART(int8_part, int8_tile, 2, 2)

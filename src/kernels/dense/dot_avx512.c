@@ -62,7 +62,7 @@ QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const 
         for (int r = 0; r < rows; ++r) memcpy(out + r * w->n_outputs, flat + r * width, (size_t)width * sizeof *out);
         return;
     }
-    for (int i = 0; i < rows * width; ++i) qc_put(w, part, row + i / width, part->output + i % width, flat[i]);
+    for (int i = 0; i < rows * width; ++i) qc_add_sum(w, part, row + i / width, part->output + i % width, flat[i]);
 }
 
 /* x + 128 is unsigned, as vpdpbusd wants it; the offset takes off what that adds. */
@@ -203,7 +203,7 @@ QC_INLINE void int16_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row,
 #undef QC_STEP
     QC_UNROLL
     for (int i = 0; i < rows * width; ++i)
-        qc_put64(w, part, row + i / width, part->output + i % width, total64(low[i], high[i]));
+        qc_add_sum64(w, part, row + i / width, part->output + i % width, total64(low[i], high[i]));
 }
 
 QC_PART(int8_part, int8_tile, 4, 8)

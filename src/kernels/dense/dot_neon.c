@@ -38,7 +38,7 @@ QC_INLINE void int16_tile(const qc_dense *w, const qc_part *part, ptrdiff_t row,
     }
     QC_UNROLL
     for (int i = 0; i < rows * width; ++i)
-        qc_put64(w, part, row + i / width, part->output + i % width, vaddvq_s64(sum[i]));
+        qc_add_sum64(w, part, row + i / width, part->output + i % width, vaddvq_s64(sum[i]));
 }
 
 QC_PART(int8_part, int8_tile, 4, 4)

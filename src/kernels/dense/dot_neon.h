@@ -17,7 +17,7 @@ QC_INLINE void put(const qc_dense *w, const qc_part *part, ptrdiff_t row, const 
             continue;
         }
         QC_UNROLL
-        for (int c = 0; c < width; ++c) qc_put(w, part, row + r, part->output + c, vaddvq_s32(sum[r * width + c]));
+        for (int c = 0; c < width; ++c) qc_add_sum(w, part, row + r, part->output + c, vaddvq_s32(sum[r * width + c]));
     }
 }
 

@@ -11,7 +11,7 @@ QC_INLINE void int8_one(const qc_dense *w, const qc_part *part, ptrdiff_t row, i
     for (; i + QC_BLOCK <= count; i += QC_BLOCK, q += part->width * QC_BLOCK)
         for (int j = 0; j < QC_BLOCK; ++j) sum += x[i + j] * q[j];
     for (int j = 0; i + j < count; ++j) sum += x[i + j] * q[j];
-    qc_put(w, part, row, part->output + c, sum);
+    qc_add_sum(w, part, row, part->output + c, sum);
 }
 
 QC_INLINE void int4_one(const qc_dense *w, const qc_part *part, ptrdiff_t row, int c) {
@@ -26,7 +26,7 @@ QC_INLINE void int4_one(const qc_dense *w, const qc_part *part, ptrdiff_t row, i
     }
     for (int j = 0; j < QC_BLOCK && i + j < count; ++j) sum += x[i + j] * ((q[j] & 15) - 8);
     for (int j = 0; i + QC_BLOCK + j < count; ++j) sum += x[i + QC_BLOCK + j] * ((q[j] >> 4) - 8);
-    qc_put(w, part, row, part->output + c, sum);
+    qc_add_sum(w, part, row, part->output + c, sum);
 }
 
 QC_INLINE void int16_one(const qc_dense *w, const qc_part *part, ptrdiff_t row, int c) {
@@ -39,7 +39,7 @@ QC_INLINE void int16_one(const qc_dense *w, const qc_part *part, ptrdiff_t row, 
     for (; i + PER_BLOCK <= count; i += PER_BLOCK, q += part->width * PER_BLOCK)
         for (int j = 0; j < PER_BLOCK; ++j) sum += x[i + j] * q[j];
     for (int j = 0; i + j < count; ++j) sum += x[i + j] * q[j];
-    qc_put64(w, part, row, part->output + c, sum);
+    qc_add_sum64(w, part, row, part->output + c, sum);
 }
 
 QC_EACH(int8)

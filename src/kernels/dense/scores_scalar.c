@@ -8,7 +8,7 @@ QC_INLINE void widen_float32(const uint8_t *block, int part, float *w) { memcpy(
 
 QC_INLINE void widen_float16(const uint8_t *block, int part, float *w) {
     const uint16_t *h = (const uint16_t *)block + LANES * part;
-    for (int i = 0; i < LANES; ++i) w[i] = qc_to_float32_one(h[i]);
+    for (int i = 0; i < LANES; ++i) w[i] = qc_from_float16(h[i]);
 }
 
 QC_INLINE void widen_int8(const uint8_t *block, int part, float *w) {

@@ -108,7 +108,7 @@ QC_INLINE const void *qc_whole_block(const qc_part *part, const void *x, ptrdiff
 }
 
 /* The sum over one span joins the result: the first sets it, the others add. */
-QC_INLINE void qc_put(const qc_dense *w, const qc_part *part, ptrdiff_t row, ptrdiff_t output, int32_t sum) {
+QC_INLINE void qc_add_sum(const qc_dense *w, const qc_part *part, ptrdiff_t row, ptrdiff_t output, int32_t sum) {
     const ptrdiff_t at = row * w->n_outputs + output;
     if (w->wide) {
         int64_t *out = (int64_t *)part->out + at;
@@ -119,7 +119,7 @@ QC_INLINE void qc_put(const qc_dense *w, const qc_part *part, ptrdiff_t row, ptr
     }
 }
 
-QC_INLINE void qc_put64(const qc_dense *w, const qc_part *part, ptrdiff_t row, ptrdiff_t output, int64_t sum) {
+QC_INLINE void qc_add_sum64(const qc_dense *w, const qc_part *part, ptrdiff_t row, ptrdiff_t output, int64_t sum) {
     int64_t *out = (int64_t *)part->out + row * w->n_outputs + output;
     *out = (part->block ? *out : 0) + sum;
 }

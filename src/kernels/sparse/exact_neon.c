@@ -1,0 +1,15 @@
+#include "kernels/sparse/exact_simd_neon.h"
+
+#include "kernels/sparse/exact_rows.h"
+
+void qc_exact_rows_float64_neon(const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out, double *sizes) {
+    exact(x, w, norms, out, sizes, QC_EXACT_FLOAT64);
+}
+
+void qc_exact_rows_int16_neon(const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out, double *sizes) {
+    exact(x, w, norms, out, sizes, QC_EXACT_INT16);
+}
+
+void qc_exact_rows_int32_neon(const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out, double *sizes) {
+    exact(x, w, norms, out, sizes, QC_EXACT_INT32);
+}
