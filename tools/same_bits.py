@@ -134,7 +134,8 @@ def compare_kernels(runs: dict[str, dict[str, dict[str, list]]]) -> list[str]:
     for slot in sorted(set().union(*runs.values())):
         isas: set[str] = set()
         compared = other_inputs = 0
-        for test in sorted(set().union(*(run.get(slot, {}) for run in runs.values()))):
+        tests = sorted(set().union(*(run.get(slot, {}) for run in runs.values())))
+        for test in tests:
             done = {name: run.get(slot, {}).get(test, []) for name, run in runs.items()}
             if len(set(map(len, done.values()))) > 1:
                 wrong.append(f"{slot}: {test} ran differently: { {name: len(cases) for name, cases in done.items()} } cases")
@@ -149,6 +150,8 @@ def compare_kernels(runs: dict[str, dict[str, dict[str, list]]]) -> list[str]:
                 else:
                     compared += 1
         print(f"{slot:32} {compared} cases the same, {other_inputs} with other inputs; {', '.join(sorted(isas))}")
+        if not tests:
+            wrong.append(f"{slot}: no test compares its instruction sets (the fixture on_every_isa)")
         if other_inputs * 10 > compared:  # NumPy's exp in a generator, say; most cases do without
             wrong.append(f"{slot}: {other_inputs} cases had inputs that differ between CPUs, and {compared} had not")
     return wrong
