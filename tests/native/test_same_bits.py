@@ -26,7 +26,10 @@ def written(tmp_path_factory):
     for run in ("a", "b"):
         path = tmp_path_factory.mktemp(run) / "bits.json"
         env = {**os.environ, "QUANTCORE_BITS": str(path), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", TEST], cwd=ROOT, env=env, check=True)
+        here = ["-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), str(ROOT / TEST)]
+        # From another folder: -m would put the checkout before the quantcore that is tested.
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *here]
+        subprocess.run(command, cwd=path.parent, env=env, check=True)
         found.append(json.loads(path.read_text()))
     return found
 
