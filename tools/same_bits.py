@@ -3,11 +3,12 @@
 
 Usage: tools/same_bits.py BIN    (BIN: the bin folder of a virtual environment)
 
-Two things are compared, in build/same-bits:
+Three things are compared, in build/same-bits:
 
 * Kernels. The tests that compare the instruction sets of one machine write hashes of what they gave to the doors and got
   (tests/native/conftest.py); the files of several machines are laid side by side here, so a new kernel needs
   nothing but its test.
+* The text kernel's primitives, since labels seldom show a last bit of a sum (tools/text_primitives).
 * Models. Some are trained here, over text and tables, and served everywhere from the same files and the same rows. Certified
   labels are the same always; what compiled kernels compute is the same bit for bit. What NumPy computes is told apart: its
   exp and its matrix products differ between CPUs in the last bits.
@@ -111,6 +112,9 @@ def collect(bin_folder: str) -> list[str]:
     isas = json.loads(
         subprocess.check_output([python, "-c", "import json; from quantcore.native import _cpu; print(json.dumps(_cpu.isas()))"])
     )
+    here = [isa for isa in ("avx2", "avx512") if isas[isa]]
+    for isa in (*here, "neon"):
+        subprocess.run([ROOT / "tools" / "text_primitives", isa], check=True)
     environments = {f"native-{isa}": (python, {"QUANTCORE_ISA": isa}) for isa, there in isas.items() if there}
     for cpu in (*(X86 if platform.machine() == "x86_64" else ()), *ARM):
         command = [ROOT / "tools" / "emulated_python", bin_folder, cpu]
