@@ -3,11 +3,12 @@
 
 Usage: tools/same_bits.py BIN    (BIN: the bin folder of a virtual environment)
 
-Two things are compared, in build/same-bits:
+Three things are compared, in build/same-bits:
 
 * Kernels. The tests that compare the instruction sets of one machine write hashes of what they gave to the doors and got
   (tests/native/conftest.py); the files of several machines are laid side by side here, so a new kernel needs
   nothing but its test.
+* The text kernel's primitives, since labels seldom show a last bit of a sum (tools/text_primitives).
 * Models. Some are trained here, over text and tables, and served everywhere from the same files and the same rows. Certified
   labels are the same always; what compiled kernels compute is the same bit for bit. What NumPy computes is told apart: its
   exp and its matrix products differ between CPUs in the last bits.
@@ -111,6 +112,9 @@ def collect(bin_folder: str) -> list[str]:
     isas = json.loads(
         subprocess.check_output([python, "-c", "import json; from quantcore.native import _cpu; print(json.dumps(_cpu.isas()))"])
     )
+    here = [isa for isa in ("avx2", "avx512") if isas[isa]]
+    for isa in (*here, "neon"):
+        subprocess.run([ROOT / "tools" / "text_primitives", isa], check=True)
     environments = {f"native-{isa}": (python, {"QUANTCORE_ISA": isa}) for isa, there in isas.items() if there}
     for cpu in (*(X86 if platform.machine() == "x86_64" else ()), *ARM):
         command = [ROOT / "tools" / "emulated_python", bin_folder, cpu]
@@ -134,7 +138,8 @@ def compare_kernels(runs: dict[str, dict[str, dict[str, list]]]) -> list[str]:
     for slot in sorted(set().union(*runs.values())):
         isas: set[str] = set()
         compared = other_inputs = 0
-        for test in sorted(set().union(*(run.get(slot, {}) for run in runs.values()))):
+        tests = sorted(set().union(*(run.get(slot, {}) for run in runs.values())))
+        for test in tests:
             done = {name: run.get(slot, {}).get(test, []) for name, run in runs.items()}
             if len(set(map(len, done.values()))) > 1:
                 wrong.append(f"{slot}: {test} ran differently: { {name: len(cases) for name, cases in done.items()} } cases")
@@ -149,6 +154,8 @@ def compare_kernels(runs: dict[str, dict[str, dict[str, list]]]) -> list[str]:
                 else:
                     compared += 1
         print(f"{slot:32} {compared} cases the same, {other_inputs} with other inputs; {', '.join(sorted(isas))}")
+        if not tests:
+            wrong.append(f"{slot}: no test compares its instruction sets (the fixture on_every_isa)")
         if other_inputs * 10 > compared:  # NumPy's exp in a generator, say; most cases do without
             wrong.append(f"{slot}: {other_inputs} cases had inputs that differ between CPUs, and {compared} had not")
     return wrong

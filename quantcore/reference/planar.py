@@ -100,8 +100,8 @@ def planar_bound(
 
 
 def _absolute_sums(terms: Csr, steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    found: NDArray[np.float64] = np.bincount(terms.row_ids(), np.abs(terms.data.astype(np.float64)) * steps, terms.n_rows)
-    return found
+    sizes: NDArray[np.float64] = np.abs(terms.data.astype(np.float64)) * steps
+    return np.asarray(np.bincount(terms.row_ids(), sizes, terms.n_rows), np.float64)
 
 
 def grid_values(op: PlanarLinear) -> NDArray[np.float64]:
