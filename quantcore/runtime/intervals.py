@@ -76,7 +76,9 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
     if exact is not None and getattr(op, "paired", False):
         exact = np.repeat(exact, 2, axis=1)
     # 1 - p keeps what p has rounded, and ln(p + floor) what the sum has, however small they are themselves.
-    more = 64.0 * _UNIT[dtype] if getattr(op, "paired", False) or isinstance(op, ops.Log) else 0.0
+    more: Any = 64.0 * _UNIT[dtype] if isinstance(op, ops.Log) else 0.0
+    if getattr(op, "paired", False):
+        more = np.array([64.0 * _UNIT[dtype], 0.0])
     return _widened(np.minimum(a, b), np.maximum(a, b), dtype, more=more, exact=exact)
 
 
