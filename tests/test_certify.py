@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import pickle
 import warnings
 
@@ -213,6 +215,31 @@ def test_rows_without_any_term_are_known():
 
 
 PLACE_OF_ROWS = SCORES.argmax(axis=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sms_spam", "rt_polarity", "clinc150", "banking77", "sib200_20lang", "movie_reviews"])
+def test_text_sets(name, data_dir):
+    with gzip.open(data_dir / f"{name}.csv.gz", "rt", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    parts = {
+        s: ([r["text"] for r in rows if r["split"] == s], [r["label"] for r in rows if r["split"] == s])
+        for s in ("train", "test")
+    }
+    (texts, y), (new, _) = parts["train"], parts["test"]
+    source = words(LogisticRegression(max_iter=40)).fit(texts[::2], y[::2])
+    n_classes = len(source.classes_)
+    for guarantee in ("certified", "exact"):
+        for at in (0.3, 0.5, 0.83):
+            found = qc.quantize(source, texts[:2000], certify={"threshold": at}, guarantee=guarantee)
+            wrong, certified = compare(found, new, reached(source, new, at))
+            assert (~certified).sum() <= max(1e-4 * len(new), 2) and not (guarantee == "exact" and wrong.any())
+        k = min(3, n_classes - 1)
+        if n_classes > 2:
+            found = qc.quantize(source, texts[:2000], certify={"top_k": k}, guarantee=guarantee)
+            order = np.argsort(-source.decision_function(new), axis=1, kind="stable")[:, :k]
+            wrong, certified = compare(found, new, source.classes_[order], top=True)
+            assert (~certified).sum() <= max(1e-4 * len(new), 2) and not (guarantee == "exact" and wrong.any())
 
 
 BAD = {

@@ -77,6 +77,9 @@ def hold(last, data, dtype, n_train, n_rows):
     x, y, new, _ = data
     step = max(1, len(x) // n_train)
     x, y, new = x[::step].astype(dtype), y[::step], np.concatenate([new, x])[:n_rows].astype(dtype)
+    names, counts = np.unique(y, return_counts=True)
+    known = np.isin(y, names[counts >= 10])  # calibration needs some of each class
+    x, y = x[known], y[known]
     front = [SimpleImputer(strategy="median")] if np.isnan(x).any() or np.isnan(new).any() else []
     source = make_pipeline(*front, StandardScaler(), LAST[last]()).fit(x, y)
     expected = source.predict(new)
