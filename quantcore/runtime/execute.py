@@ -187,12 +187,13 @@ class Executor:
         low, high = found.interval
         return found.value, ((high - low) / 2).max(axis=1)
 
-    def bound(self, method: str, X: Any) -> float | None:
+    def bound(self, method: str, X: Any, *, checked: bool = False) -> float | None:
         """The largest proved error of a method's values over rows, infinite where one has no bound; None where its values are no
-        scores, probabilities or predicted numbers."""
+        scores, probabilities or predicted numbers. ``checked`` as in :meth:`scores`."""
         if method not in self.plan.outputs:
             return None
-        position, given, known = self.plan.outputs[method], self._input(X), {}  # type: int, Any, Known
+        known: Known = {}
+        position, given = self.plan.outputs[method], X if checked else self._input(X)
         op = self.plan.ops[position]
         if isinstance(op, _DECISIONS) and not isinstance(op, Predictions | Several):
             return None
