@@ -189,11 +189,10 @@ class Executor:
 
     def bound(self, method: str, X: Any, *, checked: bool = False) -> float | None:
         """The largest proved error of a method's values over rows, infinite where one has no bound; None where its values are no
-        scores, probabilities or predicted numbers. ``checked`` as in :meth:`scores`."""
+        scores, probabilities or predicted numbers. ``checked`` as for ``scores``."""
         if method not in self.plan.outputs:
             return None
-        known: Known = {}
-        position, given = self.plan.outputs[method], X if checked else self._input(X)
+        position, given, known = self.plan.outputs[method], X if checked else self._input(X), {}  # type: int, Any, Known
         op = self.plan.ops[position]
         if isinstance(op, _DECISIONS) and not isinstance(op, Predictions | Several):
             return None
