@@ -58,6 +58,8 @@ def split_idf(idf: NDArray[np.float64]) -> tuple[str, int, NDArray[np.int64], ND
     """The source's dtype, N, the D of every value, and the last-place differences per distinct D; or None."""
     if idf.ndim != 1 or not len(idf) or not np.isfinite(idf).all() or idf.max() > 700:
         return None
+    if idf.min() < 1.0 - 2.0**-20:  # no D is above N: these are biases, means and the like, not worth the search
+        return None
     values, inverse = np.unique(idf, return_inverse=True)
     for kind in ("f8", "f4"):
         exact = values.astype(kind)

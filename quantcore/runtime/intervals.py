@@ -50,10 +50,10 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
         a, b = (function(op, list(ends)) for ends in zip(*arguments, strict=True))
         # What a sum rounds goes with the sizes of its terms.
         size = function(op, [np.maximum(np.abs(low), np.abs(high)) for low, high in arguments])
-        more = np.abs(size) * slack(dtype, len(arguments))
+        lost = np.abs(size) * slack(dtype, len(arguments))
         # Of values that are known to the bit so is a sum in the source's order.
         exact = np.all([low == high for low, high in arguments], axis=0) if isinstance(op, ops.Average) else None
-        return _widened(np.minimum(a, b), np.maximum(a, b), dtype, len(arguments), more=more, exact=exact)
+        return _widened(np.minimum(a, b), np.maximum(a, b), dtype, len(arguments), more=lost, exact=exact)
     low, high = arguments[0]
     if isinstance(op, ops.Take):
         return function(op, low), function(op, high)
@@ -76,7 +76,9 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
     if exact is not None and getattr(op, "paired", False):
         exact = np.repeat(exact, 2, axis=1)
     # 1 - p keeps what p has rounded, and ln(p + floor) what the sum has, however small they are themselves.
-    more = 64.0 * _UNIT[dtype] if getattr(op, "paired", False) or isinstance(op, ops.Log) else 0.0
+    more: Any = 64.0 * _UNIT[dtype] if isinstance(op, ops.Log) else 0.0
+    if getattr(op, "paired", False):
+        more = np.array([64.0 * _UNIT[dtype], 0.0])
     return _widened(np.minimum(a, b), np.maximum(a, b), dtype, more=more, exact=exact)
 
 
