@@ -27,8 +27,8 @@ demo: native ## train, quantize, save, load, predict; one table
 test: native ## the tests that take seconds (PYTEST_ARGS="-k ...")
 	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
 
-exact: native ## whole data sets and a million generated documents: labels equal scikit-learn's (hours; QUANTCORE_SOAK_DOCUMENTS=... for fewer)
-	$(BIN)/pytest tests/test_exactness.py tests/soak -m slow $(PYTEST_ARGS)
+exact: native ## whole data sets, a million documents and ten million rows: labels equal scikit-learn's (hours; QUANTCORE_SOAK_DOCUMENTS, QUANTCORE_SOAK_ROWS for fewer)
+	$(BIN)/pytest tests/test_exactness.py tests/test_exactness_numeric.py tests/test_certify.py tests/soak -m slow $(PYTEST_ARGS)
 
 bench: native $(VENV)/.bench ## benchmarks beside the peers; JSON and a Markdown table in build/bench
 	mkdir -p build/bench

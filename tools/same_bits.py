@@ -28,7 +28,10 @@ ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "same-bits"
 ARM = ("cortex-a72", "neoverse-n1")
 X86 = ("Nehalem", "Haswell")
-COMPILED = {"text": ("predict", "predict_certified", "decision_function"), "table": ()}  # the rest is NumPy's
+COMPILED = {
+    "text": ("predict", "predict_certified", "decision_function"),
+    "table": ("predict", "predict_certified", "decision_function", "predict_proba"),
+}  # the rest is NumPy's
 
 
 def train() -> None:
