@@ -25,6 +25,8 @@ QC_INLINE ptrdiff_t run_scores(const qc_table *t, const void *x, const int singl
         if (r->bounds) {
             const double whole = bound * (1.0 + 0x1p-9) + 2.0 * size * t->last[single] + t->fine_slack[single];
             r->bounds[row] = bound < t->most[single] ? whole : INFINITY;
+            if (bound == 0.0 && (t->checked ? is_zero(t, w->row, 1, single) : is_zero(t, at, !single, single)))
+                r->bounds[row] = 0.0; /* the source adds its biases to 0 exactly */
         }
     }
     return -1;
