@@ -142,7 +142,7 @@ def predict(model: Model | Path, X: Any, *, method: str = "predict", threads: in
     method : str
         "predict", "predict_proba", "predict_log_proba" or "decision_function".
     threads : int
-        Lists of documents are split among so many threads.
+        Lists of documents and arrays of rows are split among so many threads.
     """
     if not isinstance(model, Model):
         model = _cached(model)

@@ -206,7 +206,8 @@ class Model:
         if method not in self._artifact.plan.outputs:
             raise AttributeError(f"this model has no {method!r}; its source has {', '.join(sorted(self._artifact.plan.outputs))}")
         call = self.predict if method == "predict" else lambda rows: self._executor.run(method, rows)
-        if threads > 1 and self._is_array(method) and isinstance(X, list | tuple):
+        parts = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 2)
+        if threads > 1 and self._is_array(method) and parts:
             threads = min(threads, len(X) // 2, _most_threads())
             if threads > 1:
                 return _in_threads(call, X, threads)
@@ -336,7 +337,7 @@ def _listed(classes: Any) -> list[Any]:
     return classes if isinstance(classes, list) else [classes]
 
 
-def _in_threads(call: Callable[[Any], Any], X: Sequence[Any], threads: int) -> Any:
+def _in_threads(call: Callable[[Any], Any], X: Sequence[Any] | NDArray[Any], threads: int) -> Any:
     from concurrent.futures import ThreadPoolExecutor  # 5 ms that only this needs
 
     size = -(-len(X) // threads)

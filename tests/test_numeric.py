@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -284,3 +285,15 @@ def test_real_values(data_dir):
     found = qc.quantize(model, rows)
     assert np.abs(found.predict(new) - model.predict(new)).max() < 1e-3 * y.astype(float).std()
     assert found.score(new, target.astype(float)) == pytest.approx(model.score(new, target.astype(float)), abs=1e-5)
+
+
+def test_threads_share_the_rows_of_an_array():
+    source = make_pipeline(StandardScaler(), LogisticRegression()).fit(*load_iris(return_X_y=True))
+    model, X = qc.quantize(source), load_iris().data
+    for threads in (1, 2, 5):
+        np.testing.assert_array_equal(qc.predict(model, X, threads=threads), source.predict(X))
+        found = qc.predict(model, X, method="predict_proba", threads=threads)
+        np.testing.assert_array_equal(found, model.predict_proba(X))
+    assert qc.predict(model, X[:1], threads=4).shape == (1,)
+    with pytest.raises(ValueError, match="2-d"):
+        qc.predict(model, X[0], threads=4)
