@@ -32,6 +32,21 @@ _SKLEARN = {
         "LinearDiscriminantAnalysis": "linear_discriminant_analysis",
         "QuadraticDiscriminantAnalysis": "quadratic_discriminant_analysis",
     },
+    "boosting": {
+        "AdaBoostClassifier": "ada_boost_classifier",
+        "AdaBoostRegressor": "ada_boost_regressor",
+        "GradientBoostingClassifier": "gradient_boosting_classifier",
+        "GradientBoostingRegressor": "gradient_boosting_regressor",
+    },
+    "ensembles": {
+        "BaggingClassifier": "bagging_classifier",
+        "BaggingRegressor": "bagging_regressor",
+        "IsolationForest": "isolation_forest",
+    },
+    "hist_gradient_boosting": {
+        "HistGradientBoostingClassifier": "hist_gradient_boosting_classifier",
+        "HistGradientBoostingRegressor": "hist_gradient_boosting_regressor",
+    },
     "linear": {
         "LinearSVC": "linear_classifier",
         "LogisticRegression": "logistic_regression",
@@ -124,6 +139,17 @@ _SKLEARN = {
         "TfidfTransformer": "tfidf_transformer",
         "TfidfVectorizer": "tfidf_vectorizer",
     },
+    "trees": {
+        "DecisionTreeClassifier": "tree_classifier",
+        "DecisionTreeRegressor": "tree_regressor",
+        "ExtraTreeClassifier": "tree_classifier",
+        "ExtraTreeRegressor": "tree_regressor",
+        "ExtraTreesClassifier": "forest_classifier",
+        "ExtraTreesRegressor": "forest_regressor",
+        "RandomForestClassifier": "forest_classifier",
+        "RandomForestRegressor": "forest_regressor",
+        "RandomTreesEmbedding": "random_trees_embedding",
+    },
     "threshold": {
         "FixedThresholdClassifier": "fixed_threshold_classifier",
         "TunedThresholdClassifierCV": "tuned_threshold_classifier",
@@ -187,7 +213,10 @@ def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:
         return Result()
     module, _, function = target.partition(":")
     importer: Importer = getattr(import_module(module), function)
-    return importer(estimator, source, build)
+    found = importer(estimator, source, build)
+    # What wraps another estimator does not pass these on.
+    gone = [name for name in ("apply", "score_samples") if name in found.methods and not hasattr(estimator, name)]
+    return Result({name: node for name, node in found.methods.items() if name not in gone}, found.classes) if gone else found
 
 
 def _unknown(estimator: Any) -> str:

@@ -9,12 +9,13 @@ dataclasses of those: all that the artifact has to store.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan.record import Record
+from quantcore.plan.op import INPUT, OPS, Op
+from quantcore.plan.tree_ops import LeafMedian, LeafNumbers, LeafOneHot, LeafSum, PathScore, Trees
 from quantcore.plan.vocabulary import Vocabulary
 
 __all__ = [
@@ -30,6 +31,10 @@ __all__ = [
     "Exp",
     "Impute",
     "Isotonic",
+    "LeafMedian",
+    "LeafNumbers",
+    "LeafOneHot",
+    "LeafSum",
     "Linear",
     "Log",
     "LogSoftmax",
@@ -37,6 +42,7 @@ __all__ = [
     "MultiLabel",
     "NormalizeRows",
     "Op",
+    "PathScore",
     "PlanarLinear",
     "Polynomial",
     "Predictions",
@@ -52,33 +58,8 @@ __all__ = [
     "Text",
     "TfIdf",
     "Threshold",
+    "Trees",
 ]
-
-INPUT = -1
-OPS: dict[str, type[Op]] = {}
-
-
-class Op(Record):
-    """Base of all ops.
-
-    Parameters
-    ----------
-    inputs : tuple of int
-        Positions of the ops whose results this one takes; ``INPUT`` (-1) is the caller's input.
-    """
-
-    kind: ClassVar[str] = ""
-    inputs: tuple[int, ...] = (INPUT,)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.kind = cls.__name__
-        OPS[cls.kind] = cls
-
-    @property
-    def accepts_nan(self) -> bool:
-        """Whether NaN passes (as a missing value), where other ops raise ValueError."""
-        return False
 
 
 class Text(Op):

@@ -99,6 +99,12 @@ def _quadratic(op: ops.Quadratic, incoming: list[int]) -> int:
     return width
 
 
+def _path_score(op: ops.PathScore, incoming: list[int]) -> int:
+    require(is_finite(op.denominator) and op.denominator >= 0, "denominator must be a finite number, not negative")
+    require(is_finite(op.offset), "offset must be a finite number")
+    return incoming[0]
+
+
 def _difference(op: ops.Difference, incoming: list[int]) -> int:
     require(incoming[0] == 2, f"reads two scores, not {incoming[0]}")
     return 1
@@ -136,6 +142,7 @@ CHECKS: dict[str, Callable[[Any, list[int]], int]] = {
     "Exp": _exp,
     "Impute": _impute,
     "Missing": _missing,
+    "PathScore": _path_score,
     "Polynomial": _polynomial,
     "Predictions": _predictions,
     "Project": _project,
