@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from os import PathLike
 from types import MappingProxyType
 from typing import Any
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers.builder import SOURCE, Builder, Node, Result
+from quantcore.importers.files import from_path
 from quantcore.plan import Plan
 from quantcore.plan.validate import validate
 
@@ -155,12 +157,28 @@ _SKLEARN = {
         "TunedThresholdClassifierCV": "tuned_threshold_classifier",
     },
 }
+_XGBOOST = {
+    "Booster": "booster",
+    "XGBClassifier": "classifier",
+    "XGBRFClassifier": "classifier",
+    "XGBRFRegressor": "regressor",
+    "XGBRanker": "regressor",
+    "XGBRegressor": "regressor",
+}
+_LIGHTGBM = {
+    "Booster": "booster",
+    "LGBMClassifier": "classifier",
+    "LGBMRanker": "regressor",
+    "LGBMRegressor": "regressor",
+}
 IMPORTERS: Mapping[str, str] = MappingProxyType(
     {
         f"sklearn.{name}": f"quantcore.importers.sklearn.{module}:{function}"
         for module, names in _SKLEARN.items()
         for name, function in names.items()
     }
+    | {f"xgboost.{name}": f"quantcore.importers.xgboost:{function}" for name, function in _XGBOOST.items()}
+    | {f"lightgbm.{name}": f"quantcore.importers.lightgbm:{function}" for name, function in _LIGHTGBM.items()}
 )
 
 
@@ -169,8 +187,9 @@ def convert(estimator: Any) -> Plan:
 
     Parameters
     ----------
-    estimator : estimator
-        A classifier, a regressor, a transformer, a pipeline, a search object or a meta-estimator of scikit-learn.
+    estimator : estimator or path
+        A classifier, a regressor, a transformer, a pipeline, a search object or a meta-estimator of scikit-learn; a model of
+        XGBoost or LightGBM, or the path of a file that one of them saved.
 
     Returns
     -------
@@ -185,12 +204,15 @@ def convert(estimator: Any) -> Plan:
         Where the estimator, or a part of it, is not fitted.
     """
     build = Builder()
-    result = import_estimator(estimator, SOURCE, build)
+    if isinstance(estimator, (str, PathLike)):
+        result = from_path(estimator, build)
+    else:
+        result = import_estimator(estimator, SOURCE, build)
     if not build.obstacles and not result.methods:
         build.obstacle(estimator, "", "it changes nothing, so there is nothing to convert")
     if build.obstacles:
         raise UnsupportedModelError(build.obstacles)
-    plan = build.plan(result, source=type(estimator).__name__)
+    plan = build.plan(result, source="Booster" if isinstance(estimator, (str, PathLike)) else type(estimator).__name__)
     validate(plan)
     return plan
 

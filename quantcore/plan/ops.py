@@ -29,6 +29,7 @@ __all__ = [
     "Concat",
     "Difference",
     "Exp",
+    "Float32",
     "Impute",
     "Isotonic",
     "LeafMedian",
@@ -259,6 +260,10 @@ class Exp(Op):
     """Scores → exp(s): the inverse of a logarithmic link."""
 
 
+class Float32(Op):
+    """Scores → rounded to float32, as their source gives them (XGBoost)."""
+
+
 class Predictions(Op):
     """Scores → what a regressor predicts: the numbers themselves, as a 1-d array if ``flat``."""
 
@@ -406,9 +411,10 @@ class Threshold(Op):
 
 
 class MultiLabel(Op):
-    """Scores → 0/1 indicator matrix of int64, 1 where score > at."""
+    """Scores → 0/1 indicator matrix of int64 (or ``dtype``), 1 where score > at."""
 
     at: float = 0.0
+    dtype: Literal["int64", "float64"] = "int64"
 
 
 class Stack(Op):

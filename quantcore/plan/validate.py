@@ -231,6 +231,7 @@ def _threshold(op: ops.Threshold, incoming: list[int]) -> int:
 
 def _multi_label(op: ops.MultiLabel, incoming: list[int]) -> int:
     _require(_is_finite(op.at), "at must be a finite number")
+    _require(op.dtype in ("int64", "float64"), f"dtype is {op.dtype!r}, expected 'int64' or 'float64'")
     return incoming[0]
 
 

@@ -110,7 +110,7 @@ def _difference(op: ops.Difference, incoming: list[int]) -> int:
     return 1
 
 
-def _exp(op: ops.Exp, incoming: list[int]) -> int:
+def _exp(op: ops.Exp | ops.Float32, incoming: list[int]) -> int:
     return incoming[0]
 
 
@@ -140,6 +140,7 @@ CHECKS: dict[str, Callable[[Any, list[int]], int]] = {
     "Columns": _columns,
     "Difference": _difference,
     "Exp": _exp,
+    "Float32": _exp,
     "Impute": _impute,
     "Missing": _missing,
     "PathScore": _path_score,

@@ -1,18 +1,20 @@
-"""Scores to probabilities: Softmax, LogSoftmax, Sigmoid, Ramp, Isotonic, NormalizeRows, Average, Log; and Exp, Difference."""
+"""Scores to probabilities: Softmax, LogSoftmax, Sigmoid, Ramp, Isotonic, NormalizeRows, Average, Log; and Exp, Difference, Float32."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan.ops import Average, Difference, Exp, Isotonic, Log, LogSoftmax, NormalizeRows, Ramp, Sigmoid, Softmax
+from quantcore.plan.ops import Average, Difference, Exp, Float32, Isotonic, Log, LogSoftmax, NormalizeRows, Ramp, Sigmoid, Softmax
 
 __all__ = [
     "average",
     "difference",
     "exp",
+    "float32",
     "isotonic",
     "log",
     "log_softmax",
@@ -91,6 +93,12 @@ def exp(op: Exp, s: Scores) -> Scores:
     """exp(s), infinite where that is too large."""
     with np.errstate(over="ignore"):
         return np.exp(s)
+
+
+def float32(op: Float32, s: NDArray[Any]) -> NDArray[np.float32]:
+    """Rounded to the nearest float32."""
+    with np.errstate(over="ignore"):
+        return s.astype(np.float32)
 
 
 def difference(op: Difference, s: Scores) -> Scores:

@@ -25,6 +25,7 @@ _HOMES = {
     "Concat": "matrices.concat",
     "Difference": "links.difference",
     "Exp": "links.exp",
+    "Float32": "links.float32",
     "Impute": "columns.impute",
     "Isotonic": "links.isotonic",
     "LeafMedian": "trees.leaf_median",

@@ -46,7 +46,7 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
         low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)  # no probability is negative, whatever the slack says
     if isinstance(op, ops.Difference):
         return _widened(low[:, 1:] - high[:, :1], high[:, 1:] - low[:, :1], slack)
-    if isinstance(op, ops.Sigmoid | ops.Isotonic | ops.Ramp | ops.Log | ops.Exp):
+    if isinstance(op, ops.Sigmoid | ops.Isotonic | ops.Ramp | ops.Log | ops.Exp | ops.Float32):
         # Monotone in each entry, rising or falling: the ends of the result are among the results of the ends.
         a, b = function(op, low), function(op, high)
         return _widened(np.minimum(a, b), np.maximum(a, b), slack)

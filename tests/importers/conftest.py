@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+
+# Read when OpenMP is loaded: its threads wait for each other longer than these small fits take.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

@@ -15,7 +15,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers import convert
@@ -30,13 +29,6 @@ TRANSCENDENTAL = {
     ("HistGradientBoostingClassifier", "predict_proba"),
 }
 METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "apply", "score_samples", "transform")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """OpenMP's threads wait for each other longer than these small fits take."""
-    with threadpool_limits(1):
-        yield
 
 
 @pytest.fixture(scope="module")
