@@ -220,10 +220,15 @@ def _half() -> float:
 
     That is ``1 / (1 + exp(-m))``, which rounds to 1/2 for a few small positive m.
     """
-    at = np.float32(0.0)
-    while np.float32(1.0) / (np.float32(1.0) + np.float32(math.exp(-float(at)))) <= np.float32(0.5):
-        below, at = at, np.nextafter(at, np.float32(1.0)) if at else np.float32(5e-8)
-    return float(below)
+    low, high = 0, int(np.float32(1.0).view(np.int32))  # bits of floats that are not negative ascend as the floats do
+    while high - low > 1:
+        middle = (low + high) // 2
+        odds = np.float32(math.exp(-float(np.int32(middle).view(np.float32))))
+        if np.float32(1.0) / (np.float32(1.0) + odds) <= np.float32(0.5):
+            low = middle
+        else:
+            high = middle
+    return float(np.int32(low).view(np.float32))
 
 
 def _apply(model: XgboostModel, found: _Found, build: Builder) -> Node:

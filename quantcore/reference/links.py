@@ -1,4 +1,4 @@
-"""Scores to probabilities: Softmax, LogSoftmax, Sigmoid, Ramp, Isotonic, NormalizeRows, Average, Log; and Exp, Difference, Float32."""
+"""Scores to probabilities: Softmax, LogSoftmax, Sigmoid, Ramp, Isotonic, NormalizeRows, Average, Log; Exp, Difference, Float32."""
 
 from __future__ import annotations
 

@@ -339,8 +339,8 @@ def _take(X: Any, rows: NDArray[np.int64]) -> Any:
 
 
 def _shown(value: Any, method: str) -> Any:
-    """decision_function (and score_samples) of one output is 1-d, as scikit-learn's; what is sparse is SciPy's where the caller uses SciPy, which
-    is never imported here."""
+    """decision_function and score_samples of one output are 1-d, as scikit-learn's; what is sparse is SciPy's where the caller
+    uses SciPy, which is never imported here."""
     scipy = sys.modules.get("scipy.sparse")
     if isinstance(value, Csr):
         return value if scipy is None else scipy.csr_matrix((value.data, value.indices, value.indptr), shape=value.shape)
