@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.forests import pooled, trees_op
-from quantcore.importers.xgboost_model import Malformed, XgboostModel, parse, read_document
+from quantcore.importers.logistic import half
+from quantcore.importers.malformed import Malformed
+from quantcore.importers.xgboost_model import XgboostModel, parse, read_document
 from quantcore.plan.ops import (
     ArgMax,
     Exp,
@@ -81,7 +83,7 @@ def classifier(estimator: Any, source: Node, build: Builder) -> Result:
         methods["predict"] = build.add(ArgMax(inputs=(margin.position,), classes=labels), None)
         methods["predict_proba"] = _rounded(Softmax(inputs=(margin.position,)), n_classes, build)
     elif objective in _SIGMOID:
-        at = _half()
+        at = half(1.0, np.float32)
         sigmoid = _sigmoid(margin, build, paired=model.n_outputs == 1)
         decision: Op = Threshold(inputs=(margin.position,), classes=classes, at=at)
         if model.n_outputs > 1:
@@ -213,22 +215,6 @@ def _sigmoid(margin: Node, build: Builder, *, paired: bool = False) -> Node:
 
 def _rounded(op: Op, width: int, build: Builder) -> Node:
     return build.add(Float32(inputs=(build.add(op, width).position,)), width)
-
-
-def _half() -> float:
-    """The largest margin whose probability, computed in float32, is not above one half.
-
-    That is ``1 / (1 + exp(-m))``, which rounds to 1/2 for a few small positive m.
-    """
-    low, high = 0, int(np.float32(1.0).view(np.int32))  # bits of floats that are not negative ascend as the floats do
-    while high - low > 1:
-        middle = (low + high) // 2
-        odds = np.float32(math.exp(-float(np.int32(middle).view(np.float32))))
-        if np.float32(1.0) / (np.float32(1.0) + odds) <= np.float32(0.5):
-            low = middle
-        else:
-            high = middle
-    return float(np.int32(low).view(np.float32))
 
 
 def _apply(model: XgboostModel, found: _Found, build: Builder) -> Node:

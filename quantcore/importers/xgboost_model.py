@@ -12,25 +12,13 @@ from numpy.typing import NDArray
 
 from quantcore.importers import ubjson
 from quantcore.importers.forests import Nodes, Sets, fold_below
+from quantcore.importers.malformed import Malformed
 from quantcore.plan.tree_ops import LEFT
 
-__all__ = ["Malformed", "XgboostModel", "parse", "read_document"]
+__all__ = ["XgboostModel", "parse", "read_document"]
 
+_OLDEST, _NEWEST = 2, 3
 _MOST_FEATURES = 1 << 31
-
-
-class Malformed(ValueError):
-    """A field of a model document is not what it has to be.
-
-    Parameters
-    ----------
-    field : str
-    why : str
-    """
-
-    def __init__(self, field: str, why: str) -> None:
-        super().__init__(f"{field}: {why}")
-        self.field, self.why = field, why
 
 
 @dataclass
@@ -107,6 +95,9 @@ def parse(document: Any, *, rounds: int | None = None) -> XgboostModel:
     Malformed
         Names the field.
     """
+    version = _member(document, "version", (list, np.ndarray))
+    if not len(version) or version[0] not in range(_OLDEST, _NEWEST + 1):
+        raise Malformed("version", f"{list(version)[:3]} is not supported; save the model with XGBoost {_OLDEST} to {_NEWEST}")
     learner = _member(document, "learner", dict)
     booster = _member(learner, "gradient_booster", dict, "learner")
     name = _member(booster, "name", str, "gradient_booster")
@@ -280,9 +271,9 @@ def _joined_sets(sets: list[tuple[Any, Any, Any]], categorical: Any) -> tuple[An
     return np.where(categorical, set_of, -1), Sets(values, np.cumsum(sizes))
 
 
-def _member(found: Any, name: str, kind: type, where: str = "document") -> Any:
+def _member(found: Any, name: str, kind: Any, where: str = "document") -> Any:
     if not isinstance(found, dict) or not isinstance(found.get(name), kind):
-        raise Malformed(f"{where}.{name}", f"it is missing, or no {kind.__name__}")
+        raise Malformed(f"{where}.{name}", f"it is missing, or no {getattr(kind, '__name__', 'list')}")
     return found[name]
 
 

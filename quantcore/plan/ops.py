@@ -53,7 +53,9 @@ __all__ = [
     "RowNorm",
     "Several",
     "Sigmoid",
+    "SignedSquare",
     "Softmax",
+    "Softplus",
     "Stack",
     "Take",
     "Text",
@@ -258,6 +260,14 @@ class Difference(Op):
 
 class Exp(Op):
     """Scores → exp(s): the inverse of a logarithmic link."""
+
+
+class Softplus(Op):
+    """Scores → ln(1 + exp(s)) (LightGBM's cross_entropy_lambda)."""
+
+
+class SignedSquare(Op):
+    """Scores → s * |s|: the inverse of a root that keeps its sign (LightGBM's reg_sqrt)."""
 
 
 class Float32(Op):

@@ -110,7 +110,7 @@ def _difference(op: ops.Difference, incoming: list[int]) -> int:
     return 1
 
 
-def _exp(op: ops.Exp | ops.Float32, incoming: list[int]) -> int:
+def _same(op: Any, incoming: list[int]) -> int:
     return incoming[0]
 
 
@@ -139,8 +139,8 @@ CHECKS: dict[str, Callable[[Any, list[int]], int]] = {
     "Affine": _affine,
     "Columns": _columns,
     "Difference": _difference,
-    "Exp": _exp,
-    "Float32": _exp,
+    "Exp": _same,
+    "Float32": _same,
     "Impute": _impute,
     "Missing": _missing,
     "PathScore": _path_score,
@@ -150,4 +150,6 @@ CHECKS: dict[str, Callable[[Any, list[int]], int]] = {
     "Quadratic": _quadratic,
     "RowNorm": _row_norm,
     "Several": _several,
+    "SignedSquare": _same,
+    "Softplus": _same,
 }

@@ -21,6 +21,18 @@ Interval = tuple[NDArray[np.float64], NDArray[np.float64]]
 # Far more than any link rounds: a handful of operations, each within an ulp.
 _SLACK = {"float64": 2.0**-40, "float32": 2.0**-16}
 
+_MONOTONE = (
+    ops.Exp,
+    ops.Float32,
+    ops.Isotonic,
+    ops.Log,
+    ops.PathScore,
+    ops.Ramp,
+    ops.Sigmoid,
+    ops.SignedSquare,
+    ops.Softplus,
+)
+
 
 def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | None:
     """The interval of an op's result, or None for an op that has no bound here.
@@ -46,7 +58,7 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
         low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)  # no probability is negative, whatever the slack says
     if isinstance(op, ops.Difference):
         return _widened(low[:, 1:] - high[:, :1], high[:, 1:] - low[:, :1], slack)
-    if isinstance(op, ops.Sigmoid | ops.Isotonic | ops.Ramp | ops.Log | ops.Exp | ops.Float32):
+    if isinstance(op, _MONOTONE):
         # Monotone in each entry, rising or falling: the ends of the result are among the results of the ends.
         a, b = function(op, low), function(op, high)
         return _widened(np.minimum(a, b), np.maximum(a, b), slack)

@@ -120,7 +120,8 @@ def rows_at_thresholds(plan, X, random, count=400):
         rows = X[random.integers(0, len(X), int(kept.sum()))].copy()
         rows[np.arange(len(rows)), column[pick[kept]]] = at[kept]
         parts.append(rows)
-    special = [0.0, -0.0, 5e-324, -5e-324, 1e-45, -1e-45, 1e-39, 1e-35, -1e-35, float(np.float32(1e-35)), 1e30, -1e30]
+    zero = float(np.float32(1e-35))  # LightGBM's
+    special = [0.0, -0.0, 5e-324, -5e-324, 1e-45, -1e-45, 1e-39, 1e-35, -1e-35, zero, -zero, 1e30, -1e30]
     special += [np.nan] * op.allow_nan + [np.inf, -np.inf, 1e300, -1e300] * op.allow_infinity
     parts.append(random.choice(special, (count, X.shape[1])))
     if op.category_feature is not None and op.category == "equal":

@@ -228,6 +228,14 @@ HOSTILE = [
 ]
 
 
+def test_other_versions_are_refused(tmp_path):
+    path = tmp_path / "model.json"
+    for version in ([1, 7, 6], [9, 0, 0], [], ["3"], "3"):
+        path.write_text(json.dumps({**json.loads(document()), "version": version}))
+        with pytest.raises(UnsupportedModelError, match="version"):
+            convert(path)
+
+
 @pytest.mark.parametrize(("change", "field"), HOSTILE, ids=range(len(HOSTILE)))
 def test_malformed_files(change, field, tmp_path):
     path = tmp_path / "model.json"
