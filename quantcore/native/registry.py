@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FALLBACKS", "FAMILIES", "ISAS", "Implementation", "describe", "door", "implementation"]
 
-FAMILIES = ("codec", "linear", "pack", "text")
+FAMILIES = ("codec", "linear", "pack", "text", "trees")
 ISAS = ("scalar", "avx2", "avx512", "neon")
 FALLBACKS = ("allow", "warn", "error")
 

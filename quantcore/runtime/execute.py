@@ -21,6 +21,9 @@ from quantcore.plan.ops import (
     ArgMax,
     Binarize,
     Concat,
+    LeafNumbers,
+    LeafOneHot,
+    LeafSum,
     Linear,
     MultiLabel,
     PlanarLinear,
@@ -31,10 +34,12 @@ from quantcore.plan.ops import (
     Text,
     TfIdf,
     Threshold,
+    Trees,
 )
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.text import decode
 from quantcore.runtime import intervals, text
+from quantcore.runtime.trees import Forests, sums_error
 
 __all__ = ["Executor", "cold_plan", "settle_cold"]
 
@@ -76,7 +81,9 @@ class Executor:
         self.plan = plan if self.reader is None else _of_contents(plan)
         self.settle = settle
         self.module = registry.door("text") if native and plan.input == "text" else None
-        self.reasons: dict[int, str] = {}
+        door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
+        self.forests = Forests(self.plan, door)
+        self.reasons = self.forests.reasons
         self.counters = {"rows": 0, "open": 0}
         self._models: dict[tuple[int, ...], Any] = {}
         self.fused = self._fused()
@@ -229,16 +236,48 @@ class Executor:
             if model is not None:
                 indptr, columns, counts = model.counts(given)
                 return _Value(_sorted(indptr, columns, counts, op.n_features))
+        if isinstance(op, LeafSum):
+            found = self._leaf_sum(position, op, given, known, bounds)
+            if found is not None:
+                return found
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
+        if isinstance(op, Trees):
+            leaves = self.forests.leaves(position, arguments[0].value)
+            value = FUNCTIONS[op.kind](op, arguments[0].value) if leaves is None else leaves
+            return _Value(value, error=arguments[0].as_matrix())
         many = op.kind in ("Average", "Concat", "Several", "Stack")
         value = FUNCTIONS[op.kind](op, [a.value for a in arguments] if many else arguments[0].value)
         return self._bounded(op, arguments, value) if bounds and not isinstance(op, _DECISIONS) else _Value(value)
+
+    def _leaf_sum(self, position: int, op: LeafSum, given: Any, known: dict[int, _Value], bounds: bool) -> _Value | None:
+        """Sums without the leaves in between, unless those are known already."""
+        trees = op.inputs[0]
+        if trees in known:
+            return None
+        rows = self._evaluate(self.plan.ops[trees].inputs[0], given, known, bounds=bounds)
+        value = self.forests.sums(position, rows.value)
+        if value is None:
+            return None
+        error = rows.as_matrix()
+        if not bounds or error is not None:
+            return _Value(value)
+        n_trees = self.plan.ops[trees].n_trees  # type: ignore[attr-defined]
+        bound = sums_error(op, n_trees)
+        return _Value(value, (value - bound, value + bound))
 
     def _bounded(self, op: Op, arguments: list[_Value], value: Any) -> _Value:
         from quantcore.reference.planar import planar_bound  # kernels do without
         from quantcore.runtime import rounding
 
         first = arguments[0]
+        if isinstance(op, LeafNumbers | LeafOneHot | LeafSum):
+            # Rows that are not exact may reach other leaves.
+            if first.error is not None:
+                return _Value(value, error=rounding.UNKNOWN)
+            if isinstance(op, LeafSum):
+                bound = sums_error(op, first.value.shape[1])
+                return _Value(value, (value - bound, value + bound))
+            return _Value(value)
         if isinstance(op, Linear | PlanarLinear | Quadratic):
             error = first.as_matrix()
             if error is rounding.UNKNOWN:

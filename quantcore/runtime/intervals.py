@@ -73,11 +73,12 @@ def decide(op: ops.Op, interval: Interval) -> NDArray[np.bool_]:
     """Rows, or entries, for which an op decides alike anywhere between the two ends, shape (n_rows,)."""
     low, high = interval
     if isinstance(op, ops.ArgMax):
+        exact = np.asarray((low == high).all(axis=1))  # then ties are the source's own, and so is the choice among them
         best = np.argmax((low + high) / 2, axis=1)
         rows = np.arange(len(low))
         others = high.copy()
         others[rows, best] = -np.inf
-        return np.asarray(low[rows, best] > others.max(axis=1, initial=-np.inf))
+        return np.asarray((low[rows, best] > others.max(axis=1, initial=-np.inf)) | exact)
     if isinstance(op, ops.Threshold | ops.MultiLabel):
         return np.asarray(((low > op.at) | (high <= op.at)).all(axis=1))
     return np.zeros(len(low), np.bool_)
