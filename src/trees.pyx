@@ -47,11 +47,16 @@ cdef extern from *:
     bint qc_build_int64(const unsigned char *, ptrdiff_t, const unsigned int *, const unsigned int *, const double *, ptrdiff_t,
                         qc_node_int64 *, int *, ptrdiff_t) noexcept nogil
     void _keys_float32 "qc_bound.keys_rows_float32"(const qc_columns *, const float *, ptrdiff_t, int *, int *) noexcept nogil
-    void _keys_float64 "qc_bound.keys_rows_float64"(const qc_columns *, const double *, ptrdiff_t, int64_t *, int *) noexcept nogil
-    void _walk_int32 "qc_bound.walk_rows_int32"(const qc_forest *, const int *, ptrdiff_t, ptrdiff_t, unsigned int *, ptrdiff_t) noexcept nogil
-    void _walk_int64 "qc_bound.walk_rows_int64"(const qc_forest *, const int64_t *, ptrdiff_t, ptrdiff_t, unsigned int *, ptrdiff_t) noexcept nogil
-    void _sum_float32 "qc_bound.sum_leaves_float32"(const qc_leaf_values *, const unsigned int *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *) noexcept nogil
-    void _sum_float64 "qc_bound.sum_leaves_float64"(const qc_leaf_values *, const unsigned int *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, double *) noexcept nogil
+    void _keys_float64 "qc_bound.keys_rows_float64"(
+        const qc_columns *, const double *, ptrdiff_t, int64_t *, int *) noexcept nogil
+    void _walk_int32 "qc_bound.walk_rows_int32"(
+        const qc_forest *, const int *, ptrdiff_t, ptrdiff_t, unsigned int *, ptrdiff_t) noexcept nogil
+    void _walk_int64 "qc_bound.walk_rows_int64"(
+        const qc_forest *, const int64_t *, ptrdiff_t, ptrdiff_t, unsigned int *, ptrdiff_t) noexcept nogil
+    void _sum_float32 "qc_bound.sum_leaves_float32"(
+        const qc_leaf_values *, const unsigned int *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, float *) noexcept nogil
+    void _sum_float64 "qc_bound.sum_leaves_float64"(
+        const qc_leaf_values *, const unsigned int *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, double *) noexcept nogil
 
 include "door.pxi"
 
@@ -215,7 +220,8 @@ cdef class Forest:
         if self.c.n_sets:
             self.c.category_feature, self.c.category_ends = &self.category_feature[0], &self.category_ends[0]
             self.c.category_values, self.c.members = &self.category_values[0], &self.members[0]
-            self.c.set_feature, self.c.set_sides, self.c.set_starts = &self.set_feature[0], &self.set_sides[0], &self.set_starts[0]
+            self.c.set_feature, self.c.set_sides = &self.set_feature[0], &self.set_sides[0]
+            self.c.set_starts = &self.set_starts[0]
 
     cdef object _build(self, leaf, split, column, threshold):
         cdef const unsigned char[::1] flags = leaf.view(np.uint8)
@@ -279,7 +285,8 @@ cdef class Forest:
         keys = np.empty(block * width + 1, np.int64 if self.wide else np.int32)
         codes = np.empty(self.c.n_categorical + 1, np.int32)
         found = np.empty(TREES * block, np.uint32)
-        of.x, of.keys, of.codes, of.found = _address(rows), _address(keys), <int *>_address(codes), <unsigned int *>_address(found)
+        of.x, of.keys, of.codes = _address(rows), _address(keys), <int *>_address(codes)
+        of.found = <unsigned int *>_address(found)
         of.out, of.width, of.stride = _address(sums if leaves is None else leaves), width, block
         of.values = NULL if values is None else &values.v
         of.single = values is not None and values.dtype == FLOAT32

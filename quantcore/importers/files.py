@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from quantcore.importers import lightgbm, xgboost
 from quantcore.importers.builder import SOURCE, Builder, Result
 
 __all__ = ["from_path"]
@@ -24,8 +25,7 @@ def from_path(path: str | os.PathLike[str], build: Builder) -> Result:
         The file can't be read.
     """
     data = Path(path).read_bytes()
+    name = os.path.basename(os.fspath(path))
     if data[:4] == b"tree":
-        from quantcore.importers.lightgbm import from_file
-    else:
-        from quantcore.importers.xgboost import from_file
-    return from_file(data, os.path.basename(os.fspath(path)), build, SOURCE)
+        return lightgbm.from_file(data, name, build, SOURCE)
+    return xgboost.from_file(data, name, build, SOURCE)

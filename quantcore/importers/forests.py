@@ -66,12 +66,15 @@ def fold_to_float32(threshold: Array) -> NDArray[np.float32]:
         folded: NDArray[np.float32] = threshold.astype(np.float32)
     above = folded > threshold
     folded[above] = np.nextafter(folded[above], np.float32(-np.inf))
-    return folded + np.float32(0.0)
+    folded += np.float32(0.0)
+    return folded
 
 
 def fold_below(threshold: NDArray[np.float32]) -> NDArray[np.float32]:
     """The largest float32 below each threshold: ``x < t`` becomes ``x <= t``."""
-    return np.nextafter(threshold, np.float32(-np.inf)) + np.float32(0.0)
+    folded: NDArray[np.float32] = np.nextafter(threshold, np.float32(-np.inf))
+    folded += np.float32(0.0)
+    return folded
 
 
 def preorder(nodes: Nodes) -> NDArray[np.int64]:
@@ -143,7 +146,8 @@ def trees_op(nodes: Nodes, inputs: tuple[int, ...], **options: Any) -> tuple[Tre
     test_set = None if nodes.set_of is None else nodes.set_of[inner]
     numeric = inner if test_set is None else inner[test_set < 0]
     feature, missing, ends, threshold, found = _columns(nodes, numeric)
-    split, fields = found, {}
+    split = found
+    fields: dict[str, Any] = {}
     if test_set is not None and nodes.sets is not None and len(numeric) < len(inner):
         split = np.empty(len(inner), np.uint32)
         split[test_set < 0] = found

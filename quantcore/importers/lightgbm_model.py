@@ -133,15 +133,16 @@ def _nodes(blocks: list[str], n_features: int) -> tuple[Nodes, NDArray[np.float6
             parts.setdefault(name, []).append(column)
         starts.append(total)
         total += 2 * n_leaves - 1
-    joined = {name: np.concatenate(found) for name, found in parts.items()}
+    joined: dict[str, Any] = {name: np.concatenate(found) for name, found in parts.items()}
     values = joined.pop("values")
     at, sizes, members = (np.concatenate([part[k] for part in sets]) for k in range(3))
-    if len(at):
-        set_of = np.full(total, -1, np.int64)
-        set_of[at] = np.arange(len(at))
-        joined |= {"set_of": set_of, "sets": Sets(members, np.cumsum(sizes))}  # type: ignore[dict-item]
     first = np.array(starts, np.int64)
-    return Nodes(roots=first, **joined), values, first
+    nodes = Nodes(roots=first, **joined)
+    if len(at):
+        nodes.set_of = np.full(total, -1, np.int64)
+        nodes.set_of[at] = np.arange(len(at))
+        nodes.sets = Sets(members, np.cumsum(sizes))
+    return nodes, values, first
 
 
 def _folded(threshold: Any) -> NDArray[np.float64]:

@@ -15,7 +15,6 @@ from typing import Any
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers.builder import SOURCE, Builder, Node, Result
-from quantcore.importers.files import from_path
 from quantcore.plan import Plan
 from quantcore.plan.validate import validate
 
@@ -205,7 +204,7 @@ def convert(estimator: Any) -> Plan:
     """
     build = Builder()
     if isinstance(estimator, (str, PathLike)):
-        result = from_path(estimator, build)
+        result = import_module("quantcore.importers.files").from_path(estimator, build)
     else:
         result = import_estimator(estimator, SOURCE, build)
     if not build.obstacles and not result.methods:

@@ -144,6 +144,16 @@ class LeafSum(Op):
     divisor: float = 1.0
     ordered: bool = True
 
+    @cached_property
+    def largest(self) -> float:
+        """The largest absolute value that is added."""
+        return float(np.abs(self.values).max(initial=0.0))
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether all that is added are integers."""
+        return bool((np.rint(self.values) == self.values).all() and (np.rint(self.base) == self.base).all())
+
 
 class LeafMedian(Op):
     """Leaves → the weighted median of the trees' values (AdaBoostRegressor).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +16,13 @@ from quantcore.reference.matrices import Matrix
 
 __all__ = [
     "ZERO_BELOW",
+    "blocks_of",
     "leaf_median",
     "leaf_numbers",
     "leaf_one_hot",
     "leaf_sum",
     "path_score",
     "right_children",
-    "rows_of",
     "trees",
 ]
 
@@ -29,26 +30,36 @@ Leaves = NDArray[np.uint32]
 # LightGBM's kZeroThreshold: a float32 that stands in a double.
 ZERO_BELOW = float(np.float32(1e-35))
 _STEPS = 1 << 20  # rows times trees that are walked at once
+_DENSE = 1 << 22  # values of a sparse matrix that are written out at once
 
 
 def trees(op: Trees, X: Matrix) -> Leaves:
     """The number of the leaf that each row reaches in each tree, shape (n_rows, n_trees)."""
     forest = _Forest.of(op)
     out = np.empty((X.shape[0], op.n_trees), np.uint32)
-    size = max(1, _STEPS // op.n_trees)
-    for start in range(0, len(out), size):
-        rows = np.arange(start, min(start + size, len(out)))
-        part = rows_of(op, X.take_rows(rows) if isinstance(X, Csr) else X[rows[0] : rows[-1] + 1])
-        out[rows] = _walk(op, forest, part)
+    size, at = max(1, _STEPS // op.n_trees), 0
+    for rows in blocks_of(op, X):
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            out[at : at + len(part)] = _walk(op, forest, part)
+            at += len(part)
     return out
 
 
-def rows_of(op: Trees, X: Matrix) -> NDArray[Any]:
-    """Dense rows as the tests read them: rounded to the dtype of the thresholds, missing values NaN."""
-    if isinstance(X, Csr):
-        X = _dense(op, X)
+def blocks_of(op: Trees, X: Matrix) -> Iterator[NDArray[Any]]:
+    """Dense rows as the tests read them: rounded to the dtype of the thresholds, missing values NaN. A sparse matrix comes in
+    blocks: as a whole it may not fit the memory."""
+    if not isinstance(X, Csr):
+        yield _rows(op, X)
+        return
+    size = max(1, _DENSE // X.n_columns)
+    for start in range(0, X.n_rows, size):
+        yield _rows(op, _dense(op, X.take_rows(np.arange(start, min(start + size, X.n_rows)))))
+
+
+def _rows(op: Trees, X: NDArray[Any]) -> NDArray[Any]:
     with np.errstate(over="ignore"):
-        rows = X.astype(op.threshold.dtype)
+        rows = X.astype(op.threshold.dtype, copy=op.absent is not None)
     # After the cast: a value too large for the dtype is infinite now, and refused as scikit-learn refuses it.
     require_finite(rows, allow_nan=op.allow_nan, allow_infinity=op.allow_infinity)
     if op.category == "equal" and op.category_feature is not None:
@@ -82,12 +93,19 @@ class _Forest(NamedTuple):
     def of(cls, op: Trees) -> _Forest:
         leaves = np.cumsum(op.leaf)
         number = np.where(op.leaf, leaves - 1, np.arange(len(op.leaf)) - leaves)
-        column = np.repeat(np.arange(len(op.ends)), np.diff(op.ends.astype(np.int64), prepend=0))
+        column = np.repeat(np.arange(len(op.ends)), _sizes(op.ends))
         starts = np.zeros(0, np.int64)
         if op.set_feature is not None and op.category_ends is not None:
-            sizes = np.diff(op.category_ends.astype(np.int64), prepend=0)[op.set_feature]
+            sizes = _sizes(op.category_ends)[op.set_feature]
             starts = np.cumsum(sizes) - sizes
         return cls(right_children(op), number, column, starts)
+
+
+def _sizes(ends: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Sizes of parts from their ends."""
+    wide = ends.astype(np.int64)
+    wide[1:] -= wide[:-1].copy()
+    return wide
 
 
 def right_children(op: Trees) -> NDArray[np.int64]:
@@ -111,7 +129,8 @@ def _walk(op: Trees, forest: _Forest, rows: NDArray[Any]) -> Leaves:
         at = np.where(left, at + 1, forest.right[at])
         node[active] = at
         active = active[~op.leaf[at]]
-    return forest.number[node].astype(np.uint32).reshape(len(rows), op.n_trees)
+    leaves: Leaves = forest.number[node].astype(np.uint32).reshape(len(rows), op.n_trees)
+    return leaves
 
 
 def _goes_left(
@@ -192,7 +211,8 @@ def leaf_median(op: LeafMedian, leaves: Leaves) -> NDArray[np.float64]:
     weight = np.cumsum(op.weights[order], axis=1)
     place = (weight >= 0.5 * weight[:, -1:]).argmax(axis=1)
     rows = np.arange(len(found))
-    return found[rows, order[rows, place]][:, None]
+    median: NDArray[np.float64] = found[rows, order[rows, place]][:, None]
+    return median
 
 
 def leaf_numbers(op: LeafNumbers, leaves: Leaves) -> NDArray[Any]:

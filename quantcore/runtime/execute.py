@@ -251,17 +251,17 @@ class Executor:
 
     def _leaf_sum(self, position: int, op: LeafSum, given: Any, known: dict[int, _Value], bounds: bool) -> _Value | None:
         """Sums without the leaves in between, unless those are known already."""
-        trees = op.inputs[0]
-        if trees in known:
+        trees = self.plan.ops[op.inputs[0]]
+        if op.inputs[0] in known or not isinstance(trees, Trees):
             return None
-        rows = self._evaluate(self.plan.ops[trees].inputs[0], given, known, bounds=bounds)
+        rows = self._evaluate(trees.inputs[0], given, known, bounds=bounds)
         value = self.forests.sums(position, rows.value)
         if value is None:
             return None
-        error = rows.as_matrix()
-        if not bounds or error is not None:
-            return _Value(value)
-        n_trees = self.plan.ops[trees].n_trees  # type: ignore[attr-defined]
+        exact = bounds and rows.as_matrix() is None
+        return self._summed(op, trees.n_trees, value) if exact else _Value(value)
+
+    def _summed(self, op: LeafSum, n_trees: int, value: Any) -> _Value:
         bound = sums_error(op, n_trees)
         return _Value(value, (value - bound, value + bound))
 
@@ -274,10 +274,7 @@ class Executor:
             # Rows that are not exact may reach other leaves.
             if first.error is not None:
                 return _Value(value, error=rounding.UNKNOWN)
-            if isinstance(op, LeafSum):
-                bound = sums_error(op, first.value.shape[1])
-                return _Value(value, (value - bound, value + bound))
-            return _Value(value)
+            return self._summed(op, first.value.shape[1], value) if isinstance(op, LeafSum) else _Value(value)
         if isinstance(op, Linear | PlanarLinear | Quadratic):
             error = first.as_matrix()
             if error is rounding.UNKNOWN:

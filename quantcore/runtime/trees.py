@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quantcore.plan import Plan
 from quantcore.plan.ops import LeafSum, Trees
-from quantcore.reference.trees import rows_of
+from quantcore.reference.trees import blocks_of
 
 __all__ = ["Forests", "obstacle", "sums_error"]
 
@@ -27,14 +27,14 @@ def obstacle(op: Trees) -> str | None:
 
 def sums_error(op: LeafSum, n_trees: int) -> float:
     """How far the source's own sums can be from these: 0 where it adds in the same order, or nothing is rounded."""
-    values = op.values
-    largest = float(np.abs(values).max(initial=0.0))
-    whole = bool((np.rint(values) == values).all() and (np.rint(op.base) == op.base).all())
-    eps = float(np.finfo(values.dtype).eps)
-    if op.ordered or (whole and n_trees * largest + float(np.abs(op.base).max(initial=0.0)) < 1.0 / eps):
+    if op.ordered:
+        return 0.0
+    eps = float(np.finfo(op.values.dtype).eps)
+    most = n_trees * op.largest + float(np.abs(op.base).max(initial=0.0))
+    if op.whole and most < 1.0 / eps:
         return 0.0
     # Each of the two orders is within n * eps / 2 of the exact sum of what is added; both are divided once.
-    return (n_trees + 4) * eps * (n_trees * largest + float(np.abs(op.base).max(initial=0.0))) / op.divisor
+    return (n_trees + 4) * eps * most / op.divisor
 
 
 class Forests:
@@ -56,7 +56,9 @@ class Forests:
     def leaves(self, position: int, X: Any) -> NDArray[np.uint32] | None:
         """What the Trees op at a position gives of X, or None where no kernel serves it."""
         op, forest = self._forest(position, X.shape[1])
-        return None if forest is None else forest.leaves(rows_of(op, X))
+        if forest is None:
+            return None
+        return np.concatenate([forest.leaves(rows) for rows in blocks_of(op, X)])
 
     def sums(self, position: int, X: Any) -> NDArray[Any] | None:
         """What the LeafSum op at a position gives of what its Trees op reads."""
@@ -67,10 +69,12 @@ class Forests:
         if position not in self._values:
             arguments = (op.values, op.index, op.output, trees.n_leaves, trees.n_trees, len(op.base))
             self._values[position] = self.module.Values(*arguments)
-        rows = rows_of(trees, X)
-        out = np.empty((len(rows), len(op.base)), op.values.dtype)
+        out = np.empty((X.shape[0], len(op.base)), op.values.dtype)
         out[:] = op.base
-        forest.sums(rows, self._values[position], out)
+        start = 0
+        for rows in blocks_of(trees, X):
+            forest.sums(rows, self._values[position], out[start : start + len(rows)])
+            start += len(rows)
         if op.divisor != 1.0:
             out /= out.dtype.type(op.divisor)
         return out

@@ -216,8 +216,8 @@ def _classifier(estimator: Any, forest: Forest, trees: list[Any], shape: tuple[i
     apply = _apply(forest, shape, build)
     if single:
         predict = build.add(ArgMax(inputs=(scores.position,), classes=classes[0]), None)
-        logs = log_of(scores, build)
-        return Result({"predict": predict, "predict_proba": scores, "predict_log_proba": logs, "apply": apply}, classes[0])
+        log = log_of(scores, build)
+        return Result({"predict": predict, "predict_proba": scores, "predict_log_proba": log, "apply": apply}, classes[0])
     ends = np.cumsum(counts).tolist()
     parts = [
         build.add(Take(inputs=(scores.position,), columns=tuple(range(end - count, end))), count)
