@@ -18,7 +18,7 @@ _STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY, zl
 
 def compress(data: bytes, dictionary: bytes = b"") -> bytes:
     """The shortest of a few deflate streams; the first of equals, so the answer follows from the data alone."""
-    strategies = _STRATEGIES
+    strategies: tuple[int, ...] = _STRATEGIES
     if len(data) >= _SAMPLED:
         part = _sample(data)
         strategies = (min(_STRATEGIES, key=lambda strategy: len(_deflate([part], strategy))),)
