@@ -115,9 +115,9 @@ class Trees(Op):
             yield np.flatnonzero(before < low[:-1]) + start
             height, lowest = height + int(steps.sum()), int(low[-1])
 
-    @property
+    @cached_property
     def n_trees(self) -> int:
-        return 2 * int(np.count_nonzero(self.leaf)) - len(self.leaf)
+        return 2 * self.n_leaves - len(self.leaf)
 
     @cached_property
     def leaf_ends(self) -> NDArray[np.int64]:
@@ -126,7 +126,7 @@ class Trees(Op):
         ends: NDArray[np.int64] = np.cumsum(counts)
         return ends
 
-    @property
+    @cached_property
     def n_leaves(self) -> int:
         return int(np.count_nonzero(self.leaf))
 
