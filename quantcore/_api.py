@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import threading
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -49,12 +50,13 @@ def quantize(
     seed: int = 0,
     progress: Progress = None,
 ) -> Model:
-    """Convert a fitted scikit-learn model.
+    """Convert a fitted model.
 
     Parameters
     ----------
-    estimator : estimator
-        Fitted: a classifier, a Pipeline from raw text to label, a search object, a meta-estimator.
+    estimator : estimator or path
+        Fitted: a classifier, a Pipeline from raw text to label, a search object, a meta-estimator; a model of XGBoost or
+        LightGBM, or the path of a file that one of them saved.
     calibration : rows as ``predict`` takes them, or None
         Tunes how fine the weights have to be, and measures the result; without them rows are drawn from what the model
         itself knows.
@@ -113,7 +115,7 @@ def quantize(
     plan = optimize(source, Options(guarantee, precision, min_agreement, seed, wanted), rows)
     tell(2)
     executor = Executor(plan, settle=settle_cold(plan))
-    extra: dict[str, Any] = {"provenance": _provenance(estimator, guarantee, precision, metadata)}
+    extra: dict[str, Any] = {"provenance": _provenance(estimator, source.source, guarantee, precision, metadata)}
     if wanted is not LABEL:
         extra["certify"] = wanted.as_json()
     known = selftest.expected(executor)
@@ -256,18 +258,23 @@ def _teller(progress: Progress) -> Callable[[int], None]:
     return lambda done: None
 
 
-def _provenance(estimator: Any, guarantee: str, precision: str, metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    from importlib.metadata import version
-
+def _provenance(
+    estimator: Any, source: str, guarantee: str, precision: str, metadata: Mapping[str, Any] | None
+) -> dict[str, Any]:
     found: dict[str, Any] = {
         "quantcore": __version__,
-        "scikit-learn": version("scikit-learn"),
         "numpy": np.__version__,
         "python": platform.python_version(),
         "unicode": unicodedata.unidata_version,
-        "estimator": type(estimator).__name__,
+        "estimator": source,
         "precision": precision,
     }
+    # A file of another library is read without any of these.
+    top = type(estimator).__module__.partition(".")[0]
+    for name, module in (("scikit-learn", "sklearn"), *([(top, top)] if top != "sklearn" else [])):
+        version = getattr(sys.modules.get(module), "__version__", None)
+        if version is not None:
+            found[name] = version
     if metadata:
         found["metadata"] = dict(metadata)
     return found
@@ -275,7 +282,7 @@ def _provenance(estimator: Any, guarantee: str, precision: str, metadata: Mappin
 
 def _measured(estimator: Any, executor: Executor, rows: Any, wanted: Property) -> dict[str, Any]:
     """Agreement with the source on the calibration rows, and how many of them are certified."""
-    if rows is None or "predict" not in executor.plan.outputs:
+    if rows is None or "predict" not in executor.plan.outputs or not hasattr(estimator, "predict"):
         return {}
     rows = rows[:_MEASURED_ROWS]
     if isinstance(executor.plan.ops[executor.plan.outputs["predict"]], Predictions):

@@ -63,8 +63,8 @@ class Builder:
         return Node(len(self.ops) - 1, width, dtype)
 
     def obstacle(self, estimator: Any, parameter: str, advice: str) -> None:
-        """Note something that stands in the way; the conversion goes on, to find the rest."""
-        found = Obstacle(type(estimator).__name__, parameter, advice)
+        """Note something that stands in the way; the conversion goes on, to find the rest. A file is named by its name."""
+        found = Obstacle(estimator if isinstance(estimator, str) else type(estimator).__name__, parameter, advice)
         if found not in self.obstacles:
             self.obstacles.append(found)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from os import PathLike
 from types import MappingProxyType
 from typing import Any
 
@@ -31,6 +32,21 @@ _SKLEARN = {
     "discriminant": {
         "LinearDiscriminantAnalysis": "linear_discriminant_analysis",
         "QuadraticDiscriminantAnalysis": "quadratic_discriminant_analysis",
+    },
+    "boosting": {
+        "AdaBoostClassifier": "ada_boost_classifier",
+        "AdaBoostRegressor": "ada_boost_regressor",
+        "GradientBoostingClassifier": "gradient_boosting_classifier",
+        "GradientBoostingRegressor": "gradient_boosting_regressor",
+    },
+    "ensembles": {
+        "BaggingClassifier": "bagging_classifier",
+        "BaggingRegressor": "bagging_regressor",
+        "IsolationForest": "isolation_forest",
+    },
+    "hist_gradient_boosting": {
+        "HistGradientBoostingClassifier": "hist_gradient_boosting_classifier",
+        "HistGradientBoostingRegressor": "hist_gradient_boosting_regressor",
     },
     "linear": {
         "LinearSVC": "linear_classifier",
@@ -124,10 +140,35 @@ _SKLEARN = {
         "TfidfTransformer": "tfidf_transformer",
         "TfidfVectorizer": "tfidf_vectorizer",
     },
+    "trees": {
+        "DecisionTreeClassifier": "tree_classifier",
+        "DecisionTreeRegressor": "tree_regressor",
+        "ExtraTreeClassifier": "tree_classifier",
+        "ExtraTreeRegressor": "tree_regressor",
+        "ExtraTreesClassifier": "forest_classifier",
+        "ExtraTreesRegressor": "forest_regressor",
+        "RandomForestClassifier": "forest_classifier",
+        "RandomForestRegressor": "forest_regressor",
+        "RandomTreesEmbedding": "random_trees_embedding",
+    },
     "threshold": {
         "FixedThresholdClassifier": "fixed_threshold_classifier",
         "TunedThresholdClassifierCV": "tuned_threshold_classifier",
     },
+}
+_XGBOOST = {
+    "Booster": "booster",
+    "XGBClassifier": "classifier",
+    "XGBRFClassifier": "classifier",
+    "XGBRFRegressor": "regressor",
+    "XGBRanker": "regressor",
+    "XGBRegressor": "regressor",
+}
+_LIGHTGBM = {
+    "Booster": "booster",
+    "LGBMClassifier": "classifier",
+    "LGBMRanker": "regressor",
+    "LGBMRegressor": "regressor",
 }
 IMPORTERS: Mapping[str, str] = MappingProxyType(
     {
@@ -135,6 +176,8 @@ IMPORTERS: Mapping[str, str] = MappingProxyType(
         for module, names in _SKLEARN.items()
         for name, function in names.items()
     }
+    | {f"xgboost.{name}": f"quantcore.importers.xgboost:{function}" for name, function in _XGBOOST.items()}
+    | {f"lightgbm.{name}": f"quantcore.importers.lightgbm:{function}" for name, function in _LIGHTGBM.items()}
 )
 
 
@@ -143,8 +186,9 @@ def convert(estimator: Any) -> Plan:
 
     Parameters
     ----------
-    estimator : estimator
-        A classifier, a regressor, a transformer, a pipeline, a search object or a meta-estimator of scikit-learn.
+    estimator : estimator or path
+        A classifier, a regressor, a transformer, a pipeline, a search object or a meta-estimator of scikit-learn; a model of
+        XGBoost or LightGBM, or the path of a file that one of them saved.
 
     Returns
     -------
@@ -159,12 +203,15 @@ def convert(estimator: Any) -> Plan:
         Where the estimator, or a part of it, is not fitted.
     """
     build = Builder()
-    result = import_estimator(estimator, SOURCE, build)
+    if isinstance(estimator, (str, PathLike)):
+        result = import_module("quantcore.importers.files").from_path(estimator, build)
+    else:
+        result = import_estimator(estimator, SOURCE, build)
     if not build.obstacles and not result.methods:
         build.obstacle(estimator, "", "it changes nothing, so there is nothing to convert")
     if build.obstacles:
         raise UnsupportedModelError(build.obstacles)
-    plan = build.plan(result, source=type(estimator).__name__)
+    plan = build.plan(result, source="Booster" if isinstance(estimator, (str, PathLike)) else type(estimator).__name__)
     validate(plan)
     return plan
 
@@ -187,7 +234,10 @@ def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:
         return Result()
     module, _, function = target.partition(":")
     importer: Importer = getattr(import_module(module), function)
-    return importer(estimator, source, build)
+    found = importer(estimator, source, build)
+    # What wraps another estimator does not pass these on.
+    gone = [name for name in ("apply", "score_samples") if name in found.methods and not hasattr(estimator, name)]
+    return Result({name: node for name, node in found.methods.items() if name not in gone}, found.classes) if gone else found
 
 
 def _unknown(estimator: Any) -> str:

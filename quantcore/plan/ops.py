@@ -9,12 +9,13 @@ dataclasses of those: all that the artifact has to store.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan.record import Record
+from quantcore.plan.op import INPUT, OPS, Op
+from quantcore.plan.tree_ops import LeafMedian, LeafNumbers, LeafOneHot, LeafSum, PathScore, Trees
 from quantcore.plan.vocabulary import Vocabulary
 
 __all__ = [
@@ -28,8 +29,13 @@ __all__ = [
     "Concat",
     "Difference",
     "Exp",
+    "Float32",
     "Impute",
     "Isotonic",
+    "LeafMedian",
+    "LeafNumbers",
+    "LeafOneHot",
+    "LeafSum",
     "Linear",
     "Log",
     "LogSoftmax",
@@ -37,6 +43,7 @@ __all__ = [
     "MultiLabel",
     "NormalizeRows",
     "Op",
+    "PathScore",
     "PlanarLinear",
     "Polynomial",
     "Predictions",
@@ -46,44 +53,16 @@ __all__ = [
     "RowNorm",
     "Several",
     "Sigmoid",
+    "SignedSquare",
     "Softmax",
+    "Softplus",
     "Stack",
     "Take",
     "Text",
     "TfIdf",
     "Threshold",
+    "Trees",
 ]
-
-INPUT = -1
-OPS: dict[str, type[Op]] = {}
-
-
-class Op(Record):
-    """Base of all ops.
-
-    Parameters
-    ----------
-    inputs : tuple of int
-        Positions of the ops whose results this one takes; ``INPUT`` (-1) is the caller's input.
-    """
-
-    kind: ClassVar[str] = ""
-    inputs: tuple[int, ...] = (INPUT,)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls.kind = cls.__name__
-        OPS[cls.kind] = cls
-
-    @property
-    def accepts_nan(self) -> bool:
-        """Whether NaN passes (as a missing value), where other ops raise ValueError."""
-        return False
-
-    @property
-    def accepts_sparse(self) -> bool:
-        """Whether CSR rows pass, where other ops raise TypeError before they look at the rows."""
-        return True
 
 
 class Text(Op):
@@ -295,6 +274,18 @@ class Exp(Op):
     """Scores → exp(s): the inverse of a logarithmic link."""
 
 
+class Softplus(Op):
+    """Scores → ln(1 + exp(s)) (LightGBM's cross_entropy_lambda)."""
+
+
+class SignedSquare(Op):
+    """Scores → s * |s|: the inverse of a root that keeps its sign (LightGBM's reg_sqrt)."""
+
+
+class Float32(Op):
+    """Scores → rounded to float32, as their source gives them (XGBoost)."""
+
+
 class Predictions(Op):
     """Scores → what a regressor predicts: the numbers themselves, as a 1-d array if ``flat``."""
 
@@ -442,9 +433,10 @@ class Threshold(Op):
 
 
 class MultiLabel(Op):
-    """Scores → 0/1 indicator matrix of int64, 1 where score > at."""
+    """Scores → 0/1 indicator matrix of int64 (or ``dtype``), 1 where score > at."""
 
     at: float = 0.0
+    dtype: Literal["int64", "float64"] = "int64"
 
 
 class Stack(Op):

@@ -10,7 +10,7 @@ from quantcore.plan.record import Record
 
 __all__ = ["METHODS", "Plan"]
 
-METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform")
+METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "apply", "score_samples")
 
 
 class Plan(Record, kw_only=False):

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quantcore.plan import ops, validate_matrix
+from quantcore.plan import ops, validate_matrix, validate_trees
 from quantcore.plan.ops import INPUT, Op
 from quantcore.plan.plan import METHODS, Plan
 from quantcore.plan.rules import array as _array
@@ -31,7 +31,7 @@ _MAX_EXPONENT = 1000
 _LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel, ops.Predictions)
 _SCORES = (ops.Linear, ops.PlanarLinear, ops.Quadratic)
 _TO_MATRIX = (ops.TfIdf, ops.Affine, ops.Columns, ops.Impute, ops.Missing, ops.RowNorm, ops.Polynomial, ops.Project)
-_READS_MATRIX = (ops.Concat, ops.Binarize, *_TO_MATRIX, *_SCORES)
+_READS_MATRIX = (ops.Concat, ops.Binarize, ops.Trees, *_TO_MATRIX, *_SCORES)
 
 
 def validate(plan: Plan, codec: ModuleType | None = None) -> None:
@@ -64,7 +64,7 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
 
 
 class _Result(NamedTuple):
-    """What an op gives: its number of columns, and "matrix", "scores", "labels" or "list"."""
+    """What an op gives: its number of columns, and "matrix", "scores", "labels", "list", "leaves" or "numbers"."""
 
     width: int
     what: str
@@ -79,6 +79,11 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         _require(plan.input == "text" and op.inputs == (INPUT,), "it must read the caller's documents")
         check_text(op, codec)
         return _Result(op.n_features, "matrix")
+    if op.kind in validate_trees.LEAF_OPS:
+        trees = plan.ops[op.inputs[0]] if op.inputs[0] >= 0 else None
+        if not isinstance(trees, ops.Trees):
+            raise ValueError("it reads the leaves that a Trees op finds")
+        return _Result(*validate_trees.check_leaf_op(op, trees))
     if isinstance(op, ops.Stack):
         single = all(i >= 0 and isinstance(plan.ops[i], (ops.ArgMax, ops.Threshold)) for i in op.inputs)
         _require(single, "it reads labels of one output each")
@@ -88,7 +93,7 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         raise ValueError("this op is not known")
     _require(plan.input == "matrix" or INPUT not in op.inputs, "it reads a matrix, but the caller passes documents")
     incoming = [results[i] if i >= 0 else _Result(plan.n_features_in or 0, "matrix") for i in op.inputs]
-    _require(all(r.what in ("matrix", "scores") for r in incoming), "it reads labels, or a list, which nothing can")
+    _require(all(r.what in ("matrix", "scores") for r in incoming), "it reads labels, leaves or a list, which it can't")
     matrices = any(r.what == "matrix" for r in incoming)
     _require(not matrices or isinstance(op, _READS_MATRIX), "it reads scores, but its input is a matrix")
     width = check(op, [r.width for r in incoming])
@@ -96,6 +101,8 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         return _Result(width, "labels")
     if isinstance(op, ops.Several):
         return _Result(width, "list")
+    if isinstance(op, ops.Trees):
+        return _Result(width, "leaves")
     return _Result(width, "matrix" if isinstance(op, _TO_MATRIX) or (matrices and not isinstance(op, _SCORES)) else "scores")
 
 
@@ -224,6 +231,7 @@ def _threshold(op: ops.Threshold, incoming: list[int]) -> int:
 
 def _multi_label(op: ops.MultiLabel, incoming: list[int]) -> int:
     _require(_is_finite(op.at), "at must be a finite number")
+    _require(op.dtype in ("int64", "float64"), f"dtype is {op.dtype!r}, expected 'int64' or 'float64'")
     return incoming[0]
 
 
@@ -246,6 +254,7 @@ _CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
         "Take": _take,
         "TfIdf": _tfidf,
         "Threshold": _threshold,
+        "Trees": validate_trees.check_trees,
         **validate_matrix.CHECKS,
     }
 )
@@ -256,9 +265,9 @@ def _check_outputs(plan: Plan, results: list[_Result]) -> None:
     for method, position in plan.outputs.items():
         _require(method in METHODS, f"unknown method {method!r}; known are {', '.join(METHODS)}")
         _require(_is_int(position) and 0 <= position < len(plan.ops), f"{method} names op {position!r}, which is not there")
-        expected = {"predict": "labels", "transform": "matrix"}.get(method, "scores")
+        expected = {"predict": "labels", "transform": "matrix", "apply": "numbers"}.get(method, "scores")
         found = results[position].what
-        fits = found == expected or (found == "list" and method == "predict_proba")
+        fits = found == expected or (found == "list" and method in ("predict_proba", "predict_log_proba"))
         _require(fits, f"{method} must return {expected}, not {found}")
     for classes in plan.classes if isinstance(plan.classes, list) else [plan.classes]:
         if classes is not None:

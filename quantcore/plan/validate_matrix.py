@@ -99,12 +99,18 @@ def _quadratic(op: ops.Quadratic, incoming: list[int]) -> int:
     return width
 
 
+def _path_score(op: ops.PathScore, incoming: list[int]) -> int:
+    require(is_finite(op.denominator) and op.denominator >= 0, "denominator must be a finite number, not negative")
+    require(is_finite(op.offset), "offset must be a finite number")
+    return incoming[0]
+
+
 def _difference(op: ops.Difference, incoming: list[int]) -> int:
     require(incoming[0] == 2, f"reads two scores, not {incoming[0]}")
     return 1
 
 
-def _exp(op: ops.Exp, incoming: list[int]) -> int:
+def _same(op: Any, incoming: list[int]) -> int:
     return incoming[0]
 
 
@@ -133,13 +139,17 @@ CHECKS: dict[str, Callable[[Any, list[int]], int]] = {
     "Affine": _affine,
     "Columns": _columns,
     "Difference": _difference,
-    "Exp": _exp,
+    "Exp": _same,
+    "Float32": _same,
     "Impute": _impute,
     "Missing": _missing,
+    "PathScore": _path_score,
     "Polynomial": _polynomial,
     "Predictions": _predictions,
     "Project": _project,
     "Quadratic": _quadratic,
     "RowNorm": _row_norm,
     "Several": _several,
+    "SignedSquare": _same,
+    "Softplus": _same,
 }

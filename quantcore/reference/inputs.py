@@ -28,11 +28,16 @@ def read(plan: Plan, X: Any) -> Any:
     if plan.input == "text":
         return documents(X)
     first = [op for op in plan.ops if INPUT in op.inputs]
-    allow_nan = all(op.accepts_nan for op in first)
     if hasattr(X, "tocsr") and not any(op.accepts_sparse for op in first):
         _refuse_complex(X.dtype)
         raise TypeError("a sparse matrix was passed, but dense rows are required; pass X.toarray()")
-    return matrix(X, plan.n_features_in or 0, plan.feature_names_in, allow_nan=allow_nan)
+    return matrix(
+        X,
+        plan.n_features_in or 0,
+        plan.feature_names_in,
+        allow_nan=all(op.accepts_nan for op in first),
+        allow_infinity=all(op.accepts_infinity for op in first),
+    )
 
 
 def documents(X: Any) -> list[Any]:
@@ -63,7 +68,12 @@ def documents(X: Any) -> list[Any]:
 
 
 def matrix(
-    X: Any, n_features: int, feature_names: tuple[str, ...] | None = None, *, allow_nan: bool = False
+    X: Any,
+    n_features: int,
+    feature_names: tuple[str, ...] | None = None,
+    *,
+    allow_nan: bool = False,
+    allow_infinity: bool = False,
 ) -> NDArray[Any] | Csr:
     """Rows of numbers, checked as scikit-learn's linear models check them.
 
@@ -79,7 +89,9 @@ def matrix(
     feature_names : tuple of str or None
         Names that the columns of a data frame must have, in this order.
     allow_nan : bool
-        NaN is a missing value that some op of the model knows what to do with; infinity never is.
+        NaN is a missing value that some op of the model knows what to do with.
+    allow_infinity : bool
+        Infinite values are compared as all others (trees alone do that).
 
     Returns
     -------
@@ -92,21 +104,23 @@ def matrix(
     require_rows(rows)
     if columns < 1:
         raise ValueError(f"expected at least one feature, got an array of shape {found.shape}")
-    require_finite(found, allow_nan=allow_nan)
+    require_finite(found, allow_nan=allow_nan, allow_infinity=allow_infinity)
     if columns != n_features:
         raise ValueError(f"the input has {columns} features, but this model was fitted on {n_features}")
     return found
 
 
-def require_finite(X: NDArray[Any] | Csr, *, allow_nan: bool = False) -> None:
-    """Raise ValueError for infinity, and for NaN unless that is allowed."""
+def require_finite(X: NDArray[Any] | Csr, *, allow_nan: bool = False, allow_infinity: bool = False) -> None:
+    """Raise ValueError for infinity and NaN, each unless it is allowed."""
+    if allow_nan and allow_infinity:
+        return
     values = X.data if isinstance(X, Csr) else X
     # A finite sum proves that all is finite; an infinite one may be overflow, so look closer.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):
             return
     nan, infinite = bool(np.isnan(values).any()), bool(np.isinf(values).any())
-    if infinite or (nan and not allow_nan):
+    if (infinite and not allow_infinity) or (nan and not allow_nan):
         kind = "NaN" if nan and not allow_nan else "infinity (or a value too large for its dtype)"
         raise ValueError(f"the input contains {kind}; impute or drop such values before predicting")
 

@@ -25,9 +25,9 @@ def threshold(op: Threshold, s: NDArray[Any]) -> NDArray[Any]:
     return found
 
 
-def multi_label(op: MultiLabel, s: NDArray[Any]) -> NDArray[np.int64]:
+def multi_label(op: MultiLabel, s: NDArray[Any]) -> NDArray[Any]:
     """1 where score > at."""
-    return (s > op.at).astype(np.int64)
+    return (s > op.at).astype(op.dtype)
 
 
 def predictions(op: Predictions, s: NDArray[Any]) -> NDArray[Any]:

@@ -1,25 +1,44 @@
-"""Scores to probabilities: Softmax, LogSoftmax, Sigmoid, Ramp, Isotonic, NormalizeRows, Average, Log; and Exp, Difference."""
+"""Scores to probabilities (Softmax, LogSoftmax, Sigmoid, Ramp, Isotonic, NormalizeRows, Average), and to numbers (Log, Exp,
+Difference, Softplus, SignedSquare, Float32)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan.ops import Average, Difference, Exp, Isotonic, Log, LogSoftmax, NormalizeRows, Ramp, Sigmoid, Softmax
+from quantcore.plan.ops import (
+    Average,
+    Difference,
+    Exp,
+    Float32,
+    Isotonic,
+    Log,
+    LogSoftmax,
+    NormalizeRows,
+    Ramp,
+    Sigmoid,
+    SignedSquare,
+    Softmax,
+    Softplus,
+)
 
 __all__ = [
     "average",
     "difference",
     "exp",
+    "float32",
     "isotonic",
     "log",
     "log_softmax",
     "normalize_rows",
     "ramp",
     "sigmoid",
+    "signed_square",
     "softmax",
+    "softplus",
 ]
 
 Scores = NDArray[np.float64]
@@ -91,6 +110,24 @@ def exp(op: Exp, s: Scores) -> Scores:
     """exp(s), infinite where that is too large."""
     with np.errstate(over="ignore"):
         return np.exp(s)
+
+
+def softplus(op: Softplus, s: Scores) -> Scores:
+    """ln(1 + exp(s)), infinite where exp is."""
+    with np.errstate(over="ignore"):
+        return np.log1p(np.exp(s))
+
+
+def signed_square(op: SignedSquare, s: Scores) -> Scores:
+    """s * |s|."""
+    with np.errstate(over="ignore"):
+        return s * np.abs(s)
+
+
+def float32(op: Float32, s: NDArray[Any]) -> NDArray[np.float32]:
+    """Rounded to the nearest float32."""
+    with np.errstate(over="ignore"):
+        return s.astype(np.float32)
 
 
 def difference(op: Difference, s: Scores) -> Scores:

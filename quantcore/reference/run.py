@@ -25,14 +25,20 @@ _HOMES = {
     "Concat": "matrices.concat",
     "Difference": "links.difference",
     "Exp": "links.exp",
+    "Float32": "links.float32",
     "Impute": "columns.impute",
     "Isotonic": "links.isotonic",
+    "LeafMedian": "trees.leaf_median",
+    "LeafNumbers": "trees.leaf_numbers",
+    "LeafOneHot": "trees.leaf_one_hot",
+    "LeafSum": "trees.leaf_sum",
     "Linear": "linear.linear",
     "Log": "links.log",
     "LogSoftmax": "links.log_softmax",
     "Missing": "columns.missing",
     "MultiLabel": "labels.multi_label",
     "NormalizeRows": "links.normalize_rows",
+    "PathScore": "trees.path_score",
     "PlanarLinear": "planar.planar_linear",
     "Polynomial": "products.polynomial",
     "Predictions": "labels.predictions",
@@ -42,12 +48,15 @@ _HOMES = {
     "RowNorm": "columns.row_norm",
     "Several": "labels.several",
     "Sigmoid": "links.sigmoid",
+    "SignedSquare": "links.signed_square",
     "Softmax": "links.softmax",
+    "Softplus": "links.softplus",
     "Stack": "labels.stack",
     "Take": "matrices.take",
     "Text": "text.text",
     "TfIdf": "matrices.tfidf",
     "Threshold": "labels.threshold",
+    "Trees": "trees.trees",
 }
 
 
@@ -89,7 +98,7 @@ def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:
     Returns
     -------
     ndarray or Csr
-        ``decision_function`` of one output is 1-d, as scikit-learn's.
+        ``decision_function`` and ``score_samples`` of one output are 1-d, as scikit-learn's.
     """
     if method not in plan.outputs:
         raise AttributeError(f"this model has no {method}; it has {', '.join(plan.outputs)}")
@@ -98,7 +107,7 @@ def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:
         op = plan.ops[position]
         results[position] = _apply(op, [results[i] for i in op.inputs])
     result: NDArray[Any] | Csr = results[plan.outputs[method]]
-    if method == "decision_function" and isinstance(result, np.ndarray) and result.shape[1] == 1:
+    if method in ("decision_function", "score_samples") and isinstance(result, np.ndarray) and result.shape[1] == 1:
         return result[:, 0]
     return result
 

@@ -22,6 +22,9 @@ from quantcore.plan.ops import (
     ArgMax,
     Binarize,
     Concat,
+    LeafNumbers,
+    LeafOneHot,
+    LeafSum,
     Linear,
     MultiLabel,
     NormalizeRows,
@@ -33,11 +36,13 @@ from quantcore.plan.ops import (
     Text,
     TfIdf,
     Threshold,
+    Trees,
 )
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.text import decode
 from quantcore.runtime import intervals, sparse, table, text
 from quantcore.runtime.certify import LABEL, Property, decided
+from quantcore.runtime.trees import Forests, sums_error
 
 __all__ = ["Cold", "Executor", "Known", "Value", "cold_plan", "settle_cold"]
 
@@ -82,7 +87,9 @@ class Executor:
         self.plan = plan if self.reader is None else _of_contents(plan)
         self.settle = settle
         self.module = registry.door("text" if plan.input == "text" else "table") if native else None
-        self.reasons: dict[int, str] = {}
+        door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
+        self.forests = Forests(self.plan, door)
+        self.reasons = self.forests.reasons
         self.sparse = sparse.Models(native, self.reasons)
         self.counters = {"rows": 0, "open": 0}
         self._models: dict[tuple[int, ...], Any] = {}
@@ -315,18 +322,47 @@ class Executor:
             if model is not None:
                 indptr, columns, counts = model.counts(given)
                 return Value(_sorted(indptr, columns, counts, op.n_features))
+        if isinstance(op, LeafSum):
+            found = self._leaf_sum(position, op, given, known, bounds)
+            if found is not None:
+                return found
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
+        if isinstance(op, Trees):
+            leaves = self.forests.leaves(position, arguments[0].value)
+            value = FUNCTIONS[op.kind](op, arguments[0].value) if leaves is None else leaves
+            return Value(value, error=arguments[0].as_matrix())
         many = op.kind in ("Average", "Concat", "Several", "Stack")
         compiled = self.sparse.scores(position, op, arguments[0].value, bounds)
         given_ = [a.value for a in arguments] if many else arguments[0].value
         value, sizes = compiled if compiled is not None else (FUNCTIONS[op.kind](op, given_), None)
         return self._bounded(op, arguments, value, sizes) if bounds and not isinstance(op, _DECISIONS) else Value(value)
 
+    def _leaf_sum(self, position: int, op: LeafSum, given: Any, known: Known, bounds: bool) -> Value | None:
+        """Sums without the leaves in between, unless those are known already."""
+        trees = self.plan.ops[op.inputs[0]]
+        if op.inputs[0] in known or not isinstance(trees, Trees):
+            return None
+        rows = self._evaluate(trees.inputs[0], given, known, bounds=bounds)
+        value = self.forests.sums(position, rows.value)
+        if value is None:
+            return None
+        exact = bounds and rows.as_matrix() is None
+        return self._summed(op, trees.n_trees, value) if exact else Value(value)
+
+    def _summed(self, op: LeafSum, n_trees: int, value: Any) -> Value:
+        bound = sums_error(op, n_trees)
+        return Value(value, (value, value) if bound == 0.0 else (value - bound, value + bound))
+
     def _bounded(self, op: Op, arguments: list[Value], value: Any, sizes: NDArray[np.float64] | None) -> Value:
         from quantcore.reference.planar import planar_bound  # kernels do without
         from quantcore.runtime import rounding
 
         first = arguments[0]
+        if isinstance(op, LeafNumbers | LeafOneHot | LeafSum):
+            # Rows that are not exact may reach other leaves.
+            if first.error is not None:
+                return Value(value, error=rounding.UNKNOWN)
+            return self._summed(op, first.value.shape[1], value) if isinstance(op, LeafSum) else Value(value)
         if isinstance(op, Linear | PlanarLinear | Quadratic):
             error = first.as_matrix()
             if error is rounding.UNKNOWN:
@@ -451,9 +487,9 @@ def _take(X: Any, rows: NDArray[np.int64]) -> Any:
 
 
 def _shown(value: Any, method: str) -> Any:
-    """decision_function of one output is 1-d, as scikit-learn's; what is sparse is SciPy's where the caller uses SciPy, which
-    is never imported here."""
+    """decision_function and score_samples of one output are 1-d, as scikit-learn's; what is sparse is SciPy's where the caller
+    uses SciPy, which is never imported here."""
     scipy = sys.modules.get("scipy.sparse")
     if isinstance(value, Csr):
         return value if scipy is None else scipy.csr_matrix((value.data, value.indices, value.indptr), shape=value.shape)
-    return value[:, 0] if method == "decision_function" and value.shape[1] == 1 else value
+    return value[:, 0] if method in ("decision_function", "score_samples") and value.shape[1] == 1 else value

@@ -33,6 +33,19 @@ def slack(dtype: str, width: int) -> float:
     return _SLACK[dtype] + 4.0 * width * _UNIT[dtype]
 
 
+_MONOTONE = (
+    ops.Exp,
+    ops.Float32,
+    ops.Isotonic,
+    ops.Log,
+    ops.PathScore,
+    ops.Ramp,
+    ops.Sigmoid,
+    ops.SignedSquare,
+    ops.Softplus,
+)
+
+
 def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | None:
     """The interval of an op's result, or None for an op that has no bound here.
 
@@ -63,7 +76,7 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
         return _softmax(op, low, high, dtype)
     if isinstance(op, ops.NormalizeRows):
         return _normalized(op, low, high, dtype)
-    if not isinstance(op, ops.Sigmoid | ops.Isotonic | ops.Ramp | ops.Log | ops.Exp):
+    if not isinstance(op, _MONOTONE):
         return None
     if isinstance(op, ops.Log):
         low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)  # no probability is negative, whatever the slack says
@@ -142,6 +155,8 @@ def _flat(op: ops.Op, low: NDArray[np.float64], high: NDArray[np.float64], dtype
     """Entries for which the source computes one and the same value for all between the ends."""
     if isinstance(op, ops.Ramp):
         return (low >= 1.0) | (high <= -1.0)
+    if isinstance(op, ops.Float32):  # one rounding, as defined
+        return np.asarray(low == high)
     if not isinstance(op, ops.Isotonic):
         return None
     found = np.zeros(low.shape, np.bool_)

@@ -12,7 +12,7 @@ from quantcore.errors import Obstacle, UnsupportedModelError
 from quantcore.importers.builder import Builder, Node
 from quantcore.plan.ops import ArgMax, Linear, Log, Project, Threshold
 
-__all__ = ["VERSION", "classes_of", "labels", "linear", "log_of", "project"]
+__all__ = ["VERSION", "allows_nan", "classes_of", "labels", "linear", "log_of", "project"]
 
 # Outside of these nothing was tested: attributes or formulas may differ.
 _OLDEST, _NEWEST = (1, 4), (1, 9)
@@ -29,6 +29,15 @@ if not _OLDEST <= VERSION <= _NEWEST:
             )
         ]
     )
+
+
+def allows_nan(estimator: Any) -> bool:
+    """Whether the source takes NaN for a missing value."""
+    try:
+        from sklearn.utils import get_tags
+    except ImportError:  # before 1.6
+        return bool(estimator._get_tags()["allow_nan"])
+    return bool(get_tags(estimator).input_tags.allow_nan)
 
 
 def classes_of(estimator: Any, classes: Any, build: Builder) -> Any:

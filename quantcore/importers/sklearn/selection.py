@@ -8,6 +8,7 @@ import numpy as np
 
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.registry import import_estimator
+from quantcore.importers.sklearn.common import allows_nan
 from quantcore.plan.ops import Columns
 
 __all__ = ["recursive_selector", "selector"]
@@ -20,7 +21,7 @@ def selector(estimator: Any, source: Node, build: Builder) -> Result:
         build.obstacle(estimator, "", "it selects no feature; choose a milder criterion and refit")
     source = build.read_matrix(estimator, source, len(support))
     index = np.flatnonzero(support).astype(np.uint32)
-    op = Columns(inputs=(source.position,), index=index, allow_nan=_allows_nan(estimator))
+    op = Columns(inputs=(source.position,), index=index, allow_nan=allows_nan(estimator))
     return Result({"transform": build.add(op, len(index), source.dtype)})
 
 
@@ -33,11 +34,3 @@ def recursive_selector(estimator: Any, source: Node, build: Builder) -> Result:
     del build.obstacles[known:]
     methods = {name: node for name, node in inner.methods.items() if name != "transform"}
     return Result({**methods, "transform": selected}, inner.classes)
-
-
-def _allows_nan(estimator: Any) -> bool:
-    try:
-        from sklearn.utils import get_tags
-    except ImportError:  # before 1.6
-        return bool(estimator._get_tags()["allow_nan"])
-    return bool(get_tags(estimator).input_tags.allow_nan)

@@ -1,0 +1,262 @@
+"""Node arrays of any library → ops: nodes in preorder, equal tests and equal leaves once.
+
+Everything works on whole arrays, a level of all trees at a time at most: a forest of ten million nodes takes about a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.plan.tree_ops import Trees
+
+__all__ = ["Nodes", "Sets", "fold_below", "fold_to_float32", "pooled", "preorder", "trees_op"]
+
+Array = NDArray[Any]
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+# An index takes 4 bytes a leaf; below this share of distinct leaves it saves more.
+_POOLED = 0.6
+
+
+@dataclass
+class Nodes:
+    """The nodes of an ensemble, tree after tree.
+
+    Parameters
+    ----------
+    roots : ndarray of int, shape (n_trees,)
+    left, right : ndarray of int, shape (n_nodes,)
+        Children, as positions in these arrays; anything for leaves.
+    leaf : ndarray of bool, shape (n_nodes,)
+    feature : ndarray of int, shape (n_nodes,)
+    threshold : ndarray of float32 or float64, shape (n_nodes,)
+        Left where ``x <= threshold``.
+    missing : ndarray of uint8, shape (n_nodes,)
+        As in :class:`quantcore.plan.ops.Trees`; of nodes that test a set, its sides.
+    set_of : ndarray of int, shape (n_nodes,), or None
+        Number of the set that a node tests, -1 for a threshold.
+    sets : Sets or None
+    """
+
+    roots: Array
+    left: Array
+    right: Array
+    leaf: Array
+    feature: Array
+    threshold: Array
+    missing: Array
+    set_of: Array | None = None
+    sets: Sets | None = None
+
+
+@dataclass
+class Sets:
+    """Sets of categories: the values of set k stand between ``ends[k - 1]`` and ``ends[k]``."""
+
+    values: Array
+    ends: Array
+
+
+def fold_to_float32(threshold: Array) -> NDArray[np.float32]:
+    """The largest float32 that is not above each threshold: ``x <= t`` stays the same for every float32 x."""
+    with np.errstate(over="ignore"):
+        folded: NDArray[np.float32] = threshold.astype(np.float32)
+    above = folded > threshold
+    folded[above] = np.nextafter(folded[above], np.float32(-np.inf))
+    folded += np.float32(0.0)
+    return folded
+
+
+def fold_below(threshold: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The largest float32 below each threshold: ``x < t`` becomes ``x <= t``."""
+    folded: NDArray[np.float32] = np.nextafter(threshold, np.float32(-np.inf))
+    folded += np.float32(0.0)
+    return folded
+
+
+def preorder(nodes: Nodes) -> NDArray[np.int64]:
+    """Positions of all nodes that are reached, in preorder.
+
+    Raises
+    ------
+    ValueError
+        The children do not make trees: out of range, or a node that is reached twice.
+    """
+    inner = np.flatnonzero(~nodes.leaf)
+    left, right = nodes.left[inner], nodes.right[inner]
+    n = len(nodes.leaf)
+    for name, child in (("left", left), ("right", right)):
+        if len(child) and not 0 <= int(child.min()) <= int(child.max()) < n:
+            raise ValueError(f"a {name} child is out of range")
+    parents = np.bincount(left, minlength=n) + np.bincount(right, minlength=n)
+    if parents.max(initial=0) > 1 or (len(nodes.roots) and parents[nodes.roots].any()):
+        raise ValueError("a node is the child of two nodes, or of its own descendant")
+    del parents
+    if _in_preorder(nodes, inner, left, right):
+        return np.arange(n)
+    # Level by level down; then sizes of subtrees up; then places down again.
+    levels = [np.asarray(nodes.roots)]
+    while len(level := levels[-1][~nodes.leaf[levels[-1]]]):
+        levels.append(np.concatenate([nodes.left[level], nodes.right[level]]))
+    size = np.ones(n, np.int64)
+    for level in levels[::-1]:
+        level = level[~nodes.leaf[level]]
+        size[level] += size[nodes.left[level]] + size[nodes.right[level]]
+    place = np.empty(n, np.int64)
+    sizes = size[nodes.roots]
+    place[nodes.roots] = np.cumsum(sizes) - sizes
+    for level in levels:
+        level = level[~nodes.leaf[level]]
+        place[nodes.left[level]] = place[level] + 1
+        place[nodes.right[level]] = place[level] + 1 + size[nodes.left[level]]
+    reached = np.concatenate(levels)
+    order = np.empty(len(reached), np.int64)
+    order[place[reached]] = reached
+    return order
+
+
+def _in_preorder(nodes: Nodes, inner: Array, left: Array, right: Array) -> bool:
+    """Left children follow their parents, and right ones stand at their parents' height (see ``Trees.height``): with every
+    node reached once, no other order has both."""
+    n = len(nodes.leaf)
+    if 2 * len(inner) + len(nodes.roots) != n or not np.array_equal(left, inner + 1) or not (right > inner).all():
+        return False
+    steps = np.where(nodes.leaf, np.int32(-1), np.int32(1))
+    height = np.cumsum(steps, dtype=np.int32) - steps
+    roots = np.asarray(nodes.roots)
+    return bool((height[right] == height[inner]).all() and (height[roots] == -np.arange(len(roots))).all())
+
+
+def trees_op(nodes: Nodes, inputs: tuple[int, ...], **options: Any) -> tuple[Trees, NDArray[np.int64]]:
+    """The op, and the position of each of its leaves in the arrays that came in.
+
+    Parameters
+    ----------
+    nodes : Nodes
+    inputs : tuple of int
+    **options
+        Fields of the op: allow_nan, sparse, ...
+    """
+    order = preorder(nodes)
+    leaf = nodes.leaf[order]
+    inner = order[~leaf]
+    test_set = None if nodes.set_of is None else nodes.set_of[inner]
+    numeric = inner if test_set is None else inner[test_set < 0]
+    feature, missing, ends, threshold, found = _columns(nodes, numeric)
+    split = found
+    fields: dict[str, Any] = {}
+    if test_set is not None and nodes.sets is not None and len(numeric) < len(inner):
+        split = np.empty(len(inner), np.uint32)
+        split[test_set < 0] = found
+        fields, which = _set_fields(nodes, inner[test_set >= 0], nodes.sets)
+        split[test_set >= 0] = which + np.uint32(len(threshold))
+    op = Trees(
+        inputs=inputs,
+        leaf=leaf,
+        split=split,
+        feature=feature,
+        missing=missing,
+        ends=ends,
+        threshold=threshold,
+        **fields,
+        **options,
+    )
+    return op, order[leaf]
+
+
+def _columns(nodes: Nodes, at: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """Distinct (feature, missing, threshold) of the nodes, ascending, and which one each node has."""
+    threshold = nodes.threshold[at]
+    column = nodes.feature[at].astype(np.uint64) * np.uint64(4) + nodes.missing[at].astype(np.uint64)
+    rank = _sortable(threshold) if threshold.dtype == np.float32 else _distinct(_sortable(threshold))[1].astype(np.uint64)
+    first, which = _distinct(column << np.uint64(32) | rank)
+    own = column[first]
+    starts = np.flatnonzero(np.diff(own, prepend=own[:1] + np.uint64(1)) != 0)
+    keys = own[starts]
+    ends = np.append(starts[1:], len(own)).astype(np.uint32) if len(own) else np.zeros(0, np.uint32)
+    return (keys >> np.uint64(2)).astype(np.uint32), (keys & np.uint64(3)).astype(np.uint8), ends, threshold[first], which
+
+
+def _sortable(values: Array) -> NDArray[np.uint64]:
+    """Integers in the order of the floats, -0.0 before 0.0."""
+    signed = np.dtype(f"i{values.itemsize}")
+    unsigned = np.dtype(f"u{values.itemsize}")
+    bits = np.ascontiguousarray(values).view(signed)
+    top = np.array(1, unsigned) << np.array(8 * values.itemsize - 1, unsigned)
+    flipped: Array = np.where(bits < 0, ~bits.view(unsigned), bits.view(unsigned) | top)
+    return flipped.astype(np.uint64)
+
+
+def _distinct(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """Where each distinct key stands once, ascending by key, and the rank of every key."""
+    order = np.argsort(keys)
+    ascending = keys[order]
+    new = np.ones(len(keys), np.bool_)
+    new[1:] = ascending[1:] != ascending[:-1]
+    which = np.empty(len(keys), np.uint32)
+    which[order] = np.cumsum(new, dtype=np.uint32) - np.uint32(1)
+    return order[new], which
+
+
+def _set_fields(nodes: Nodes, at: Array, sets: Sets) -> tuple[dict[str, Any], NDArray[np.uint32]]:
+    """The fields of the op for the sets that nodes test, equal ones once, and which one each node has."""
+    if nodes.set_of is None:
+        raise ValueError("no node tests a set")
+    number = nodes.set_of[at]
+    ends = np.asarray(sets.ends, np.int64)
+    starts = np.concatenate([[0], ends[:-1]])
+    lengths = (ends - starts)[number]
+    owner = np.repeat(np.arange(len(at)), lengths)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    values = sets.values[starts[number][owner] + within].astype(np.float64)
+    features, own = np.unique(nodes.feature[at], return_inverse=True)
+    parts = [np.unique(values[own[owner] == k]) for k in range(len(features))]
+    # A set without members (all go one way) still needs its feature to have a value.
+    parts = [part if len(part) else np.zeros(1) for part in parts]
+    flags = []
+    for k, part in enumerate(parts):
+        mine = own[owner] == k
+        held = np.zeros((int((own == k).sum()), len(part)), np.bool_)
+        row = np.cumsum(own == k) - 1
+        held[row[owner[mine]], np.searchsorted(part, values[mine])] = True
+        flags.append(held)
+    known: dict[tuple[int, int, bytes], int] = {}
+    which = np.empty(len(at), np.uint32)
+    chosen: list[tuple[int, int, Array]] = []
+    counters = [0] * len(features)
+    for i, (k, sides) in enumerate(zip(own.tolist(), nodes.missing[at].tolist(), strict=True)):
+        held = flags[k][counters[k]]
+        counters[k] += 1
+        key = (k, sides, held.tobytes())
+        if key not in known:
+            known[key] = len(chosen)
+            chosen.append((k, sides, held))
+        which[i] = known[key]
+    return {
+        "category_feature": features.astype(np.uint32),
+        "category_ends": np.cumsum([len(part) for part in parts]).astype(np.uint32),
+        "category_values": np.concatenate(parts),
+        "set_feature": np.array([k for k, _, _ in chosen], np.uint32),
+        "set_sides": np.array([sides for _, sides, _ in chosen], np.uint8),
+        "members": np.concatenate([held for _, _, held in chosen]),
+    }, which
+
+
+def pooled(values: Array) -> tuple[Array, NDArray[np.uint32] | None]:
+    """Rows of leaf values, equal ones once, and the row of each leaf; or the rows as they are, and None."""
+    rows = np.ascontiguousarray(values)
+    bits = rows.view(np.dtype(f"u{rows.itemsize}"))
+    if rows.shape[1] == 1:
+        keys = _sortable(rows[:, 0])
+    else:
+        keys = np.zeros(len(rows), np.uint64)
+        for k in range(rows.shape[1]):
+            keys = (keys ^ bits[:, k]) * _MIX
+            keys ^= keys >> np.uint64(29)
+    first, which = _distinct(keys)
+    if len(first) > _POOLED * len(rows) or not np.array_equal(bits[first][which], bits):  # the latter: keys that collide
+        return rows, None
+    return rows[first], which

@@ -1,0 +1,42 @@
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+def kernels() -> list[tuple[str, str, str, str, str]]: ...
+def select(isa: str) -> None: ...
+def selected() -> list[tuple[str, str, str, str, str]]: ...
+
+@final
+class Values:
+    def __new__(
+        cls,
+        values: ArrayLike,
+        index: ArrayLike | None,
+        output: ArrayLike | None,
+        n_leaves: int,
+        n_trees: int,
+        n_outputs: int,
+    ) -> Values: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+@final
+class Forest:
+    def __new__(
+        cls,
+        n_features: int,
+        leaf: ArrayLike,
+        split: ArrayLike,
+        feature: ArrayLike,
+        missing: ArrayLike,
+        ends: ArrayLike,
+        threshold: ArrayLike,
+        categories: tuple[ArrayLike, ArrayLike, ArrayLike, ArrayLike, ArrayLike, ArrayLike, str] | None = None,
+    ) -> Forest: ...
+    @property
+    def n_leaves(self) -> int: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def leaves(self, rows: ArrayLike) -> NDArray[np.uint32]: ...
+    def sums(self, rows: ArrayLike, values: Values, out: NDArray[Any]) -> None: ...

@@ -1,0 +1,2 @@
+#define QC_TREES_ISA avx512
+#include "kernels/trees/engine.h"

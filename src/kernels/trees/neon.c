@@ -1,0 +1,2 @@
+#define QC_TREES_ISA neon
+#include "kernels/trees/engine.h"
