@@ -14,8 +14,8 @@ if not (ROOT / "tools").exists():
     pytest.skip("tests an installed package: tools/ is not there", allow_module_level=True)
 
 TOOL = runpy.run_path(str(ROOT / "tools" / "same_bits.py"))
-SLOT = "pack/to_int8/rows/float32"
-TEST = "tests/native/test_pack.py::test_int8_rounds_ties_to_even"
+SLOT = "pack/to_int8/groups/float32"
+TEST = "tests/native/test_pack.py::test_ties_go_to_even[row-float32-to_int8]"
 
 
 @pytest.fixture(scope="module")
@@ -80,5 +80,5 @@ def test_models():
     assert told.startswith("m: decision_function gives other bits")
     (told,) = compare({"a": first, "b": served("text", "decision_function", "x", [2, 2, 0])})
     assert told == "m: row 0 has several certified labels: {1, 2}"
-    numpys = [served("table", "predict_proba", bits, []) for bits in "xy"]
+    numpys = [served("table", "predict_log_proba", bits, []) for bits in "xy"]
     assert compare(dict(zip("ab", numpys, strict=True))) == []
