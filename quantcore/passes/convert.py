@@ -10,7 +10,7 @@ from quantcore.passes.margins import margins
 from quantcore.passes.numeric import gridded
 from quantcore.passes.quantize import OPEN_TARGET, Grid, planar
 from quantcore.passes.rewrite import consumers, rewrite
-from quantcore.passes.sample import Sample, drawn, given
+from quantcore.passes.sample import Sample, drawn, given, thinned
 from quantcore.plan import INPUT, Csr, Op, Plan
 from quantcore.plan.ops import Affine, ArgMax, Linear, LogSoftmax, Polynomial, Predictions, Project, RowNorm, Softmax, Text, TfIdf
 from quantcore.reference import inputs
@@ -123,4 +123,4 @@ class _Matrices:
         if rows is None:
             weights = op.weight if tfidf is None or tfidf.idf is None else op.weight * tfidf.idf[:, None]
             return drawn(tfidf, weights, seed)
-        return given(rows, tfidf)
+        return given(thinned(rows, seed), tfidf)

@@ -12,7 +12,7 @@ from quantcore.plan import Csr
 from quantcore.plan.ops import TfIdf
 from quantcore.reference.matrices import row_norms, tfidf
 
-__all__ = ["Sample", "drawn", "given", "usage"]
+__all__ = ["Sample", "drawn", "given", "thinned", "usage"]
 
 ROWS = 2000
 _CLASSES = 50
@@ -31,6 +31,25 @@ class Sample:
 
     terms: Csr
     drawn: bool
+
+
+def thinned(rows: Csr, seed: int) -> Csr:
+    """Rows, and behind them the same with each value kept or dropped at random.
+
+    What is given are mostly rows that the model was fitted on. It knows more of them than of rows to come, and tells its
+    outputs further apart: LinearSVC on clinc150 left 31 of 5500 new rows open at a grid that settled all but 1 in 20,000 of
+    those. Half of a row is about what a new one has in common with them.
+
+    Parameters
+    ----------
+    rows : Csr
+    seed : int
+    """
+    kept = np.random.default_rng(seed).random(len(rows.data)) < 0.5
+    counts = np.concatenate([np.diff(rows.indptr), np.bincount(rows.row_ids()[kept], minlength=rows.n_rows)])
+    indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    both = (np.concatenate([values, values[kept]]) for values in (rows.indices, rows.data))
+    return Csr(indptr, *both, rows.n_columns)
 
 
 def given(counts: Csr, op: TfIdf | None) -> Sample:
