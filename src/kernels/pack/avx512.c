@@ -40,20 +40,33 @@ QC_INLINE __m512i magnitude(const void *x, ptrdiff_t left, int wide) {
     return wide ? magnitude64(load64(x, left)) : magnitude32(load32(x, left));
 }
 
+enum { MAXIMUM_MAGNITUDE = 0xb }; /* of vrange: the operand of larger magnitude, sign cleared */
+
 QC_INLINE __m512i larger(__m512i a, __m512i b, int wide) { return wide ? _mm512_max_epu64(a, b) : _mm512_max_epu32(a, b); }
+
+/* The larger of what most holds (magnitudes already) and the magnitudes of 64 bytes. Of float32 a NaN is passed over, and found
+ * when it is rounded (watch): one operation in place of two. */
+QC_INLINE __m512i most_of_vector(__m512i most, __m512i v, int wide) {
+    if (wide) return larger(most, magnitude64(_mm512_castsi512_pd(v)), 1);
+    return _mm512_castps_si512(_mm512_range_ps(_mm512_castsi512_ps(most), _mm512_castsi512_ps(v), MAXIMUM_MAGNITUDE));
+}
+
+QC_INLINE __m512i most_of(__m512i most, const void *x, ptrdiff_t left, int wide) {
+    return most_of_vector(most, wide ? _mm512_castpd_si512(load64(x, left)) : _mm512_castps_si512(load32(x, left)), wide);
+}
 
 /* The largest magnitudes of a row, a lane each. */
 QC_INLINE __m512i largest_lanes(const char *p, ptrdiff_t n, int wide) {
     const ptrdiff_t unit = wide ? 8 : 16;
     __m512i a = _mm512_setzero_si512(), b = a, c = a, d = a;
     for (; n >= 4 * unit; n -= 4 * unit, p += 256) {
-        a = larger(a, magnitude(p, unit, wide), wide);
-        b = larger(b, magnitude(p + 64, unit, wide), wide);
-        c = larger(c, magnitude(p + 128, unit, wide), wide);
-        d = larger(d, magnitude(p + 192, unit, wide), wide);
+        a = most_of(a, p, unit, wide);
+        b = most_of(b, p + 64, unit, wide);
+        c = most_of(c, p + 128, unit, wide);
+        d = most_of(d, p + 192, unit, wide);
     }
-    for (; n >= unit; n -= unit, p += 64) a = larger(a, magnitude(p, unit, wide), wide);
-    if (n > 0) b = larger(b, magnitude(p, n, wide), wide);
+    for (; n >= unit; n -= unit, p += 64) a = most_of(a, p, unit, wide);
+    if (n > 0) b = most_of(b, p, n, wide);
     return larger(larger(a, b, wide), larger(c, d, wide), wide);
 }
 
@@ -72,30 +85,64 @@ QC_INLINE __m512i merged128(__m512i a, __m512i b, int wide) {
     return larger(_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xdd), wide);
 }
 
-/* Vectors are merged pair by pair, as they are transposed: 3 operations a row, against 9 for a row by itself. */
-QC_INLINE void largest_lanes_of_16(const char *p, ptrdiff_t n, int wide, void *out) {
+/* Vectors are merged pair by pair, as they are transposed: 3 operations a row, against 9 for a row by itself. float64 gives two
+ * vectors of 8. */
+QC_INLINE void largest_lanes_of_16(const char *p, ptrdiff_t n, int wide, __m512i out[2]) {
     __m512i m[16];
+    QC_UNROLL
     for (int r = 0; r < 16; ++r) m[r] = largest_lanes(p + r * n * (wide ? 8 : 4), n, wide);
     if (!wide) {
         QC_UNROLL
         for (int r = 0; r < 8; ++r) m[r] = merged32(m[2 * r], m[2 * r + 1]);
     }
-    const int n_left = wide ? 8 : 4; /* float64 takes two vectors of 8 */
+    const int n_left = wide ? 8 : 4;
     QC_UNROLL
     for (int r = 0; r < n_left; ++r) m[r] = merged64(m[2 * r], m[2 * r + 1], wide);
     QC_UNROLL
     for (int r = 0; r < n_left / 2; ++r) m[r] = merged128(m[2 * r], m[2 * r + 1], wide);
     QC_UNROLL
-    for (int r = 0; r < n_left / 4; ++r) _mm512_storeu_si512((char *)out + 64 * r, merged128(m[2 * r], m[2 * r + 1], wide));
+    for (int r = 0; r < n_left / 4; ++r) out[r] = merged128(m[2 * r], m[2 * r + 1], wide);
 }
 
 /* The lengths that are usual for groups are constants, so that no loop is left. */
-QC_INLINE void largest_of_16(const void *x, ptrdiff_t n, int wide, void *out) {
-    if (n == 16) largest_lanes_of_16(x, 16, wide, out);
-    else if (n == 32) largest_lanes_of_16(x, 32, wide, out);
-    else if (n == 64) largest_lanes_of_16(x, 64, wide, out);
-    else largest_lanes_of_16(x, n, wide, out);
+#define LARGEST_LANES_OF_16(wide)                                 \
+    if (n == 16) largest_lanes_of_16(x, 16, wide, most);          \
+    else if (n == 32) largest_lanes_of_16(x, 32, wide, most);     \
+    else if (n == 64) largest_lanes_of_16(x, 64, wide, most);     \
+    else if (n == 128) largest_lanes_of_16(x, 128, wide, most);   \
+    else largest_lanes_of_16(x, n, wide, most)
+
+/* As qc_scales32 and qc_scales64, for the maxima of a vector. */
+QC_INLINE int scales_of_vector(__m512i most, int limit, int wide, void *scale, void *inverse) {
+    if (wide) {
+        const __m512d cap = _mm512_set1_pd(qc_double(qc_bits64(DBL_MAX / limit) - 1));
+        const __m512d s = _mm512_div_pd(_mm512_castsi512_pd(most), _mm512_set1_pd(limit));
+        const __m512d kept = _mm512_min_pd(_mm512_max_pd(s, _mm512_set1_pd(DBL_MIN)), cap);
+        _mm512_storeu_pd(scale, kept);
+        _mm512_storeu_pd(inverse, _mm512_div_pd(_mm512_set1_pd(1.0), kept));
+        return !_mm512_cmpge_epu64_mask(most, _mm512_set1_epi64((int64_t)QC_INFINITY64));
+    }
+    const __m512 cap = _mm512_set1_ps(qc_float(qc_bits32(FLT_MAX / (float)limit) - 1));
+    const __m512 s = _mm512_div_ps(_mm512_castsi512_ps(most), _mm512_set1_ps((float)limit));
+    const __m512 kept = _mm512_min_ps(_mm512_max_ps(s, _mm512_set1_ps(FLT_MIN)), cap);
+    _mm512_storeu_ps(scale, kept);
+    _mm512_storeu_ps(inverse, _mm512_div_ps(_mm512_set1_ps(1.0f), kept));
+    return !_mm512_cmpge_epu32_mask(most, _mm512_set1_epi32((int)QC_INFINITY32));
 }
+
+QC_INLINE int find_16_float32(const void *x, ptrdiff_t n, int limit, void *scale, void *inverse) {
+    __m512i most[2];
+    LARGEST_LANES_OF_16(0);
+    return scales_of_vector(most[0], limit, 0, scale, inverse);
+}
+
+QC_INLINE int find_16_float64(const void *x, ptrdiff_t n, int limit, void *scale, void *inverse) {
+    __m512i most[2];
+    LARGEST_LANES_OF_16(1);
+    return scales_of_vector(most[0], limit, 1, scale, inverse) &
+           scales_of_vector(most[1], limit, 1, (double *)scale + 8, (double *)inverse + 8);
+}
+#undef LARGEST_LANES_OF_16
 
 QC_INLINE void merge_vector(const char *p, ptrdiff_t apart, ptrdiff_t n_rows, ptrdiff_t left, int wide, void *out) {
     __m512i most = magnitude(out, left, wide);
@@ -211,6 +258,9 @@ QC_INLINE ptrdiff_t until_aligned(const void *x, ptrdiff_t n, int bits) {
     return n < 256 ? 0 : (ptrdiff_t)(-(uintptr_t)x & 63u) * 8 / bits;
 }
 
+/* A core's own prefetchers leave a tenth of the rate from L2 to be had. */
+enum { FETCH_AHEAD = 1024 };
+
 /* ahead, if not NULL, is a row whose largest magnitude goes to *out: it is read in step with the one that is rounded. */
 QC_INLINE void round_both(const void *x, ptrdiff_t n, const void *by, int each, int stream, int wide, int bits, void *q,
                           const void *ahead, void *out) {
@@ -230,8 +280,10 @@ QC_INLINE void round_both(const void *x, ptrdiff_t n, const void *by, int each, 
         for (int i = 0; i < 4; ++i) {
             v[i] = rounded(x, j + 16 * i, &f, 16, wide);
             if (ahead)
-                for (ptrdiff_t k = 0; k < 16; k += unit)
-                    most[i] = larger(most[i], magnitude(qc_at(ahead, j + 16 * i + k, wide), unit, wide), wide);
+                for (ptrdiff_t k = 0; k < 16; k += unit) {
+                    QC_PREFETCH((const char *)qc_at(ahead, j + 16 * i + k, wide) + FETCH_AHEAD);
+                    most[i] = most_of(most[i], qc_at(ahead, j + 16 * i + k, wide), unit, wide);
+                }
         }
         put64(q, j, bits, passing, v);
     }
@@ -254,18 +306,28 @@ QC_INLINE void round_ahead(const void *x, ptrdiff_t n, const void *by, int strea
     round_both(x, n, by, 0, stream, wide, bits, q, ahead, out);
 }
 
-/* Rows of 16 or 32 values: whole blocks all the same, two or four factors in each. */
-QC_INLINE int round_16(const void *x, ptrdiff_t n, const void *by, int wide, int bits, void *q) {
-    if (n != 16 && n != 32) return 0;
-    const int twice = n == 32;
-    for (int j = 0; j < 16 * n; j += 64) {
-        __m512i v[4];
-        for (int i = 0; i < 4; ++i) {
-            const factors f = factors_from(qc_at(by, (j / 16 + i) >> twice, wide), 0, wide);
-            v[i] = rounded(x, j + 16 * i, &f, 16, wide);
+/* Rows that are one behind the other fill whole blocks, with up to four factors in each. */
+QC_INLINE void round_blocks(const void *x, ptrdiff_t n, const void *by, int stream, int wide, int bits, void *q) {
+    for (ptrdiff_t j = 0, r = 0; r < 16; r += n < 64 ? 64 / n : 1)
+        for (const ptrdiff_t end = j + (n < 64 ? 64 : n); j < end; j += 64) {
+            __m512i v[4];
+            QC_UNROLL
+            for (int i = 0; i < 4; ++i) {
+                const factors f = factors_from(qc_at(by, r + (n < 64 ? 16 * i / n : 0), wide), 0, wide);
+                v[i] = rounded(x, j + 16 * i, &f, 16, wide);
+            }
+            put64(q, j, bits, stream, v);
         }
-        put64(q, j, bits, 0, v);
-    }
+}
+
+QC_INLINE int round_16(const void *x, ptrdiff_t n, const void *by, int far, int wide, int bits, void *q) {
+    const int stream = far && !((uintptr_t)q & 63u);
+    if (n == 16) round_blocks(x, 16, by, stream, wide, bits, q);
+    else if (n == 32) round_blocks(x, 32, by, stream, wide, bits, q);
+    else if (n == 64) round_blocks(x, 64, by, stream, wide, bits, q);
+    else if (n == 128) round_blocks(x, 128, by, stream, wide, bits, q);
+    else if (n % 64 == 0 && n) round_blocks(x, n, by, stream, wide, bits, q);
+    else return 0;
     return 1;
 }
 
@@ -301,9 +363,9 @@ QC_INLINE int4_values values_of_int4(const factors *by) {
 QC_INLINE void spread16_int4(void *x, ptrdiff_t j, const void *q, const factors *by, const int4_values *t, ptrdiff_t left,
                              int stream, int wide) {
     const uint8_t *p = (const uint8_t *)q + j / 2;
-    uint64_t eight = 0;
-    memcpy(&eight, p, left >= 16 ? 8 : (size_t)(left + 1) / 2);
-    const __m512i all = _mm512_set1_epi64((int64_t)eight);
+    const __m128i eight =
+        left >= 16 ? _mm_loadl_epi64((const __m128i *)p) : _mm_maskz_loadu_epi8((__mmask16)low((left + 1) / 2), p);
+    const __m512i all = _mm512_broadcastq_epi64(eight);
     if (!wide) {
         const __m512i shifts = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60);
         const __m512 v = _mm512_permutexvar_ps(_mm512_multishift_epi64_epi8(shifts, all), t->f);
@@ -352,6 +414,35 @@ QC_INLINE void spread_run(const void *q, ptrdiff_t n, const void *by, int each, 
     for (; j + 16 <= n; j += 16) SPREAD(16, 0);
     if (j < n) SPREAD(n - j, 0);
 #undef SPREAD
+}
+
+/* Groups that are one behind the other, of a length that is a constant wherever it is usual. */
+QC_INLINE void spread_blocks(const void *q, ptrdiff_t n_groups, ptrdiff_t n, const void *by, int stream, int wide, int bits,
+                             void *x) {
+    for (ptrdiff_t j = 0, g = 0; g < n_groups; ++g) {
+        const factors f = factors_from(qc_at(by, g, wide), 0, wide);
+        const int4_values t = values_of_int4(&f);
+        const ptrdiff_t end = j + n;
+        while (j < end) {
+            QC_UNROLL
+            for (int i = 0; i < (n == 32 ? 2 : 4); ++i, j += 16) {
+                if (bits == 4) spread16_int4(x, j, q, &f, &t, 16, stream, wide);
+                else spread16(x, j, q, &f, 16, stream, wide, bits);
+            }
+        }
+    }
+}
+
+/* Longer ones are better off where runs of their own begin with cache lines, unless they do anyway. */
+QC_INLINE int spread_groups(const void *q, ptrdiff_t n_groups, ptrdiff_t n, const void *by, int far, int wide, int bits,
+                            void *x) {
+    const int aligned = !((uintptr_t)x & 63u);
+    if (n == 32 && far && aligned) spread_blocks(q, n_groups, 32, by, 1, wide, bits, x);
+    else if (n == 32) spread_blocks(q, n_groups, 32, by, 0, wide, bits, x);
+    else if (n % 64 == 0 && aligned && far) spread_blocks(q, n_groups, n & -64, by, 1, wide, bits, x);
+    else if (n % 64 == 0 && (aligned || n < 256)) spread_blocks(q, n_groups, n & -64, by, 0, wide, bits, x);
+    else return 0;
+    return 1;
 }
 
 /* 16 values to float16; above gathers what says whether all were finite: 32-bit words, for float64 the upper ones. */
@@ -422,12 +513,29 @@ QC_INLINE int widen(const void *h, ptrdiff_t n, int stream, int wide, void *x) {
     return !_mm256_cmpge_epu16_mask(most, _mm256_set1_epi16(QC_INFINITY16));
 }
 
+/* Converting NaN to an integer is an invalid operation, of which MXCSR keeps a flag; nothing else in packing is one. So a NaN
+ * costs nothing where there is none. Calls that are not inlined: what was stored before them has been computed. */
+enum { MXCSR_INVALID = 0x1, MXCSR_INVALID_MASKED = 0x80 };
+
+QC_NOINLINE static unsigned watch(void) {
+    const unsigned saved = _mm_getcsr();
+    _mm_setcsr((saved | MXCSR_INVALID_MASKED) & ~(unsigned)MXCSR_INVALID);
+    return saved;
+}
+
+QC_NOINLINE static int no_nan_since(unsigned saved) {
+    const unsigned found = _mm_getcsr();
+    _mm_setcsr(saved);
+    return !(found & MXCSR_INVALID);
+}
+
 /* Orders stores that passed by the caches before all later ones. */
 QC_INLINE void settle(int stream) {
     if (stream) _mm_sfence();
 }
 
 #define OWN_ROWS
+#define OWN_WATCH
 #include "kernels/pack/loops.h"
 
 KERNELS(avx512)

@@ -3,7 +3,7 @@
  * Included once by each <isa>.c, after its primitives. Arguments that are constants at every call (wide: float64 rather than
  * float32; bits: 4, 8 or 16) are folded by inlining, so each kernel is a loop of its own.
  *
- *   largest_of(x, n, wide, out)                       *out = the largest magnitude (as bits: NaN and inf are above all others)
+ *   largest_of(x, n, wide, out)                       *out = the largest magnitude (as bits: inf, and NaN where it is not found by its flag, are above all others)
  *   merge_rows(x, stride, n_rows, n, wide, out)       the same for every column, out[j] included
  *   round_run(x, n, by, each, stream, wide, bits, q)  q = round(x * by); each: by is an array, else one factor
  *   spread_run(q, n, by, each, stream, wide, bits, x) x = q * by
@@ -13,8 +13,9 @@
  *
  * stream: stores may pass by the caches. After #define OWN_ROWS also these three, which have plain forms below:
  *
- *   largest_of_16(x, n, wide, out)                    largest_of for each of 16 rows
- *   round_16(x, n, by, wide, bits, q)                 round_run for each of 16 rows; returns 0 where it has no better way for n
+ *   find_16_<float>(x, n, limit, scale, inverse)      for 16 rows their scales and the inverses; returns whether all are finite
+ *   round_16(x, n, by, far, wide, bits, q)            round_run for each of 16 rows; returns 0 where it has no better way for n
+ *   spread_groups(q, n_groups, n, by, far, wide, bits, x)  spread_run for each group; returns 0 where it has no better way for n
  *   round_ahead(x, n, by, stream, wide, bits, q, ahead, out)   round_run with one factor, and largest_of for the row ahead
  */
 #include "kernels/pack/pack.h"
@@ -43,12 +44,26 @@ QC_INLINE int scales(const void *largest, ptrdiff_t n, int wide, int bits, void 
 }
 
 #ifndef OWN_ROWS
-QC_INLINE void largest_of_16(const void *x, ptrdiff_t n, int wide, void *out) {
-    for (ptrdiff_t r = 0; r < 16; ++r) largest_of(qc_at(x, r * n, wide), n, wide, qc_at_out(out, r, wide));
+QC_INLINE int find_16_float32(const void *x, ptrdiff_t n, int limit, void *scale, void *inverse) {
+    float found[16];
+    for (ptrdiff_t r = 0; r < 16; ++r) largest_of(qc_at(x, r * n, 0), n, 0, found + r);
+    return qc_scales32(found, 16, (float)limit, scale, inverse);
 }
 
-QC_INLINE int round_16(const void *x, ptrdiff_t n, const void *by, int wide, int bits, void *q) {
-    (void)x, (void)n, (void)by, (void)wide, (void)bits, (void)q;
+QC_INLINE int find_16_float64(const void *x, ptrdiff_t n, int limit, void *scale, void *inverse) {
+    double found[16];
+    for (ptrdiff_t r = 0; r < 16; ++r) largest_of(qc_at(x, r * n, 1), n, 1, found + r);
+    return qc_scales64(found, 16, limit, scale, inverse);
+}
+
+QC_INLINE int round_16(const void *x, ptrdiff_t n, const void *by, int far, int wide, int bits, void *q) {
+    (void)far, (void)x, (void)n, (void)by, (void)wide, (void)bits, (void)q;
+    return 0;
+}
+
+QC_INLINE int spread_groups(const void *q, ptrdiff_t n_groups, ptrdiff_t n, const void *by, int far, int wide, int bits,
+                            void *x) {
+    (void)q, (void)n_groups, (void)n, (void)by, (void)far, (void)wide, (void)bits, (void)x;
     return 0;
 }
 
@@ -73,53 +88,63 @@ typedef union {
 /* Shared by the kernels of a type rather than inlined into each. */
 static void largest_float32(const void *x, ptrdiff_t n, void *out) { largest_of(x, n, 0, out); }
 static void largest_float64(const void *x, ptrdiff_t n, void *out) { largest_of(x, n, 1, out); }
-static void largest_16_float32(const void *x, ptrdiff_t n, void *out) { largest_of_16(x, n, 0, out); }
-static void largest_16_float64(const void *x, ptrdiff_t n, void *out) { largest_of_16(x, n, 1, out); }
+static int scales_of_16_float32(const void *x, ptrdiff_t n, int limit, void *scale, void *inverse) {
+    return find_16_float32(x, n, limit, scale, inverse);
+}
+static int scales_of_16_float64(const void *x, ptrdiff_t n, int limit, void *scale, void *inverse) {
+    return find_16_float64(x, n, limit, scale, inverse);
+}
 
 QC_INLINE void largest(const void *x, ptrdiff_t n, int wide, void *out) {
     if (wide) largest_float64(x, n, out);
     else largest_float32(x, n, out);
 }
 
-QC_INLINE void largest_16(const void *x, ptrdiff_t n, int wide, void *out) {
-    if (wide) largest_16_float64(x, n, out);
-    else largest_16_float32(x, n, out);
+QC_INLINE int find_16(const void *x, ptrdiff_t n, int wide, int bits, void *scale, few *inverse) {
+    const int limit = (1 << (bits - 1)) - 1;
+    return wide ? scales_of_16_float64(x, n, limit, scale, inverse) : scales_of_16_float32(x, n, limit, scale, inverse);
 }
 
 QC_INLINE int pack_short_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int far, int wide, int bits, void *q, void *scale) {
-    const ptrdiff_t width = packed_size(n, bits);
-    few found, inverse;
-    ptrdiff_t row = 0;
-    for (; row + AT_ONCE <= n_rows; row += AT_ONCE) {
-        const void *from = qc_at(x, row * n, wide);
+    const ptrdiff_t width = packed_size(n, bits), size = wide ? 8 : 4, whole = n_rows / AT_ONCE * AT_ONCE;
+    QC_CACHE_LINE few inverse[2];
+    int finite = whole ? find_16(x, n, wide, bits, scale, &inverse[0]) : 1;
+    for (ptrdiff_t row = 0; finite && row < whole; row += AT_ONCE) {
+        const void *from = qc_at(x, row * n, wide), *by = &inverse[row / AT_ONCE & 1];
         char *to = (char *)q + row * width;
-        if (far) fetch_later(from, AT_ONCE * n * (wide ? 8 : 4));
-        largest_16(from, n, wide, &found);
-        if (!scales(&found, AT_ONCE, wide, bits, qc_at_out(scale, row, wide), &inverse)) return 0;
-        if (!round_16(from, n, &inverse, wide, bits, to))
+        if (far) fetch_later(qc_at(from, AT_ONCE * n, wide), AT_ONCE * n * size);
+        if (row + AT_ONCE < whole)
+            finite = find_16(qc_at(from, AT_ONCE * n, wide), n, wide, bits, qc_at_out(scale, row + AT_ONCE, wide),
+                             &inverse[~(row / AT_ONCE) & 1]);
+        if (!round_16(from, n, by, far, wide, bits, to))
             for (ptrdiff_t r = 0; r < AT_ONCE; ++r)
-                round_run(qc_at(from, r * n, wide), n, qc_at(&inverse, r, wide), 0, 0, wide, bits, to + r * width);
+                round_run(qc_at(from, r * n, wide), n, qc_at(by, r, wide), 0, 0, wide, bits, to + r * width);
     }
-    for (; row < n_rows; ++row) {
+    for (ptrdiff_t row = whole; finite && row < n_rows; ++row) {
+        few found;
         largest(qc_at(x, row * n, wide), n, wide, &found);
-        if (!scales(&found, 1, wide, bits, qc_at_out(scale, row, wide), &inverse)) return 0;
-        round_run(qc_at(x, row * n, wide), n, &inverse, 0, 0, wide, bits, (char *)q + row * width);
+        finite = scales(&found, 1, wide, bits, qc_at_out(scale, row, wide), &inverse[0]);
+        round_run(qc_at(x, row * n, wide), n, &inverse[0], 0, 0, wide, bits, (char *)q + row * width);
     }
-    return 1;
+    return finite;
 }
 
 QC_INLINE int pack_long_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int stream, int wide, int bits, void *q, void *scale) {
     const ptrdiff_t width = packed_size(n, bits), distance = n * (wide ? 8 : 4) <= AHEAD_BYTES ? 2 : 1;
-    few found[2], inverse;
-    for (ptrdiff_t row = 0; row < distance && row < n_rows; ++row) largest(qc_at(x, row * n, wide), n, wide, &found[row]);
-    for (ptrdiff_t row = 0; row < n_rows; ++row) {
-        const void *from = qc_at(x, row * n, wide);
-        few *here = &found[row & (distance - 1)];
-        if (!scales(here, 1, wide, bits, qc_at_out(scale, row, wide), &inverse)) return 0;
-        round_ahead(from, n, &inverse, stream, wide, bits, (char *)q + row * width,
-                    row + distance < n_rows ? qc_at(from, distance * n, wide) : from, here);
+    few found, inverse[2]; /* a scale is found where its maximum is: two divisions in a row, long before they are needed */
+    int finite = 1;
+    for (ptrdiff_t row = 0; row < distance && row < n_rows; ++row) {
+        largest(qc_at(x, row * n, wide), n, wide, &found);
+        finite &= scales(&found, 1, wide, bits, qc_at_out(scale, row, wide), &inverse[row]);
     }
-    return 1;
+    for (ptrdiff_t row = 0; finite && row < n_rows; ++row) {
+        const void *from = qc_at(x, row * n, wide);
+        const ptrdiff_t next = row + distance < n_rows ? row + distance : row; /* in the end the row itself, to no effect */
+        few *here = &inverse[row & (distance - 1)];
+        round_ahead(from, n, here, stream, wide, bits, (char *)q + row * width, qc_at(x, next * n, wide), &found);
+        finite = scales(&found, 1, wide, bits, qc_at_out(scale, next, wide), here);
+    }
+    return finite;
 }
 
 QC_INLINE int pack_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int far, int wide, int bits, void *q, void *scale) {
@@ -127,47 +152,51 @@ QC_INLINE int pack_rows(const void *x, ptrdiff_t n_rows, ptrdiff_t n, int far, i
     return pack_long_rows(x, n_rows, n, far && n >= STREAM_RUN, wide, bits, q, scale);
 }
 
+#ifndef OWN_WATCH
+QC_INLINE unsigned watch(void) { return 0; }
+QC_INLINE int no_nan_since(unsigned saved) { return !saved; }
+#endif
+
 /* One group behind the other where groups fill rows; else row by row, first the whole groups of a row, then its short one. */
 QC_INLINE int pack_groups(const void *x, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t group, int wide, int bits, void *q,
                           void *scale) {
     const ptrdiff_t whole = group < n ? n / group : 0, rest = n - whole * group;
+    const unsigned saved = watch();
     const int ragged = whole && rest, far = is_far(n_rows * n, wide, bits);
-    for (ptrdiff_t row = 0; row < (ragged ? n_rows : 1); ++row)
-        for (int part = 0; part <= ragged; ++part) {
+    int finite = 1;
+    for (ptrdiff_t row = 0; finite && row < (ragged ? n_rows : 1); ++row)
+        for (int part = 0; finite && part <= ragged; ++part) {
             const ptrdiff_t first = part * whole * group, length = part || !whole ? rest : group;
             const ptrdiff_t count = part ? 1 : (whole ? whole : 1) * (ragged ? 1 : n_rows);
             void *s = qc_at_out(scale, row * (whole + 1) + part * whole, wide);
-            if (!pack_rows(qc_at(x, row * n + first, wide), count, length, far, wide, bits,
-                           (char *)q + row * packed_size(n, bits) + packed_size(first, bits), s))
-                return 0;
+            finite = pack_rows(qc_at(x, row * n + first, wide), count, length, far, wide, bits,
+                               (char *)q + row * packed_size(n, bits) + packed_size(first, bits), s);
         }
     settle(far);
-    return 1;
+    return no_nan_since(saved) && finite;
 }
 
 /* All rows are read twice, in their order: narrow panels of columns, which a cache would keep, defeat prefetchers and the
  * translation of addresses and lose more than they gain. A panel is as wide as the factors that the stack holds. */
-enum { PANEL = 2048 };
+enum { PANEL_BYTES = 32 << 10 };
 
 QC_INLINE int pack_columns(const void *x, ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t stride, int wide, int bits, void *q,
                            void *scale) {
-    QC_CACHE_LINE union {
-        float f[PANEL];
-        double d[PANEL];
-    } inverse;
-    const int size = wide ? 8 : 4, stream = n_columns >= STREAM_RUN && is_far(n_rows * n_columns, wide, bits);
+    QC_CACHE_LINE char inverse[PANEL_BYTES];
+    const int size = wide ? 8 : 4, panel = PANEL_BYTES / size;
+    const int stream = n_columns >= STREAM_RUN && is_far(n_rows * n_columns, wide, bits);
     const ptrdiff_t width = packed_size(stride, bits), before = (ptrdiff_t)(-(uintptr_t)x & 63u) / size;
     /* A short first panel lets the others begin with cache lines in all rows; two int4 share a byte. */
-    ptrdiff_t n = stride * size % 64 == 0 && n_columns >= 256 && before && !(bits == 4 && before % 2) ? before : PANEL;
+    ptrdiff_t n = stride * size % 64 == 0 && n_columns >= 256 && before && !(bits == 4 && before % 2) ? before : panel;
     memset(scale, 0, (size_t)n_columns * (size_t)size);
-    for (ptrdiff_t j = 0; j < n_columns; j += n, n = PANEL) {
+    for (ptrdiff_t j = 0; j < n_columns; j += n, n = panel) {
         if (n > n_columns - j) n = n_columns - j;
         void *s = qc_at_out(scale, j, wide);
         for (ptrdiff_t row = 0; row < n_rows; row += 4)
             merge_rows(qc_at(x, row * stride + j, wide), stride, n_rows - row < 4 ? n_rows - row : 4, n, wide, s);
-        if (!scales(s, n, wide, bits, s, &inverse)) return 0;
+        if (!scales(s, n, wide, bits, s, inverse)) return 0;
         for (ptrdiff_t row = 0; row < n_rows; ++row)
-            round_run(qc_at(x, row * stride + j, wide), n, &inverse, 1, stream, wide, bits,
+            round_run(qc_at(x, row * stride + j, wide), n, inverse, 1, stream, wide, bits,
                       (char *)q + row * width + packed_size(j, bits));
     }
     settle(stream);
@@ -175,15 +204,24 @@ QC_INLINE int pack_columns(const void *x, ptrdiff_t n_rows, ptrdiff_t n_columns,
 }
 
 QC_INLINE int all_finite(const void *scale, ptrdiff_t n, int wide) {
-    few found;
-    largest(scale, n, wide, &found);
-    return wide ? qc_bits64(found.d[0]) < QC_INFINITY64 : qc_bits32(found.f[0]) < QC_INFINITY32;
+    int beyond = 0;
+    for (ptrdiff_t i = 0; i < n; ++i)
+        beyond |= wide ? qc_magnitude64(((const double *)scale)[i]) >= QC_INFINITY64
+                       : qc_magnitude32(((const float *)scale)[i]) >= QC_INFINITY32;
+    return !beyond;
 }
 
 QC_INLINE int unpack_groups(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t group, int wide, int bits, const void *scale,
                             void *x) {
     const int stream = group >= STREAM_RUN && n >= STREAM_RUN && is_far(n_rows * n, wide, bits);
     if (!all_finite(scale, n_rows * (n ? (n - 1) / group + 1 : 1), wide)) return 0;
+    if (n % group == 0) {
+        const int far = is_far(n_rows * n, wide, bits);
+        if (spread_groups(q, n_rows * (n / group), group, scale, far, wide, bits, x)) {
+            settle(far);
+            return 1;
+        }
+    }
     for (ptrdiff_t row = 0; row < n_rows; ++row)
         for (ptrdiff_t j = 0; j < n; j += group, scale = qc_at(scale, 1, wide))
             spread_run((const char *)q + row * packed_size(n, bits) + packed_size(j, bits), n - j < group ? n - j : group, scale,
@@ -192,10 +230,16 @@ QC_INLINE int unpack_groups(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdif
     return 1;
 }
 
+/* The factors of a short row are moved to where they begin with cache lines when the values do: loads that take two lines would
+ * cost a third of the rate. */
 QC_INLINE int unpack_columns(const void *q, ptrdiff_t n_rows, ptrdiff_t n, ptrdiff_t stride, int wide, int bits,
                              const void *scale, void *x) {
+    QC_CACHE_LINE char moved[PANEL_BYTES + 64];
+    const ptrdiff_t size = wide ? 8 : 4;
     const int stream = n >= STREAM_RUN && is_far(n_rows * n, wide, bits);
     if (!all_finite(scale, n, wide)) return 0;
+    if (n_rows > 1 && n * size <= PANEL_BYTES)
+        scale = memcpy(moved + ((uintptr_t)x & (size_t)(64 - size)), scale, (size_t)(n * size));
     for (ptrdiff_t row = 0; row < n_rows; ++row)
         spread_run((const char *)q + row * packed_size(stride, bits), n, scale, 1, stream, wide, bits,
                    qc_at_out(x, row * stride, wide));
