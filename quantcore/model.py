@@ -108,6 +108,8 @@ class Model:
         # The compiled pass itself, without a Python frame around it.
         if self._executor.fused is not None:
             self.__dict__["predict"] = self._executor.fused.predict
+        elif "predict" in self._artifact.plan.outputs:
+            self.__dict__["predict"] = self._executor.predict
         else:
             self.__dict__.pop("predict", None)
         # What `quantcore.predict` calls: an attribute of the instance alone is found fastest.
