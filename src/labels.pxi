@@ -17,9 +17,13 @@ cdef extern from *:
     """
     ctypedef enum qc_exact_kind:
         pass
+    ctypedef struct qc_feature:
+        pass
     ctypedef struct qc_csr_labels:
         ptrdiff_t n_outputs
         const float *spread
+        const qc_feature *features
+        int prefetch
         const float *column
         const float *bias32
         double bias_max
@@ -42,6 +46,8 @@ cdef extern from *:
         int32_t *labels
         uint8_t *planes
         ptrdiff_t fine, open
+    ptrdiff_t _labels_int8 "qc_bound.labels_rows_int8"(
+        const qc_csr *, const qc_csr_labels *, const qc_rows *, float *scratch, qc_csr_result *) noexcept nogil
     ptrdiff_t _labels_rows "qc_bound.labels_rows_float32"(
         const qc_csr *, const qc_csr_labels *, const float *scores, qc_csr_result *) noexcept nogil
     ptrdiff_t _labels_column "qc_bound.labels_column_float32"(const qc_csr *, const qc_csr_labels *, qc_csr_result *) noexcept nogil
@@ -169,6 +175,7 @@ cdef class LabelModel:
         m.spread, m.column = <const float *>data_of(arrays["spread"]), <const float *>data_of(arrays["column"])
         m.bias32, m.gain = <const float *>data_of(arrays["bias32"]), <const double *>data_of(arrays["gain"])
         m.step, m.size = <const double *>data_of(arrays["step"]), <const double *>data_of(arrays["size"])
+        m.features, m.prefetch = <const qc_feature *>data_of(arrays["features"]), config["prefetch"]
         if hot is not None and (hot.w.n_outputs != m.n_outputs or hot.n_features != self.n_columns):
             raise ValueError(f"planes of different shapes: {hot.shape} and {exact.shape}")
         self.block = max(1, min(256, SCORES // m.n_outputs))
@@ -266,15 +273,21 @@ cdef class LabelModel:
         cdef qc_csr rows = x[0]
         cdef ptrdiff_t first, n
         cdef scores_fn kernel = self.hot.kernel() if self.m.n_outputs > 1 else NULL
+        if self.m.n_outputs == 1 or self.m.features:
+            _slice(x, &rows, start, count)
+            if self.m.n_outputs == 1:
+                first = _labels_column(&rows, &self.m, here)
+            else:
+                first = _labels_int8(&rows, &self.m, &self.hot.w, scores, here)
+            here.labels += count
+            here.planes += count
+            return first >= 0
         first = start
         while first < start + count:
             n = min(self.block, start + count - first)
             _slice(x, &rows, first, n)
-            if self.m.n_outputs > 1:
-                kernel(&rows, &self.hot.w, scores)
-                if _labels_rows(&rows, &self.m, scores, here) >= 0:
-                    return True
-            elif _labels_column(&rows, &self.m, here) >= 0:
+            kernel(&rows, &self.hot.w, scores)
+            if _labels_rows(&rows, &self.m, scores, here) >= 0:
                 return True
             here.labels += n
             here.planes += n

@@ -24,6 +24,7 @@ _LANES = 16
 _UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 # Weights beyond this leave float32 when they meet rows; those below the other are left to the bound alone.
 _LARGEST, _SMALLEST = 2.0**60, 2.0**-80
+_CACHED = 1 << 19  # bytes of hot rows that a second cache holds beside all else: nothing is prefetched
 _FARTHEST = 2.0**30  # of a scaler from 1
 _UP = 1.0 + 2.0**-20
 
@@ -113,11 +114,13 @@ def build(
         "unit": _UNIT[op.dtype],
         "tiny": tiny,
         "largest": largest,
+        "prefetch": 0,
         **hot.config,
     }
-    arrays = {"spread": None, "column": None, "bias32": None, **hot.arrays, "gain": gain, "step": fine.step, "size": fine.size}
+    plane = hot.plane(module)
+    arrays = {"spread": None, "column": None, "bias32": None, "features": None, **hot.arrays, "gain": gain, "step": fine.step, "size": fine.size}
     exact = module.ExactRows(fine.rows, np.ascontiguousarray(op.bias, np.float64), fine.exponent, fine.index)
-    return module.LabelModel(config, arrays, hot.plane(module), exact, class_array(decision), Csr, other, settle)
+    return module.LabelModel(config, arrays, plane, exact, class_array(decision), Csr, other, settle)
 
 
 class _Fine:
@@ -223,10 +226,21 @@ class _Rows(_Hot):
         self.arrays = {"spread": _rounded_up(spread), "bias32": bias}
 
     def plane(self, module: ModuleType) -> Any:
-        if self.gain is None:
-            return pruned.build(module, self.steps, self.scale.astype(np.float32), self.fine.index)
-        place = self.fine.index
-        return pruned.build(module, self.steps[place], (self.scale[place] * self.gain).astype(np.float32))
+        """The rows, in full or pruned; in full with what belongs to a feature in one place."""
+        n_outputs, density = self.steps.shape[1], np.count_nonzero(self.steps) / self.steps.size
+        gain = 1.0 if self.gain is None else self.gain
+        scale = (self.scale[self.fine.index] * gain).astype(np.float32)
+        if pruned.layout(len(self.steps), n_outputs, density) != "rows":
+            if self.gain is None:
+                return pruned.build(module, self.steps, self.scale.astype(np.float32), self.fine.index)
+            return pruned.build(module, self.steps[self.fine.index], scale)
+        padded = -(-n_outputs // _LANES) * _LANES
+        features = np.zeros((len(scale), 4), np.float32)
+        features.view(np.uint32)[:, 0] = self.fine.index * np.uint32(padded // _LANES)
+        features[:, 1], features[:, 2] = scale, self.arrays["spread"]
+        self.arrays["features"] = features
+        self.config["prefetch"] = int(len(self.steps) * padded > _CACHED)
+        return module.Rows(self.steps, None, self.fine.index)
 
 
 class _Column(_Hot):

@@ -6,10 +6,20 @@
 /* Beyond so many nonzeros of a row the first-order constants of the hot bound say nothing: the fine plane answers. */
 #define QC_HOT_NONZEROS (1 << 20)
 
+/* What a feature does to scores over rows of int8, and to their bound: in one cache line. */
+typedef struct {
+    uint32_t place; /* its stored row is at 16 * place */
+    float scale;
+    float spread;   /* as below */
+    float unused;
+} qc_feature;
+
 /* Pairs are for rows of float64 and of float32. */
 typedef struct {
     ptrdiff_t n_outputs;
     const float *spread;  /* several outputs: of each feature, what |x| adds to the bound on two scores */
+    const qc_feature *features; /* of hot rows of int8 that all features have; else NULL */
+    int prefetch;         /* those rows are more than a cache is sure to hold */
     const float *column;  /* one output: of each feature its weight, and what |x| adds to the bound */
     const float *bias32;  /* several outputs: padded to a multiple of QC_LANES with -inf */
     double bias_max;
@@ -35,7 +45,10 @@ typedef struct {
     ptrdiff_t fine, open;
 } qc_csr_result;
 
-/* scores: n_rows x n_outputs, of the hot plane, without bias. The result is -1, or a row with a value that is not finite. */
+/* The result is -1, or a row with a value that is not finite. The hot plane is int8 rows; or its scores, without bias, are there
+ * already: n_rows x n_outputs; or it is a column. */
+typedef ptrdiff_t qc_labels_rows_int8_fn(const qc_csr *x, const qc_csr_labels *m, const qc_rows *w, float *scratch,
+                                         qc_csr_result *r); /* scratch: n_outputs floats */
 typedef ptrdiff_t qc_labels_rows_float32_fn(const qc_csr *x, const qc_csr_labels *m, const float *scores, qc_csr_result *r);
 typedef ptrdiff_t qc_labels_column_float32_fn(const qc_csr *x, const qc_csr_labels *m, qc_csr_result *r);
 

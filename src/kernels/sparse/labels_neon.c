@@ -24,8 +24,13 @@ QC_INLINE uint32_t lanes_equal(lanes x, float y) {
 }
 
 #include "kernels/sparse/best.h"
+#include "kernels/sparse/score_row.h"
 #include "kernels/sparse/labels_rows.h"
 
 ptrdiff_t qc_labels_rows_float32_neon(const qc_csr *x, const qc_csr_labels *m, const float *scores, qc_csr_result *r) {
-    return labels(x, m, scores, r);
+    return labels_of_scores(x, m, scores, r);
+}
+
+ptrdiff_t qc_labels_rows_int8_neon(const qc_csr *x, const qc_csr_labels *m, const qc_rows *w, float *scratch, qc_csr_result *r) {
+    return labels_of_rows(x, m, w, scratch, r);
 }

@@ -1,4 +1,5 @@
 #include <math.h>
+#include <string.h>
 
 #include "kernels/sparse/sparse.h"
 
@@ -18,8 +19,28 @@ static inline two best_two(const float *scores, const float *bias, ptrdiff_t n_o
     return found;
 }
 
+/* A row's hot scores in float32, in order; the sum of its spreads. */
+static inline float score_row(const qc_csr *x, const qc_csr_labels *m, const qc_rows *w, ptrdiff_t begin, ptrdiff_t end,
+                              ptrdiff_t last, float *out, const int doubles) {
+    float spread = 0.0f;
+    (void)last;
+    memset(out, 0, (size_t)m->n_outputs * sizeof *out);
+    for (ptrdiff_t i = begin; i < end; ++i) {
+        const qc_feature *feature = m->features + qc_at(x->indices, x->wide_indices, i);
+        const int8_t *row = (const int8_t *)w->rows + 16 * (size_t)feature->place;
+        const float given = (float)qc_csr_value(x, i, doubles), value = given * feature->scale;
+        spread += fabsf(given) * feature->spread;
+        for (ptrdiff_t k = 0; k < m->n_outputs; ++k) out[k] += value * (float)row[k];
+    }
+    return spread;
+}
+
 #include "kernels/sparse/labels_rows.h"
 
 ptrdiff_t qc_labels_rows_float32_scalar(const qc_csr *x, const qc_csr_labels *m, const float *scores, qc_csr_result *r) {
-    return labels(x, m, scores, r);
+    return labels_of_scores(x, m, scores, r);
+}
+
+ptrdiff_t qc_labels_rows_int8_scalar(const qc_csr *x, const qc_csr_labels *m, const qc_rows *w, float *scratch, qc_csr_result *r) {
+    return labels_of_rows(x, m, w, scratch, r);
 }
