@@ -127,7 +127,7 @@ class Model:
             return refuse
         ask = self._on_uncertain
         decision = self._artifact.plan.ops[self._artifact.plan.outputs["predict"]]
-        return lambda rows, positions: _checked_answers(ask(rows), len(rows), getattr(decision, "classes", None))
+        return lambda rows, positions: _checked_answers(ask(rows), len(positions), getattr(decision, "classes", None))
 
     def _warn_of_unicode(self) -> None:
         written = self._artifact.extra.get("provenance", {}).get("unicode")
