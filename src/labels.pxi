@@ -1,5 +1,11 @@
 # CSR rows in, labels out, each with its proof; included by sparse.pyx.
 
+cimport numpy as cnp
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.ref cimport Py_INCREF, PyObject
+from libc.stdint cimport int32_t, uint8_t, uint64_t
+from libc.string cimport memcpy
+
 cnp.import_array()
 
 cdef extern from *:
@@ -50,7 +56,8 @@ cdef extern from *:
         const qc_csr *, const qc_csr_labels *, const qc_rows *, float *scratch, qc_csr_result *) noexcept nogil
     ptrdiff_t _labels_rows "qc_bound.labels_rows_float32"(
         const qc_csr *, const qc_csr_labels *, const float *scores, qc_csr_result *) noexcept nogil
-    ptrdiff_t _labels_column "qc_bound.labels_column_float32"(const qc_csr *, const qc_csr_labels *, qc_csr_result *) noexcept nogil
+    ptrdiff_t _labels_column "qc_bound.labels_column_float32"(
+        const qc_csr *, const qc_csr_labels *, qc_csr_result *) noexcept nogil
     bint QC_PLAIN(object)
     void *QC_SWAP(void *place, void *value)
     void QC_ADD(uint64_t *place, uint64_t value)
@@ -231,7 +238,8 @@ cdef class LabelModel:
         answers = self.settle(X, [result.labels[i] for i in positions], list(positions))
         for row, label in zip(positions, answers, strict=True):
             if not 0 <= label < len(self.classes.array):
-                raise ValueError(f"settle answered {label!r} for row {row}, not a position in the {len(self.classes.array)} classes")
+                n = len(self.classes.array)
+                raise ValueError(f"settle answered {label!r} for row {row}, not a position in the {n} classes")
             result.labels[row] = label
         return 0
 

@@ -3,11 +3,7 @@
 import numpy as np
 
 cimport cython
-cimport numpy as cnp
-from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from cpython.ref cimport Py_INCREF, PyObject
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t
 
 cdef extern from *:
     """

@@ -118,7 +118,16 @@ def build(
         **hot.config,
     }
     plane = hot.plane(module)
-    arrays = {"spread": None, "column": None, "bias32": None, "features": None, **hot.arrays, "gain": gain, "step": fine.step, "size": fine.size}
+    arrays = {
+        "spread": None,
+        "column": None,
+        "bias32": None,
+        "features": None,
+        **hot.arrays,
+        "gain": gain,
+        "step": fine.step,
+        "size": fine.size,
+    }
     exact = module.ExactRows(fine.rows, np.ascontiguousarray(op.bias, np.float64), fine.exponent, fine.index)
     return module.LabelModel(config, arrays, plane, exact, class_array(decision), Csr, other, settle)
 
@@ -197,7 +206,7 @@ class _Hot:
             spread = np.maximum(spread, least) * size * _UP
             most = min(most, least * 2.0**120)
         self.config = {"share": share, "fixed": fixed, "most": most}
-        return spread
+        return np.asarray(spread)
 
     def largest(self) -> float:
         """Of all that a value which underflows is multiplied by."""
@@ -269,5 +278,6 @@ class _Column(_Hot):
 
 def _rounded_up(values: NDArray[np.float64]) -> NDArray[np.float32]:
     """The next float32 above, but for 0."""
-    found: NDArray[np.float32] = np.nextafter(values.astype(np.float32), np.float32(np.inf))
+    with np.errstate(over="ignore"):
+        found: NDArray[np.float32] = np.nextafter(values.astype(np.float32), np.float32(np.inf))
     return np.where(values == 0.0, np.float32(0.0), found)
