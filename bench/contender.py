@@ -2,9 +2,10 @@
 
     python bench/contender.py {quantcore,scikit-learn,onnxruntime} MODEL ROWS
 
-MODEL is the contender's own file, ROWS a JSON list of documents, an .npy file of numbers, or an .npz file of a SciPy CSR matrix. Each line on stdin is a request in
-JSON; its answer is a line in JSON on stdout: {"task": "one" | "batch" | "load"} → seconds per row (or load) of one round;
-{"task": "labels"} → a label for each row, as strings; {"task": "modules"} → names of the modules that are loaded.
+MODEL is the contender's own file, ROWS a JSON list of documents, an .npy file of numbers, or an .npz file of a SciPy CSR
+matrix. Each line on stdin is a request in JSON; its answer is a line in JSON on stdout: {"task": "one" | "batch" | "load"} →
+seconds per row (or load) of one round; {"task": "labels"} → a label for each row, as strings; {"task": "modules"} → names of
+the modules that are loaded.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _ROUND_SECONDS = 0.02  # a round of one task takes at least about so long
 
 
 class Rounds:
-    """Measures one round at a time of a model that ``load`` makes and that answers lists of documents, arrays, or CSR matrices."""
+    """Measures one round at a time of a model that ``load`` makes and that answers lists of documents, arrays or CSR."""
 
     def __init__(self, load: Callable[[], Callable[[Any], Any]], rows: Any) -> None:
         self.load = load

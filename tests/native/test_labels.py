@@ -1,4 +1,4 @@
-"""The pass over CSR rows: the same bits on every ISA, bounds that hold in exact arithmetic, and no order of sums flips a label."""
+"""The pass over CSR rows: the same bits on every ISA, bounds that hold in exact arithmetic, no order of sums flips a label."""
 
 from fractions import Fraction
 
