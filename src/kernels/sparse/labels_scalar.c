@@ -8,7 +8,8 @@ typedef struct {
     float first, second;
 } two;
 
-static inline two best_two(const float *scores, const float *bias, ptrdiff_t n_outputs) {
+static inline two best_two(const float *scores, const float *bias, ptrdiff_t n_outputs, int padded) {
+    (void)padded;
     two found = {0, -INFINITY, -INFINITY};
     for (ptrdiff_t k = 0; k < n_outputs; ++k) {
         const float x = scores[k] + bias[k], lower = x < found.first ? x : found.first;
@@ -21,9 +22,9 @@ static inline two best_two(const float *scores, const float *bias, ptrdiff_t n_o
 
 /* A row's hot scores in float32, in order; the sum of its spreads. */
 static inline float score_row(const qc_csr *x, const qc_csr_labels *m, const qc_rows *w, ptrdiff_t begin, ptrdiff_t end,
-                              ptrdiff_t last, float *out, const int doubles) {
+                              ptrdiff_t last, float *out, const int doubles, const int ahead) {
     float spread = 0.0f;
-    (void)last;
+    (void)last, (void)ahead;
     memset(out, 0, (size_t)m->n_outputs * sizeof *out);
     for (ptrdiff_t i = begin; i < end; ++i) {
         const qc_feature *feature = m->features + qc_at(x->indices, x->wide_indices, i);

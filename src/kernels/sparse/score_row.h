@@ -5,27 +5,34 @@
 
 #include "kernels/sparse/entries.h"
 
-/* Indices are below 2^31: of int64 the lower half is read. */
-QC_INLINE const qc_feature *feature_of(const qc_csr *x, const qc_csr_labels *m, ptrdiff_t i) {
-    if (x->wide_indices) return m->features + ((const int64_t *)x->indices)[i];
-    return m->features + ((const int32_t *)x->indices)[i];
+/* Indices are below 2^31: of int64 the lower half is read, so that no loop asks how wide they are. */
+QC_INLINE const qc_feature *feature_of(const qc_csr *x, const qc_feature *features, ptrdiff_t i) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    const char *index = (const char *)x->indices + 4 * x->wide_indices;
+#else
+    const char *index = (const char *)x->indices;
+#endif
+    uint32_t id;
+    memcpy(&id, index + ((size_t)i << (2 + x->wide_indices)), sizeof id);
+    return features + id;
 }
 
 QC_INLINE float score_block(const qc_csr *x, const qc_csr_labels *m, const qc_rows *w, ptrdiff_t begin, ptrdiff_t end,
-                            ptrdiff_t last, ptrdiff_t first, const int groups, float *out, const int doubles) {
+                            ptrdiff_t last, ptrdiff_t first, const int groups, float *out, const int doubles, const int ahead) {
     const char *rows = (const char *)w->rows + first;
+    const qc_feature *features = m->features;
     lanes sum[BLOCK];
     float spread = 0.0f;
     QC_UNROLL
     for (int g = 0; g < groups; ++g) sum[g] = lanes_zero();
     for (ptrdiff_t i = begin; i < end; ++i) {
-        const qc_feature *feature = feature_of(x, m, i);
+        const qc_feature *feature = feature_of(x, features, i);
         const float given = (float)qc_csr_value(x, i, doubles);
         const lanes value = lanes_all(given * feature->scale);
         const char *row = rows + 16 * (size_t)feature->place;
         spread += fabsf(given) * feature->spread;
-        if (m->prefetch && i + QC_AHEAD < last)
-            qc_prefetch(rows + 16 * (size_t)feature_of(x, m, i + QC_AHEAD)->place, 16 * groups);
+        if (ahead && i + QC_AHEAD < last)
+            qc_prefetch(rows + 16 * (size_t)feature_of(x, features, i + QC_AHEAD)->place, 16 * groups);
         QC_UNROLL
         for (int g = 0; g < groups; ++g) sum[g] = lanes_add(sum[g], lanes_mul(value, lanes_widened(row + 16 * g, QC_INT8)));
     }
@@ -34,36 +41,31 @@ QC_INLINE float score_block(const qc_csr *x, const qc_csr_labels *m, const qc_ro
     return spread;
 }
 
+/* Each number of groups has functions of its own, which leaves all registers to it. */
+#define QC_SCORE(groups, doubles, ahead)                                                                                      \
+    QC_NOINLINE float score_##groups##_##doubles##ahead(const qc_csr *x, const qc_csr_labels *m, const qc_rows *w,            \
+                                                        ptrdiff_t begin, ptrdiff_t end, ptrdiff_t last, ptrdiff_t first,      \
+                                                        float *out) {                                                         \
+        return score_block(x, m, w, begin, end, last, first, groups, out, doubles, ahead);                                    \
+    }
+#define QC_SCORES(groups) QC_SCORE(groups, 0, 0) QC_SCORE(groups, 0, 1) QC_SCORE(groups, 1, 0) QC_SCORE(groups, 1, 1)
+#if BLOCK == 16
+#define QC_EACH(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14) F(15) F(16)
+#else /* 6 */
+#define QC_EACH(F) F(1) F(2) F(3) F(4) F(5) F(6)
+#endif
+QC_EACH(QC_SCORES)
+
+typedef float score_fn(const qc_csr *x, const qc_csr_labels *m, const qc_rows *w, ptrdiff_t begin, ptrdiff_t end, ptrdiff_t last,
+                       ptrdiff_t first, float *out);
+#define QC_NAMES(groups) {{score_##groups##_00, score_##groups##_01}, {score_##groups##_10, score_##groups##_11}},
+static score_fn *const score_of[BLOCK][2][2] = {QC_EACH(QC_NAMES)};
+
 /* `out` has room for a multiple of QC_LANES. */
 QC_INLINE float score_row(const qc_csr *x, const qc_csr_labels *m, const qc_rows *w, ptrdiff_t begin, ptrdiff_t end,
-                          ptrdiff_t last, float *out, const int doubles) {
-    const ptrdiff_t wide = BLOCK * QC_LANES;
-    ptrdiff_t first = 0, left = m->n_outputs;
-    for (; left > wide; first += wide, left -= wide)
-        score_block(x, m, w, begin, end, last, first, BLOCK, out + first, doubles);
-    switch ((left + QC_LANES - 1) / QC_LANES) {
-#define QC_CASE(groups)                                                                                     \
-    case groups:                                                                                            \
-        return score_block(x, m, w, begin, end, last, first, groups <= BLOCK ? groups : BLOCK, out + first, doubles);
-        QC_CASE(1)
-        QC_CASE(2)
-        QC_CASE(3)
-        QC_CASE(4)
-        QC_CASE(5)
-#if BLOCK > 6
-        QC_CASE(6)
-        QC_CASE(7)
-        QC_CASE(8)
-        QC_CASE(9)
-        QC_CASE(10)
-        QC_CASE(11)
-        QC_CASE(12)
-        QC_CASE(13)
-        QC_CASE(14)
-        QC_CASE(15)
-#endif
-#undef QC_CASE
-    default:
-        return score_block(x, m, w, begin, end, last, first, BLOCK, out + first, doubles);
-    }
+                          ptrdiff_t last, float *out, const int doubles, const int ahead) {
+    ptrdiff_t first = 0, left = (m->n_outputs + QC_LANES - 1) / QC_LANES;
+    for (; left > BLOCK; first += BLOCK * QC_LANES, left -= BLOCK)
+        score_of[BLOCK - 1][doubles][ahead](x, m, w, begin, end, last, first, out + first);
+    return score_of[left - 1][doubles][ahead](x, m, w, begin, end, last, first, out + first);
 }
