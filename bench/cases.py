@@ -15,8 +15,9 @@ import numpy as np
 import texts
 from contender import BATCH, read
 from peers import NAMES, Contender, measure, onnx_locale, require_proofs, to_onnx
+from scipy import sparse
 from sklearn import datasets
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -47,6 +48,9 @@ TABLE_CASES: dict[str, tuple[int, int] | str] = {
     "breast_cancer": "breast_cancer",
     "digits": "digits",
 }
+# name of a case: data set whose texts are hashed to 2**15 columns first; contenders are fed CSR
+CSR_CASES = {"banking77, CSR": "banking77", "clinc150, CSR": "clinc150"}
+_HASHED = 1 << 15
 FOUNDING_CASES = {f"{wanted.name}, founding size": wanted for wanted in founding.FOUNDING}
 CASES = (*TEXT_CASES, *FOUNDING_CASES)
 
@@ -64,14 +68,15 @@ class Measured(NamedTuple):
 @functools.cache
 def measured(case: str) -> Measured | str:
     """Measure all contenders in one go, so that their rounds are interleaved; or say why the case can't be measured."""
-    if case in TEXT_CASES and texts.read(TEXT_CASES[case][0]) is None:
-        return f"no data set {TEXT_CASES[case][0]}: set QUANTCORE_DATA to the folder that holds it"
+    data_set = CSR_CASES.get(case) or TEXT_CASES.get(case, (None,))[0]
+    if data_set is not None and texts.read(data_set) is None:
+        return f"no data set {data_set}: set QUANTCORE_DATA to the folder that holds it"
     folder = prepared(case)
     models = {"quantcore": folder / "model.qc", "scikit-learn": folder / "model.joblib", "onnxruntime": folder / "model.onnx"}
     absent, extra = {}, {}
     if not models["onnxruntime"].is_file():
         absent["onnxruntime"] = (folder / "no_onnx.txt").read_text("utf-8")
-    elif case not in TABLE_CASES:
+    elif case not in TABLE_CASES and case not in CSR_CASES:
         extra, reason = onnx_locale(CACHE / "locale")
         if reason is not None:
             absent["onnxruntime"] = reason
@@ -96,12 +101,17 @@ def prepared(case: str) -> Path:
     source = folder / "model.joblib"
     if not source.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        pipeline, rows = _trained_table(case) if case in TABLE_CASES else _trained(case)
-        if case in TABLE_CASES:
+        train = _trained_table if case in TABLE_CASES else _trained_csr if case in CSR_CASES else _trained
+        pipeline, rows = train(case)
+        reason: str | None = "onnxruntime reads no sparse rows"
+        if case in CSR_CASES:
+            sparse.save_npz(rows_of(case, folder), rows)
+        elif case in TABLE_CASES:
             np.save(rows_of(case, folder), rows)
+            reason = to_onnx(pipeline, folder / "model.onnx", rows.shape[1])
         else:
             rows_of(case, folder).write_text(json.dumps(rows), "utf-8")
-        reason = to_onnx(pipeline, folder / "model.onnx", rows.shape[1] if case in TABLE_CASES else 0)
+            reason = to_onnx(pipeline, folder / "model.onnx")
         if reason is not None:
             (folder / "no_onnx.txt").write_text(reason, "utf-8")
         joblib.dump(pipeline, source, compress=3)  # last: it says that the folder is complete
@@ -114,7 +124,7 @@ def prepared(case: str) -> Path:
 
 def rows_of(case: str, folder: Path) -> Path:
     """The file of a case's rows."""
-    return folder / ("rows.npy" if case in TABLE_CASES else "documents.json")
+    return folder / ("rows.npy" if case in TABLE_CASES else "rows.npz" if case in CSR_CASES else "documents.json")
 
 
 def _trained_table(case: str) -> tuple[Any, Any]:
@@ -128,6 +138,16 @@ def _trained_table(case: str) -> tuple[Any, Any]:
     pipeline = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100)).fit(X, y)
     picked = random_.permutation(len(X))[:BATCH]
     return pipeline, np.ascontiguousarray(X[picked], np.float32)
+
+
+def _trained_csr(case: str) -> tuple[Any, Any]:
+    """A logistic regression over hashed texts, and CSR rows: the featurizer is no part of the model."""
+    split, hashing = texts.read(CSR_CASES[case]), HashingVectorizer(n_features=_HASHED)
+    if split is None:
+        raise FileNotFoundError(f"no data set {CSR_CASES[case]}; set QUANTCORE_DATA to the folder that holds it")
+    documents = random.Random(0).sample(split.test, min(len(split.test), BATCH))
+    model = LogisticRegression(max_iter=100).fit(hashing.transform(split.train), split.train_labels)
+    return model, hashing.transform(documents)
 
 
 def _trained(case: str) -> tuple[Any, list[str]]:

@@ -2,9 +2,10 @@
 
     python bench/contender.py {quantcore,scikit-learn,onnxruntime} MODEL ROWS
 
-MODEL is the contender's own file, ROWS a JSON list of documents, or an .npy file of numbers. Each line on stdin is a request in
-JSON; its answer is a line in JSON on stdout: {"task": "one" | "batch" | "load"} → seconds per row (or load) of one round;
-{"task": "labels"} → a label for each row, as strings; {"task": "modules"} → names of the modules that are loaded.
+MODEL is the contender's own file, ROWS a JSON list of documents, an .npy file of numbers, or an .npz file of a SciPy CSR
+matrix. Each line on stdin is a request in JSON; its answer is a line in JSON on stdout: {"task": "one" | "batch" | "load"} →
+seconds per row (or load) of one round; {"task": "labels"} → a label for each row, as strings; {"task": "modules"} → names of
+the modules that are loaded.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ _ROUND_SECONDS = 0.02  # a round of one task takes at least about so long
 
 
 class Rounds:
-    """Measures one round at a time of a model that ``load`` makes and that answers lists of documents, or arrays."""
+    """Measures one round at a time of a model that ``load`` makes and that answers lists of documents, arrays or CSR."""
 
     def __init__(self, load: Callable[[], Callable[[Any], Any]], rows: Any) -> None:
         self.load = load
         self.predict = load()
         self.batch = rows[:BATCH]
-        self.ones = [self.batch[i : i + 1] for i in range(len(self.batch))]
+        self.n_rows = len(self.batch) if isinstance(self.batch, list) else self.batch.shape[0]
+        self.ones = [self.batch[i : i + 1] for i in range(self.n_rows)]
         self.at = 0
         self.predict(self.batch)  # whatever is made at first use
         start = time.perf_counter()
@@ -46,7 +48,7 @@ class Rounds:
 
     def batch_of_many(self) -> float:
         """All rows in one call."""
-        return self._repeated(lambda _: self.predict(self.batch)) / len(self.batch)
+        return self._repeated(lambda _: self.predict(self.batch)) / self.n_rows
 
     def load_again(self) -> float:
         """From the file, in the page cache, to a model that answers."""
@@ -92,9 +94,13 @@ def loader(name: str, path: str) -> Callable[[], Callable[[Any], Any]]:
 
 
 def read(rows: Path) -> Any:
-    """Documents, or an array of numbers."""
+    """Documents, an array of numbers, or a CSR matrix."""
     if rows.suffix == ".json":
         return json.loads(rows.read_text("utf-8"))
+    if rows.suffix == ".npz":
+        from scipy.sparse import load_npz
+
+        return load_npz(rows)
     import numpy as np
 
     return np.load(rows)

@@ -65,7 +65,7 @@ def require_proofs(model: Any, pipeline: Any, rows: Any) -> None:
     labels, certified = model.predict_certified(rows)
     wrong = certified & (labels != pipeline.predict(rows))
     if wrong.any():
-        raise RuntimeError(f"{wrong.sum()} of {len(rows)} certified labels are not scikit-learn's: {wrong.nonzero()[0][:10]}")
+        raise RuntimeError(f"{wrong.sum()} of {len(labels)} certified labels are not scikit-learn's: {wrong.nonzero()[0][:10]}")
 
 
 def measure(contenders: dict[str, Contender], rounds: int) -> dict[str, dict[str, list[float]]]:

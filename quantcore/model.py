@@ -108,6 +108,8 @@ class Model:
         # The compiled pass itself, without a Python frame around it.
         if self._executor.fused is not None:
             self.__dict__["predict"] = self._executor.fused.predict
+        elif "predict" in self._artifact.plan.outputs:
+            self.__dict__["predict"] = self._executor.predict
         else:
             self.__dict__.pop("predict", None)
         # What `quantcore.predict` calls: an attribute of the instance alone is found fastest.
@@ -125,7 +127,7 @@ class Model:
             return refuse
         ask = self._on_uncertain
         decision = self._artifact.plan.ops[self._artifact.plan.outputs["predict"]]
-        return lambda rows, positions: _checked_answers(ask(rows), len(rows), getattr(decision, "classes", None))
+        return lambda rows, positions: _checked_answers(ask(rows), len(positions), getattr(decision, "classes", None))
 
     def _warn_of_unicode(self) -> None:
         written = self._artifact.extra.get("provenance", {}).get("unicode")

@@ -1,9 +1,9 @@
 """The door to ``src/kernels/sparse``: weights are checked once, when they are wrapped; input at every call."""
 
+import numpy as np
+
 cimport cython
 from libc.stdint cimport int64_t
-
-import numpy as np
 
 cdef extern from *:
     """
@@ -250,7 +250,7 @@ cdef class _Weights:
         lengths = np.diff(start)
         self.w.stride = int(lengths.mean() + lengths.std()) + 32 if len(lengths) else 64
 
-    cdef scores_fn kernel(self) noexcept:
+    cdef scores_fn kernel(self) noexcept nogil:
         return NULL
 
     @property
@@ -294,7 +294,7 @@ cdef class Rows(_Weights):
         self.w.stride = stored.shape[1] * stored.itemsize
         self.kind = 0 if bits else 1 + (INT8, INT16, FLOAT16, FLOAT32).index(given.dtype)
 
-    cdef scores_fn kernel(self) noexcept:
+    cdef scores_fn kernel(self) noexcept nogil:
         if self.kind == 0:
             return _int4
         if self.kind == 1:
@@ -322,7 +322,7 @@ cdef class Lists(_Weights):
         self._hold(stored, rows.shape[0], rows.shape[1], scale, index)
         self._at(start)
 
-    cdef scores_fn kernel(self) noexcept:
+    cdef scores_fn kernel(self) noexcept nogil:
         return _lists
 
 
@@ -345,7 +345,7 @@ cdef class Masks(_Weights):
         self._hold(stored, n_stored, n_outputs, scale, index)
         self._at(start)
 
-    cdef scores_fn kernel(self) noexcept:
+    cdef scores_fn kernel(self) noexcept nogil:
         return _masks
 
 
@@ -482,3 +482,6 @@ cdef class ExactRows:
         if not sizes:
             return out
         return out, found.reshape(out.shape) if self.kind == 0 else found
+
+
+include "labels.pxi"

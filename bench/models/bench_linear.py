@@ -1,9 +1,10 @@
-"""One row, a batch of up to 1000, and loading: quantcore, scikit-learn and onnxruntime on models of texts and of tables."""
+"""One row, a batch of up to 1000, and loading: quantcore, scikit-learn and onnxruntime on models of texts, of tables and of
+CSR rows."""
 
 from __future__ import annotations
 
 import pytest
-from cases import CASES, TABLE_CASES, Measured, measured
+from cases import CASES, CSR_CASES, TABLE_CASES, Measured, measured
 from peers import NAMES, TASKS
 from replay import Replay, clock
 
@@ -11,7 +12,7 @@ from replay import Replay, clock
 @pytest.mark.benchmark(timer=clock)
 @pytest.mark.parametrize("contender", NAMES)
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("case", [*CASES, *TABLE_CASES])
+@pytest.mark.parametrize("case", [*CASES, *TABLE_CASES, *CSR_CASES])
 def bench_linear(benchmark, case, task, contender):
     found = measured(case)
     if not isinstance(found, Measured):

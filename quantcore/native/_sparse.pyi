@@ -1,4 +1,5 @@
-from typing import Literal, final, overload
+from collections.abc import Callable
+from typing import Any, Literal, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -63,3 +64,20 @@ class ExactRows:
     def scores(
         self, indptr: ArrayLike, indices: ArrayLike, data: ArrayLike, norms: ArrayLike | None = None, *, sizes: Literal[True]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]: ...
+
+@final
+class LabelModel:
+    def __new__(
+        cls,
+        config: dict[str, Any],
+        arrays: dict[str, Any],
+        hot: _Weights | None,
+        exact: ExactRows,
+        classes: NDArray[Any],
+        plain: type,
+        other: Callable[[Any], NDArray[Any]],
+        settle: Callable[[Any, list[int], list[int]], list[int]] | None,
+    ) -> LabelModel: ...
+    def stats(self) -> tuple[int, int, int]: ...
+    def predict(self, X: Any) -> NDArray[Any]: ...
+    def labels(self, X: Any) -> tuple[NDArray[np.int32], NDArray[np.uint8]] | None: ...

@@ -28,8 +28,8 @@ def read(plan: Plan, X: Any) -> Any:
     if plan.input == "text":
         return documents(X)
     first = [op for op in plan.ops if INPUT in op.inputs]
-    if hasattr(X, "tocsr") and not any(op.accepts_sparse for op in first):
-        _refuse_complex(X.dtype)
+    if _is_sparse(X) and not any(op.accepts_sparse for op in first):
+        _refuse_complex(X.data.dtype if isinstance(X, Csr) else X.dtype)
         raise TypeError("a sparse matrix was passed, but dense rows are required; pass X.toarray()")
     return matrix(
         X,
@@ -99,7 +99,7 @@ def matrix(
         C-contiguous, or CSR with ascending columns and repeats summed.
     """
     _check_names(X, feature_names)
-    found: NDArray[Any] | Csr = _sparse(X) if hasattr(X, "tocsr") else _dense(X)
+    found: NDArray[Any] | Csr = _sparse(X) if _is_sparse(X) else _dense(X)
     rows, columns = found.shape
     require_rows(rows)
     if columns < 1:
@@ -163,14 +163,19 @@ def _dense(X: Any) -> NDArray[Any]:
     return np.ascontiguousarray(array, _float(array.dtype))
 
 
+def _is_sparse(X: Any) -> bool:
+    return hasattr(X, "tocsr") or isinstance(X, Csr)
+
+
 def _sparse(X: Any) -> Csr:
     if len(X.shape) != 2:
         raise ValueError(f"expected a 2-d sparse matrix, got shape {X.shape}; pass X.reshape(1, -1) for one row")
-    csr = X.tocsr()
-    _refuse_complex(csr.dtype)
+    csr = X if isinstance(X, Csr) else X.tocsr()
+    dtype = csr.data.dtype
+    _refuse_complex(dtype)
     rows, columns = map(int, csr.shape)
     indptr, indices = np.asarray(csr.indptr, np.int64), np.asarray(csr.indices, np.int64)
-    data = np.asarray(csr.data, _float(csr.dtype))
+    data = np.asarray(csr.data, _float(dtype))
     if len(indptr) != rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
         raise ValueError("the sparse matrix is broken: indptr must start at 0, ascend and hold one entry more than rows")
     stored = int(indptr[-1])

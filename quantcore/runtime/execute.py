@@ -40,7 +40,7 @@ from quantcore.plan.ops import (
 )
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.text import decode
-from quantcore.runtime import intervals, sparse, table, text
+from quantcore.runtime import csr, intervals, sparse, table, text
 from quantcore.runtime.certify import LABEL, Property, decided
 from quantcore.runtime.trees import Forests, sums_error
 
@@ -130,7 +130,7 @@ class Executor:
             return None
         settle = self._settle_labels if self.settle else None
         width = self.plan.n_features_in or 0
-        fused = table.build(self.module, found, width, decision, lambda X: self._labels(X)[0], settle)  # type: ignore[arg-type]
+        fused = table.build(self.module, found, width, decision, self.predict, settle)  # type: ignore[arg-type]
         self._models[decision.inputs] = fused
         return fused
 
@@ -162,7 +162,30 @@ class Executor:
         classes = list(self._decision.classes)
         return [classes.index(answer) for answer in self.settle(rows, positions)]
 
+    @cached_property
+    def labels_of_csr(self) -> Any:
+        """The compiled model of CSR rows → labels, or None; made when first needed: most models see dense rows or CSR alone."""
+        decision, module = self._decision, registry.door("sparse") if self.module is not None else None
+        found = csr.chain(self.plan, decision.inputs[0]) if isinstance(decision, ArgMax | Threshold) else None
+        if module is None or found is None or (len(found.scores.bias) > 1) != isinstance(decision, ArgMax):
+            return None
+        reason = csr.obstacle(found)
+        if reason is not None:
+            self.reasons[self.plan.outputs["predict"]] = reason
+            return None
+
+        def settle(X: Any, labels: list[int], positions: list[int]) -> list[int]:
+            return self._settle_labels(_take(self._input(X), np.array(positions, np.int64)), labels, positions)
+
+        settles = settle if self.settle else None
+        return csr.build(module, found, decision, lambda X: self._labels(X)[0], settles)  # type: ignore[arg-type]
+
     # ---------------------------------------------------------------- methods
+
+    def predict(self, X: Any) -> Any:
+        """Labels of what no compiled pass over documents or dense rows reads."""
+        model = self.labels_of_csr if hasattr(X, "indptr") else None
+        return self._labels(X)[0] if model is None else model.predict(X)
 
     def run(self, method: str, X: Any) -> Any:
         """What a method returns."""
@@ -174,7 +197,7 @@ class Executor:
             if found is not None:
                 return found
         if method == "predict":
-            return self._labels(X)[0]
+            return self.predict(X)
         given = self._input(X)
         return _shown(self.value_at(self.plan.outputs[method], given), method)
 
@@ -185,9 +208,10 @@ class Executor:
         return self._labels(X)
 
     def _labels(self, X: Any, *, checked: bool = False) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        given = X if checked else self._input(X)
-        found = None
-        if self.fused is not None and (self.plan.input == "text" or self.fused.accepts(given)):
+        model = self.labels_of_csr if hasattr(X, "indptr") else None
+        found = None if model is None else model.labels(X)
+        given = X if checked or found is not None else self._input(X)
+        if found is None and self.fused is not None and (self.plan.input == "text" or self.fused.accepts(given)):
             found = self.fused.labels(given)
         if found is not None:
             labels, planes = text.class_array(self._decision)[found[0]], found[1]  # type: ignore[arg-type]
@@ -195,6 +219,8 @@ class Executor:
             labels, planes = self._predict(given)
         rows = np.flatnonzero(planes == OPEN)
         sure = planes != OPEN
+        if len(rows) and self.settle is not None and model is not None and given is X:
+            given = self._input(X)
         if len(rows) and isinstance(self.settle, Cold):
             labels[rows], sure[rows] = self.settle.proved(LABEL, _take(given, rows))
         elif len(rows) and self.settle is not None:
@@ -247,8 +273,8 @@ class Executor:
         """Counters of all paths, summed."""
         total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
         total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
-        if self.fused is not None:
-            for name, count in zip(total, self.fused.stats(), strict=False):  # tables have no tokens
+        for model in (self.fused, self.__dict__.get("labels_of_csr")):
+            for name, count in zip(total, () if model is None else model.stats(), strict=False):  # tables have no tokens
                 total[name] += count
         return total
 

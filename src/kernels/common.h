@@ -5,7 +5,7 @@
 #if defined(_MSC_VER) && !defined(__clang__)
 #include <intrin.h>
 #define QC_INLINE static __forceinline
-#define QC_NOINLINE __declspec(noinline)
+#define QC_NOINLINE static __declspec(noinline)
 #define QC_ALIGNED __declspec(align(64))
 #define QC_UNROLL
 #if defined(_M_X64)
@@ -15,7 +15,7 @@
 #endif
 #else
 #define QC_INLINE static inline __attribute__((always_inline))
-#define QC_NOINLINE __attribute__((noinline))
+#define QC_NOINLINE static __attribute__((noinline))
 #define QC_ALIGNED __attribute__((aligned(64))) /* to a cache line */
 #define QC_PREFETCH(address) __builtin_prefetch(address)
 #if defined(__clang__)

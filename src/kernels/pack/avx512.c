@@ -517,13 +517,13 @@ QC_INLINE int widen(const void *h, ptrdiff_t n, int stream, int wide, void *x) {
  * costs nothing where there is none. Calls that are not inlined: what was stored before them has been computed. */
 enum { MXCSR_INVALID = 0x1, MXCSR_INVALID_MASKED = 0x80 };
 
-QC_NOINLINE static unsigned watch(void) {
+QC_NOINLINE unsigned watch(void) {
     const unsigned saved = _mm_getcsr();
     _mm_setcsr((saved | MXCSR_INVALID_MASKED) & ~(unsigned)MXCSR_INVALID);
     return saved;
 }
 
-QC_NOINLINE static int no_nan_since(unsigned saved) {
+QC_NOINLINE int no_nan_since(unsigned saved) {
     const unsigned found = _mm_getcsr();
     _mm_setcsr(saved);
     return !(found & MXCSR_INVALID);

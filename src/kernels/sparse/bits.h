@@ -11,8 +11,14 @@
 #else
 #define qc_count_bits(x) ((ptrdiff_t)_CountOneBits64(x))
 #endif
+static inline ptrdiff_t qc_first_bit(uint32_t x) { /* not of 0 */
+    unsigned long place;
+    _BitScanForward(&place, x);
+    return (ptrdiff_t)place;
+}
 #else
 #define qc_count_bits(x) ((ptrdiff_t)__builtin_popcountll(x))
+#define qc_first_bit(x) ((ptrdiff_t)__builtin_ctz(x)) /* not of 0 */
 #endif
 
 /* For each byte of mask: the packed value that each of its eight outputs takes, or 0x80 (none: shuffles give 0). */

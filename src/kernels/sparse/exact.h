@@ -7,8 +7,6 @@
 
 #include "kernels/sparse/entries.h"
 
-enum { QC_EXACT_FLOAT64, QC_EXACT_INT16, QC_EXACT_INT32 };
-
 QC_INLINE ptrdiff_t qc_exact_bytes(const int dtype) { return dtype == QC_EXACT_INT16 ? 2 : dtype == QC_EXACT_INT32 ? 4 : 8; }
 
 /* Where a nonzero's weights are stored. */

@@ -23,6 +23,10 @@ typedef struct {
     int doubles;                   /* data is float64, else float32 */
 } qc_csr;
 
+QC_INLINE ptrdiff_t qc_at(const void *numbers, int wide, ptrdiff_t i) {
+    return wide ? (ptrdiff_t)((const int64_t *)numbers)[i] : (ptrdiff_t)((const int32_t *)numbers)[i];
+}
+
 /* Weights, feature-major: row r is at r * stride, or at start[r] where rows differ in length. */
 typedef struct {
     const void *rows;
@@ -33,6 +37,8 @@ typedef struct {
     ptrdiff_t stride;      /* in bytes; of rows that differ in length, what most of them have */
     int drops;             /* the index drops features */
 } qc_rows;
+
+typedef enum { QC_EXACT_FLOAT64, QC_EXACT_INT16, QC_EXACT_INT32 } qc_exact_kind;
 
 /* Weights of exact scores: float64, or integers times scale[r] = 2^e, plus the row's last column where centred. */
 typedef struct {
@@ -58,12 +64,10 @@ typedef void qc_exact_rows_float64_fn(const qc_csr *x, const qc_exact_rows *w, c
 typedef void qc_exact_rows_int16_fn(const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out, double *sizes);
 typedef void qc_exact_rows_int32_fn(const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out, double *sizes);
 
+#include "kernels/sparse/labels.h"
+
 #define QC_FAMILY_sparse
 #include "kernels/declare.h"
-
-QC_INLINE ptrdiff_t qc_at(const void *numbers, int wide, ptrdiff_t i) {
-    return wide ? (ptrdiff_t)((const int64_t *)numbers)[i] : (ptrdiff_t)((const int32_t *)numbers)[i];
-}
 
 /* What is wrong with a CSR matrix of n_columns columns and n_stored values; QC_CSR_OK if a kernel may run on it. */
 typedef enum { QC_CSR_OK, QC_CSR_INDPTR, QC_CSR_INDICES } qc_csr_fault;
