@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ POOLED = 4096  # arrays below this many bytes share one section
 LARGE = 1 << 19  # bytes of an array; which form of it deflates best is then estimated, not tried
 _ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
 _FEW = 64  # items of an array; it is not worth a search for shorter ones
-_MANY = 1 << 20  # floats; among more of them repeats are not looked for
+_MANY = 1 << 20  # items; among more of them repeats are not looked for
 _LONG_LIST = 64  # strings; longer lists are stored as arrays
 Array = NDArray[Any]
 
@@ -74,7 +75,7 @@ class Encoder:
 
     def _array(self, array: Array, *, counts: bool = False) -> Any:
         """A node for an array; ``counts``: it may follow from document frequencies, which takes a search."""
-        key = (array.dtype.str, array.shape, array.tobytes())
+        key = (array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8)).digest())
         if key in self._seen:
             return self._node(["same", self._seen[key]], None)
         return self._node(min(self._candidates(array, counts), key=self._cost), key)
@@ -168,6 +169,9 @@ class Encoder:
         return [] if len(new) == len(flat) else [["again", _name(flat), list(leaf.shape), new, self._ints(back)]]
 
     def _repeats(self, flat: Array, dims: list[int]) -> list[Any]:
+        """Of a large array only if new values are the next number each: a search costs more than it usually finds."""
+        if len(flat) >= _MANY and not _counts_up(flat):
+            return []
         back = repeats.distances(flat)
         new = flat[back == 0]
         if len(new) == len(flat) or len(flat) >= 1 << 31:
@@ -206,6 +210,12 @@ class Encoder:
 
 def _name(array: Array) -> str:
     return str(array.dtype.str[1:])
+
+
+def _counts_up(flat: Array) -> bool:
+    """Whether every value is one that was there, or the next of 0, 1, 2, ..."""
+    highest = np.maximum.accumulate(flat)
+    return bool(flat[0] == 0 and (flat[1:] <= highest[:-1] + np.ones(1, flat.dtype)).all() and flat.min() == 0)
 
 
 def _int_nodes(array: Array, name: str) -> list[Any]:
