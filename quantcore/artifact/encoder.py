@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.artifact import bits, idf, repeats, rows, strings, trie
+from quantcore.artifact.ascending import split_ascending
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
+from quantcore.artifact.preorder import leaf_numbers
 from quantcore.plan.vocabulary import Vocabulary
 
 __all__ = ["Encoder"]
@@ -35,6 +37,7 @@ class Encoder:
         self._own: list[Section] = []
         self._seen: dict[tuple[str, tuple[int, ...], bytes], int] = {}
         self._count = 0
+        self._flags: dict[int, Array] = {}
         self._costs: dict[int, tuple[Array, int]] = {}
 
     def sections(self) -> list[Section]:
@@ -78,7 +81,20 @@ class Encoder:
         key = (array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8)).digest())
         if key in self._seen:
             return self._node(["same", self._seen[key]], None)
+        if (flags := self._leaf_flags(array)) is not None:
+            return self._node(["leaves", flags], key)
+        if array.dtype == np.bool_ and array.ndim == 1:
+            self._flags[self._count] = array
         return self._node(min(self._candidates(array, counts), key=self._cost), key)
+
+    def _leaf_flags(self, array: Array) -> int | None:
+        """Which flags of trees the numbers of their leaves follow from."""
+        if array.dtype != np.uint32 or array.ndim != 1 or len(array) < _FEW:
+            return None
+        for position, flags in self._flags.items():
+            if np.count_nonzero(flags) == len(array) and np.array_equal(leaf_numbers(flags), array):
+                return position
+        return None
 
     def _node(self, node: Any, key: Any) -> dict[str, Any]:
         if key is not None:
@@ -135,7 +151,7 @@ class Encoder:
         if array.dtype.kind == "f":
             coded = idf.split_idf(leaf) if counts and _name(leaf) == "f8" else None
             if coded is None:
-                return [leaf, *self._float_repeats(leaf)]
+                return [leaf, *self._float_repeats(leaf), *self._floats_ascending(leaf)]
             kind, top, frequencies, off = coded
             return [leaf, ["idf", kind, top, self._ints(frequencies), self._ints(off) if off.any() else None]]
         return [leaf, *self._integer_candidates(leaf)]
@@ -167,6 +183,11 @@ class Encoder:
         back = repeats.distances(flat.view(f"<u{flat.itemsize}"))
         new = flat[back == 0]
         return [] if len(new) == len(flat) else [["again", _name(flat), list(leaf.shape), new, self._ints(back)]]
+
+    def _floats_ascending(self, leaf: Array) -> list[Any]:
+        if leaf.dtype != np.float32 or leaf.ndim != 1 or len(leaf) < _FEW:
+            return []
+        return [["rise", list(leaf.shape), self._ints(split_ascending(leaf))]]
 
     def _repeats(self, flat: Array, dims: list[int]) -> list[Any]:
         """Of a large array only if new values are the next number each: a search costs more than it usually finds."""
