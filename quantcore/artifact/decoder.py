@@ -14,7 +14,6 @@ from quantcore.artifact.ascending import join_ascending
 from quantcore.artifact._fail import invalid, newer
 from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import inflate, unshuffle
-from quantcore.artifact.preorder import leaf_numbers
 from quantcore.artifact.transforms import Transforms
 from quantcore.plan.vocabulary import Vocabulary
 
@@ -227,7 +226,8 @@ class Decoder:
         if flags.dtype != np.bool_ or flags.ndim != 1 or len(flags) >= 1 << 31:
             raise invalid("numbers of leaves need the flags of trees")
         self.charge(4 * int(np.count_nonzero(flags)))
-        return leaf_numbers(flags)
+        found: Array = self._do.leaf_numbers(flags)
+        return found
 
     def _idf(self, kind: Any, top: Any, counts: Any, off: Any) -> Array:
         if kind not in ("f4", "f8") or type(top) is not int or not 0 < top < 1 << 31:

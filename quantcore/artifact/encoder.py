@@ -92,8 +92,10 @@ class Encoder:
         if array.dtype != np.uint32 or array.ndim != 1 or len(array) < _FEW:
             return None
         for position, flags in self._flags.items():
-            if np.count_nonzero(flags) == len(array) and np.array_equal(leaf_numbers(flags), array):
-                return position
+            first = leaf_numbers(flags[:_FEW])  # what comes later changes nothing about these
+            if np.count_nonzero(flags) == len(array) and np.array_equal(first, array[: len(first)]):
+                if np.array_equal(leaf_numbers(flags), array):
+                    return position
         return None
 
     def _node(self, node: Any, key: Any) -> dict[str, Any]:

@@ -91,7 +91,8 @@ def preorder(nodes: Nodes) -> NDArray[np.int64]:
     for name, child in (("left", left), ("right", right)):
         if len(child) and not 0 <= int(child.min()) <= int(child.max()) < n:
             raise ValueError(f"a {name} child is out of range")
-    parents = np.bincount(left, minlength=n) + np.bincount(right, minlength=n)
+    parents = np.bincount(left, minlength=n)
+    parents += np.bincount(right, minlength=n)
     if parents.max(initial=0) > 1 or (len(nodes.roots) and parents[nodes.roots].any()):
         raise ValueError("a node is the child of two nodes, or of its own descendant")
     del parents
