@@ -8,7 +8,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quantcore.artifact import canonical
 from quantcore.artifact._fail import invalid
@@ -158,7 +157,7 @@ def _digest(tree: Any) -> str:
     return _sha256(canonical.dumps(_hashed(tree)))
 
 
-def _sha256(data: bytes | NDArray[np.uint8]) -> str:
+def _sha256(data: bytes | memoryview) -> str:
     import hashlib  # 2 ms that only digests need
 
     return hashlib.sha256(data).hexdigest()
@@ -174,5 +173,5 @@ def _hashed(value: Any) -> Any:
         return {f.name: _hashed(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, np.ndarray):
         plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
-        return {"$": [plain.dtype.str[1:], list(value.shape), _sha256(plain.reshape(-1).view(np.uint8))]}
+        return {"$": [plain.dtype.str[1:], list(value.shape), _sha256(plain.reshape(-1).view(np.uint8).data)]}
     return value

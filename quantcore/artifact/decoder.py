@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.artifact import idf, rows, strings
-from quantcore.artifact.ascending import join_ascending
 from quantcore.artifact._fail import invalid, newer
+from quantcore.artifact.ascending import join_ascending
 from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import inflate, unshuffle
 from quantcore.artifact.transforms import Transforms

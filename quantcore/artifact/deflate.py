@@ -109,7 +109,7 @@ def compress_parts(parts: list[bytes]) -> bytes:
 def _deflate(
     parts: Sequence[bytes | memoryview], strategy: int, level: int = 9, dictionary: bytes = b"", *, last: bool = True
 ) -> bytes:
-    """A stream, with a new Huffman table for each part; or, where it is not ``last``, the beginning of one, up to a whole byte."""
+    """A stream, with a new Huffman table for each part; or its beginning, up to a whole byte, where it is not the ``last``."""
     preset = (dictionary,) if dictionary else ()
     stream = zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy, *preset)
     out = []

@@ -78,7 +78,7 @@ class Encoder:
 
     def _array(self, array: Array, *, counts: bool = False) -> Any:
         """A node for an array; ``counts``: it may follow from document frequencies, which takes a search."""
-        key = (array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8)).digest())
+        key = (array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).digest())
         if key in self._seen:
             return self._node(["same", self._seen[key]], None)
         if (flags := self._leaf_flags(array)) is not None:

@@ -77,7 +77,7 @@ def fold_below(threshold: NDArray[np.float32]) -> NDArray[np.float32]:
     return folded
 
 
-def preorder(nodes: Nodes) -> NDArray[np.int64]:
+def preorder(nodes: Nodes) -> NDArray[Any]:
     """Positions of all nodes that are reached, in preorder.
 
     Raises
@@ -97,7 +97,7 @@ def preorder(nodes: Nodes) -> NDArray[np.int64]:
     if np.count_nonzero(reached) < 2 * len(inner) or reached[nodes.roots].any():
         raise ValueError("a node is the child of two nodes, or of its own descendant")
     if _in_preorder(nodes, inner, left, right):
-        return np.arange(n)
+        return np.arange(n, dtype=nodes.left.dtype)
     # Level by level down; then sizes of subtrees up; then places down again.
     levels = [np.asarray(nodes.roots)]
     while len(level := levels[-1][~nodes.leaf[levels[-1]]]):
@@ -132,7 +132,7 @@ def _in_preorder(nodes: Nodes, inner: Array, left: Array, right: Array) -> bool:
     return bool((height[right] == height[inner]).all() and (height[roots] == -np.arange(len(roots))).all())
 
 
-def trees_op(nodes: Nodes, inputs: tuple[int, ...], **options: Any) -> tuple[Trees, NDArray[np.int64]]:
+def trees_op(nodes: Nodes, inputs: tuple[int, ...], **options: Any) -> tuple[Trees, NDArray[Any]]:
     """The op, and the position of each of its leaves in the arrays that came in.
 
     Parameters

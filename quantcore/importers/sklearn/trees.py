@@ -33,14 +33,14 @@ class Forest(NamedTuple):
     Parameters
     ----------
     leaves : Node
-    at : ndarray of int64, shape (n_leaves,)
+    at : ndarray of int, shape (n_leaves,)
         Position among the nodes of all trees, one tree after another.
     starts : ndarray of int64, shape (n_trees,)
         Position of each tree's first node.
     """
 
     leaves: Node
-    at: NDArray[np.int64]
+    at: NDArray[Any]
     starts: NDArray[np.int64]
 
     @property
@@ -86,10 +86,11 @@ def import_trees(
     counts = np.array([tree.node_count for tree in trees], np.int64)
     starts = np.cumsum(counts) - counts
     n = int(counts.sum())
+    integer = np.int32 if n < 1 << 31 else np.int64
     nodes = Nodes(
         roots=starts,
-        left=np.empty(n, np.int64),
-        right=np.empty(n, np.int64),
+        left=np.empty(n, integer),
+        right=np.empty(n, integer),
         leaf=np.empty(n, np.bool_),
         feature=np.empty(n, np.int32),
         threshold=np.empty(n, np.float32),
