@@ -73,8 +73,8 @@ def _way(part: memoryview) -> tuple[int, int]:
 
 def estimate(data: bytes) -> int:
     """About how long `compress` would make it, in a fraction of the time."""
-    part = data if len(data) < _SAMPLED >> 2 else _sample(data, 1 << 14)
-    level = 9 if len(data) < _SAMPLED >> 2 else 6
+    part = data if len(data) < _SAMPLED else _sample(data, 1 << 15)
+    level = 9 if len(data) < _SAMPLED else 6
     found = min(len(part), *(len(_deflate([part], strategy, level)) for strategy in _STRATEGIES[1:]))
     return found * len(data) // max(len(part), 1)
 
