@@ -124,7 +124,7 @@ def quantize(
     tell(3)
     extra["report"] = {"guarantee": guarantee, "calibrated": rows is not None, **_measured(estimator, executor, rows, wanted)}
     extra["report"].update(_bounded(executor, source, rows, seed))
-    data = encode(plan, extra)
+    data = encode(plan, extra, codec=registry.door("codec"))
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(
             f"the smallest form that keeps guarantee={guarantee!r} takes {len(data)} bytes, more than max_bytes={max_bytes}; "

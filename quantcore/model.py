@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import os
 import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.artifact import Artifact, decode
+from quantcore.artifact.threads import most_threads
 from quantcore.errors import ArtifactError, UncertainError
 from quantcore.native import registry
 from quantcore.plan import METHODS, Op
@@ -210,7 +210,7 @@ class Model:
         call = self.predict if method == "predict" else lambda rows: self._executor.run(method, rows)
         parts = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 2)
         if threads > 1 and self._is_array(method) and parts:
-            threads = min(threads, len(X) // 2, _most_threads())
+            threads = min(threads, len(X) // 2, most_threads())
             if threads > 1:
                 return _in_threads(call, X, threads)
         return call(X)
@@ -324,17 +324,6 @@ def _property(artifact: Artifact) -> Property:
         return checked(artifact.extra.get("certify", "label"), artifact.plan)
     except ValueError as error:
         raise ArtifactError("invalid", str(error)) from None
-
-
-@functools.cache
-def _most_threads() -> int:
-    """QUANTCORE_THREADS: more threads are never used, whatever a call asks for."""
-    value = os.environ.get("QUANTCORE_THREADS", "")
-    if not value:
-        return 1 << 16
-    if not value.isascii() or not value.isdigit() or int(value) < 1:
-        raise ValueError(f"QUANTCORE_THREADS={value!r}; expected a positive number")
-    return int(value)
 
 
 def _listed(classes: Any) -> list[Any]:

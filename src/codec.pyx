@@ -14,6 +14,7 @@ cnp.import_array()
 cdef extern from "kernels/codec/codec.h":
     int qc_codec_integers(const uint8_t *, size_t, const uint8_t *, size_t, int, int, int, void *) noexcept nogil
     int qc_codec_repeats(const uint32_t *, size_t, uint32_t *) noexcept nogil
+    void qc_codec_leaves(const uint8_t *, size_t, uint32_t *) noexcept nogil
     ptrdiff_t qc_codec_ranks(const uint32_t *, size_t, uint32_t *, size_t, int64_t *, int32_t *) noexcept nogil
     int64_t qc_codec_strings_size(const uint8_t *, const uint32_t *, size_t, size_t) noexcept nogil
     void qc_codec_strings(const uint8_t *, const uint32_t *, size_t, const uint8_t *, uint8_t *, uint32_t *) noexcept nogil
@@ -101,6 +102,22 @@ def numbers(back):
     status = qc_codec_repeats(b, n, o)
     _acquire(released)
     return None if status else out
+
+
+def leaf_numbers(leaf):
+    """``preorder.leaf_numbers``."""
+    cdef PyThreadState *released
+    leaf = np.ascontiguousarray(leaf, np.bool_)
+    if leaf.ndim != 1 or len(leaf) >= 1 << 32:
+        return None
+    out = np.empty(np.count_nonzero(leaf), "<u4")
+    cdef size_t n = len(leaf)
+    cdef const uint8_t *flags = bytes_of(leaf)
+    cdef uint32_t *o = words_of(out)
+    released = _release(n > RELEASE_FROM)
+    qc_codec_leaves(flags, n, o)
+    _acquire(released)
+    return out
 
 
 def ranks(counts):

@@ -36,14 +36,25 @@ def split(values: NDArray[Any]) -> tuple[Bytes, Bytes] | None:
     wide = values.astype(np.int64)
     if wide.size and (wide.min() < 0 or wide.max() >= 1 << 33):
         return None
-    classes = np.frexp(wide.astype(np.float64))[1].astype(np.uint8)
-    widths = _WIDTH[classes]
-    starts = np.cumsum(widths) - widths
-    out = np.zeros(int(widths.sum()), np.uint8)
-    for k in range(int(widths.max(initial=0))):
-        has = widths > k
-        out[starts[has] + k] = (wide[has] >> k) & 1
-    return classes, np.packbits(out, bitorder="little")
+    classes = np.empty(len(wide), np.uint8)
+    for at in range(0, len(wide), BLOCK):
+        classes[at : at + BLOCK] = np.frexp(wide[at : at + BLOCK].astype(np.float64))[1]
+    total = int((np.bincount(classes, minlength=34) * _WIDTH).sum())
+    out = np.zeros(total // 64 + 2, np.uint64)
+    bit = 0
+    for at in range(0, len(wide), BLOCK):
+        widths = _WIDTH[classes[at : at + BLOCK]]
+        ends = np.cumsum(widths)
+        starts = ends - widths + bit
+        low = wide[at : at + BLOCK].view(np.uint64) & _MASK[classes[at : at + BLOCK]]
+        word, shift = starts >> 6, (starts & 63).view(np.uint64)
+        first = np.flatnonzero(np.diff(word, prepend=-1))
+        # What goes over the end of a word begins the next one; of each word only its last number can.
+        out[word[first]] |= np.bitwise_or.reduceat(low << shift, first)
+        across = (starts & 63) + widths > 64
+        out[word[across] + 1] |= low[across] >> (np.uint64(64) - shift[across])
+        bit += int(ends[-1])
+    return classes, out.astype("<u8", copy=False).view(np.uint8)[: -(-total // 8)]
 
 
 def join(classes: Bytes, packed: Bytes, dtype: str, signed: bool) -> NDArray[Any]:

@@ -47,7 +47,7 @@ class Artifact(Record):
         return _digest({"extra": self.extra, "plan": plan_to_tree(self.plan)})
 
 
-def encode(plan: Plan, extra: dict[str, Any]) -> bytes:
+def encode(plan: Plan, extra: dict[str, Any], *, codec: ModuleType | None = None) -> bytes:
     """The artifact of a Plan.
 
     Parameters
@@ -55,6 +55,8 @@ def encode(plan: Plan, extra: dict[str, Any]) -> bytes:
     plan : Plan
     extra : dict of str to JSON value
         "report", "provenance", "selftest"; may hold ndarrays.
+    codec : module or None
+        As in `decode`: for the content that is read again.
 
     Returns
     -------
@@ -77,9 +79,11 @@ def encode(plan: Plan, extra: dict[str, Any]) -> bytes:
     useful = len(packed) < len(text) <= _MAX_META_RATIO * len(packed)
     meta = Section(META, DEFLATE if useful else RAW, "u1", (len(text),), packed if useful else text)
     sections = [meta, *encoder.sections()]
-    _, decoder = _open(sections, None)
+    found, decoder = _open(sections, None, codec)
     data = pack(sections, decoder.used)
-    if decode(data).digest != _digest(tree):
+    # What was read are these sections, so they are not read again from the file that they are now in.
+    written, memory = unpack(memoryview(data), None)
+    if written != sections or memory != decoder.used or _artifact(found, decoder, codec).digest != _digest(tree):
         raise ValueError("the content does not survive being written: a value is not what its type says")
     return data
 
@@ -103,7 +107,11 @@ def decode(data: bytes | memoryview, *, max_bytes: int | None = None, codec: Mod
     """
     private = data if isinstance(data, bytes) else bytes(data)
     sections, memory = unpack(memoryview(private), max_bytes)
-    tree, decoder = _open(sections, memory, codec)
+    return _artifact(*_open(sections, memory, codec), codec)
+
+
+def _artifact(tree: Any, decoder: Decoder, codec: ModuleType | None) -> Artifact:
+    """What was read, once it is known to be an artifact."""
     if not isinstance(tree, dict) or set(tree) != {"extra", "plan"} or not isinstance(tree["extra"], dict):
         raise invalid("its metadata is not a mapping of 'extra' and 'plan'")
     plan = plan_from_tree(tree["plan"])
@@ -149,7 +157,7 @@ def _digest(tree: Any) -> str:
     return _sha256(canonical.dumps(_hashed(tree)))
 
 
-def _sha256(data: bytes) -> str:
+def _sha256(data: bytes | memoryview) -> str:
     import hashlib  # 2 ms that only digests need
 
     return hashlib.sha256(data).hexdigest()
@@ -165,5 +173,5 @@ def _hashed(value: Any) -> Any:
         return {f.name: _hashed(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, np.ndarray):
         plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
-        return {"$": [plain.dtype.str[1:], list(value.shape), _sha256(plain.tobytes())]}
+        return {"$": [plain.dtype.str[1:], list(value.shape), _sha256(plain.reshape(-1).view(np.uint8).data)]}
     return value

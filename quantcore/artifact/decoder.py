@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from quantcore.artifact import idf, rows, strings
 from quantcore.artifact._fail import invalid, newer
+from quantcore.artifact.ascending import join_ascending
 from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import inflate, unshuffle
 from quantcore.artifact.transforms import Transforms
@@ -213,6 +214,21 @@ class Decoder:
         result: Array = found.astype(f"<{dtype}") if new is None else new[found]
         return result.reshape(shape)
 
+    def _rise(self, dims: Any, steps: Any) -> Array:
+        shape, found = _shape(dims), self._integers(steps)
+        if found.dtype.kind != "u" or found.itemsize > 4 or math.prod(shape) != len(found):
+            raise invalid(f"{len(found)} steps of {found.dtype} do not make floats of shape {shape}")
+        self.charge(4 * len(found))
+        return join_ascending(found).reshape(shape)
+
+    def _leaves(self, position: Any) -> Array:
+        flags = self._same(position)
+        if flags.dtype != np.bool_ or flags.ndim != 1 or len(flags) >= 1 << 31:
+            raise invalid("numbers of leaves need the flags of trees")
+        self.charge(4 * int(np.count_nonzero(flags)))
+        found: Array = self._do.leaf_numbers(flags)
+        return found
+
     def _idf(self, kind: Any, top: Any, counts: Any, off: Any) -> Array:
         if kind not in ("f4", "f8") or type(top) is not int or not 0 < top < 1 << 31:
             raise invalid(f"idf of dtype {kind!r} over {top!r} documents")
@@ -340,6 +356,8 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "rows": (Decoder._rows, 7),
     "bool": (Decoder._bool, 2),
     "again": (Decoder._again, 4),
+    "rise": (Decoder._rise, 2),
+    "leaves": (Decoder._leaves, 1),
     "idf": (Decoder._idf, 4),
     "text": (Decoder._text, 3),
     "ucs4": (Decoder._ucs4, 2),

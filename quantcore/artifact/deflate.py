@@ -2,41 +2,87 @@
 
 from __future__ import annotations
 
+import os
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.artifact._fail import invalid
+from quantcore.artifact.threads import most_threads
 
 __all__ = ["compress", "compress_parts", "estimate", "inflate", "shuffle", "unshuffle"]
 
-_SAMPLED = 1 << 19  # from so many bytes on a sample says how to go about it
-_PARTS, _PART = 8, 1 << 15  # of a sample
+_SAMPLED = 1 << 19  # bytes; samples say how to go about more
+_CHUNK = 1 << 20  # of a large stream; chunks are deflated side by side
+_WINDOW = 1 << 15  # what deflate remembers
+_PARTS = 8  # of a sample
+_WORTH = 0.01  # least share that a large array must become shorter, and by which a slower way must beat a faster one
 _STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)
+# Of chunks, the fastest first; level 0 stores. Level 9 takes ten times level 6 where numbers vary slowly, for little.
+_WAYS = (
+    (zlib.Z_DEFAULT_STRATEGY, 0),
+    (zlib.Z_HUFFMAN_ONLY, 1),
+    (zlib.Z_RLE, 1),
+    (zlib.Z_DEFAULT_STRATEGY, 1),
+    (zlib.Z_DEFAULT_STRATEGY, 4),
+    (zlib.Z_FILTERED, 6),
+    (zlib.Z_DEFAULT_STRATEGY, 6),
+)
 
 
 def compress(data: bytes, dictionary: bytes = b"") -> bytes:
-    """The shortest of a few deflate streams; the first of equals, so the answer follows from the data alone."""
-    strategies: tuple[int, ...] = _STRATEGIES
-    if len(data) >= _SAMPLED:
-        part = _sample(data)
-        strategies = (min(_STRATEGIES, key=lambda strategy: len(_deflate([part], strategy))),)
-    return min((_deflate([data], strategy, dictionary) for strategy in strategies), key=len)
+    """The shortest of a few deflate streams; the first of equals, so the answer follows from the data alone.
+
+    Large data is deflated in chunks, each in the fastest way that comes within 1% of the shortest on a sample; where that saves
+    less than 1% in all, the answer is ``data`` itself, which is read faster.
+    """
+    if len(data) < _SAMPLED:
+        return min((_deflate([data], strategy, dictionary=dictionary) for strategy in _STRATEGIES), key=len)
+    stream = _deflate_chunks(data, dictionary)
+    return stream if len(stream) <= (1.0 - _WORTH) * len(data) else data
+
+
+def _deflate_chunks(data: bytes, dictionary: bytes) -> bytes:
+    """One stream whose chunks are made on several threads, each knowing what came before it: as many as there are threads, or
+    one after another, they are the same bytes."""
+    view = memoryview(data)
+
+    def chunk(start: int) -> bytes:
+        before = bytes(view[max(0, start - _WINDOW) : start]) if start else dictionary
+        part = view[start : start + _CHUNK]
+        return _deflate([part], *_way(part), before, last=start + _CHUNK >= len(view))
+
+    starts = range(0, len(view), _CHUNK)
+    threads = min(len(starts), os.cpu_count() or 1, most_threads())
+    if threads == 1:
+        return b"".join(map(chunk, starts))
+    from concurrent.futures import ThreadPoolExecutor  # reading does without
+
+    with ThreadPoolExecutor(threads) as pool:
+        return b"".join(pool.map(chunk, starts))
+
+
+def _way(part: memoryview) -> tuple[int, int]:
+    """Strategy and level for a chunk."""
+    some = part if len(part) <= _CHUNK >> 4 else _sample(part, _CHUNK >> 7)
+    lengths = [len(_deflate([some], strategy, level)) for strategy, level in _WAYS]
+    return next(way for way, n in zip(_WAYS, lengths, strict=True) if n <= (1.0 + _WORTH) * min(lengths))
 
 
 def estimate(data: bytes) -> int:
     """About how long `compress` would make it, in a fraction of the time."""
-    part = data if len(data) < _SAMPLED else _sample(data)
-    level = 9 if len(part) < 1 << 19 else 6
-    found = min(len(part), *(len(_deflate([part], strategy, level=level)) for strategy in _STRATEGIES[1:]))
+    part = data if len(data) < _SAMPLED else _sample(data, 1 << 15)
+    level = 9 if len(data) < _SAMPLED else 6
+    found = min(len(part), *(len(_deflate([part], strategy, level)) for strategy in _STRATEGIES[1:]))
     return found * len(data) // max(len(part), 1)
 
 
-def _sample(data: bytes) -> bytes:
-    """Stretches spread over the data."""
-    step = (len(data) - _PART) // (_PARTS - 1)
-    return b"".join(data[k * step : k * step + _PART] for k in range(_PARTS))
+def _sample(data: bytes | memoryview, size: int) -> bytes:
+    """Stretches of so many bytes, spread over the data."""
+    step = (len(data) - size) // (_PARTS - 1)
+    return b"".join(data[k * step : k * step + size] for k in range(_PARTS))
 
 
 def compress_parts(parts: list[bytes]) -> bytes:
@@ -60,7 +106,10 @@ def compress_parts(parts: list[bytes]) -> bytes:
     return best
 
 
-def _deflate(parts: list[bytes], strategy: int, dictionary: bytes = b"", level: int = 9) -> bytes:
+def _deflate(
+    parts: Sequence[bytes | memoryview], strategy: int, level: int = 9, dictionary: bytes = b"", *, last: bool = True
+) -> bytes:
+    """A stream, with a new Huffman table for each part; or its beginning, up to a whole byte, where it is not the ``last``."""
     preset = (dictionary,) if dictionary else ()
     stream = zlib.compressobj(level, zlib.DEFLATED, -15, 9, strategy, *preset)
     out = []
@@ -68,7 +117,7 @@ def _deflate(parts: list[bytes], strategy: int, dictionary: bytes = b"", level: 
         out.append(stream.compress(part))
         if i + 1 < len(parts):
             out.append(stream.flush(zlib.Z_BLOCK))
-    out.append(stream.flush())
+    out.append(stream.flush(zlib.Z_FINISH if last else zlib.Z_SYNC_FLUSH))
     return b"".join(out)
 
 

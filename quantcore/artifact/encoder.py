@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.artifact import bits, idf, repeats, rows, strings, trie
+from quantcore.artifact.ascending import split_ascending
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
+from quantcore.artifact.preorder import leaf_numbers
 from quantcore.plan.vocabulary import Vocabulary
 
 __all__ = ["Encoder"]
@@ -18,7 +21,7 @@ POOLED = 4096  # arrays below this many bytes share one section
 LARGE = 1 << 19  # bytes of an array; which form of it deflates best is then estimated, not tried
 _ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
 _FEW = 64  # items of an array; it is not worth a search for shorter ones
-_MANY = 1 << 20  # floats; among more of them repeats are not looked for
+_MANY = 1 << 20  # items; among more of them repeats are not looked for
 _LONG_LIST = 64  # strings; longer lists are stored as arrays
 Array = NDArray[Any]
 
@@ -34,6 +37,7 @@ class Encoder:
         self._own: list[Section] = []
         self._seen: dict[tuple[str, tuple[int, ...], bytes], int] = {}
         self._count = 0
+        self._flags: dict[int, Array] = {}
         self._costs: dict[int, tuple[Array, int]] = {}
 
     def sections(self) -> list[Section]:
@@ -74,10 +78,25 @@ class Encoder:
 
     def _array(self, array: Array, *, counts: bool = False) -> Any:
         """A node for an array; ``counts``: it may follow from document frequencies, which takes a search."""
-        key = (array.dtype.str, array.shape, array.tobytes())
+        key = (array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).digest())
         if key in self._seen:
             return self._node(["same", self._seen[key]], None)
+        if (flags := self._leaf_flags(array)) is not None:
+            return self._node(["leaves", flags], key)
+        if array.dtype == np.bool_ and array.ndim == 1:
+            self._flags[self._count] = array
         return self._node(min(self._candidates(array, counts), key=self._cost), key)
+
+    def _leaf_flags(self, array: Array) -> int | None:
+        """Which flags of trees the numbers of their leaves follow from."""
+        if array.dtype != np.uint32 or array.ndim != 1 or len(array) < _FEW:
+            return None
+        for position, flags in self._flags.items():
+            first = leaf_numbers(flags[:_FEW])  # what comes later changes nothing about these
+            if np.count_nonzero(flags) == len(array) and np.array_equal(first, array[: len(first)]):
+                if np.array_equal(leaf_numbers(flags), array):
+                    return position
+        return None
 
     def _node(self, node: Any, key: Any) -> dict[str, Any]:
         if key is not None:
@@ -134,7 +153,7 @@ class Encoder:
         if array.dtype.kind == "f":
             coded = idf.split_idf(leaf) if counts and _name(leaf) == "f8" else None
             if coded is None:
-                return [leaf, *self._float_repeats(leaf)]
+                return [leaf, *self._float_repeats(leaf), *self._floats_ascending(leaf)]
             kind, top, frequencies, off = coded
             return [leaf, ["idf", kind, top, self._ints(frequencies), self._ints(off) if off.any() else None]]
         return [leaf, *self._integer_candidates(leaf)]
@@ -167,7 +186,15 @@ class Encoder:
         new = flat[back == 0]
         return [] if len(new) == len(flat) else [["again", _name(flat), list(leaf.shape), new, self._ints(back)]]
 
+    def _floats_ascending(self, leaf: Array) -> list[Any]:
+        if leaf.dtype != np.float32 or leaf.ndim != 1 or len(leaf) < _FEW:
+            return []
+        return [["rise", list(leaf.shape), self._ints(split_ascending(leaf))]]
+
     def _repeats(self, flat: Array, dims: list[int]) -> list[Any]:
+        """Of a large array only if new values are the next number each: a search costs more than it usually finds."""
+        if len(flat) >= _MANY and not _counts_up(flat):
+            return []
         back = repeats.distances(flat)
         new = flat[back == 0]
         if len(new) == len(flat) or len(flat) >= 1 << 31:
@@ -206,6 +233,12 @@ class Encoder:
 
 def _name(array: Array) -> str:
     return str(array.dtype.str[1:])
+
+
+def _counts_up(flat: Array) -> bool:
+    """Whether every value is one that was there, or the next of 0, 1, 2, ..."""
+    highest = np.maximum.accumulate(flat)
+    return bool(flat[0] == 0 and (flat[1:] <= highest[:-1] + np.ones(1, flat.dtype)).all() and flat.min() == 0)
 
 
 def _int_nodes(array: Array, name: str) -> list[Any]:

@@ -77,7 +77,7 @@ def fold_below(threshold: NDArray[np.float32]) -> NDArray[np.float32]:
     return folded
 
 
-def preorder(nodes: Nodes) -> NDArray[np.int64]:
+def preorder(nodes: Nodes) -> NDArray[Any]:
     """Positions of all nodes that are reached, in preorder.
 
     Raises
@@ -91,12 +91,13 @@ def preorder(nodes: Nodes) -> NDArray[np.int64]:
     for name, child in (("left", left), ("right", right)):
         if len(child) and not 0 <= int(child.min()) <= int(child.max()) < n:
             raise ValueError(f"a {name} child is out of range")
-    parents = np.bincount(left, minlength=n) + np.bincount(right, minlength=n)
-    if parents.max(initial=0) > 1 or (len(nodes.roots) and parents[nodes.roots].any()):
+    reached = np.zeros(n, np.bool_)
+    reached[left] = True
+    reached[right] = True
+    if np.count_nonzero(reached) < 2 * len(inner) or reached[nodes.roots].any():
         raise ValueError("a node is the child of two nodes, or of its own descendant")
-    del parents
     if _in_preorder(nodes, inner, left, right):
-        return np.arange(n)
+        return np.arange(n, dtype=nodes.left.dtype)
     # Level by level down; then sizes of subtrees up; then places down again.
     levels = [np.asarray(nodes.roots)]
     while len(level := levels[-1][~nodes.leaf[levels[-1]]]):
@@ -112,9 +113,9 @@ def preorder(nodes: Nodes) -> NDArray[np.int64]:
         level = level[~nodes.leaf[level]]
         place[nodes.left[level]] = place[level] + 1
         place[nodes.right[level]] = place[level] + 1 + size[nodes.left[level]]
-    reached = np.concatenate(levels)
-    order = np.empty(len(reached), np.int64)
-    order[place[reached]] = reached
+    found = np.concatenate(levels)
+    order = np.empty(len(found), np.int64)
+    order[place[found]] = found
     return order
 
 
@@ -124,13 +125,14 @@ def _in_preorder(nodes: Nodes, inner: Array, left: Array, right: Array) -> bool:
     n = len(nodes.leaf)
     if 2 * len(inner) + len(nodes.roots) != n or not np.array_equal(left, inner + 1) or not (right > inner).all():
         return False
-    steps = np.where(nodes.leaf, np.int32(-1), np.int32(1))
-    height = np.cumsum(steps, dtype=np.int32) - steps
+    steps = np.where(nodes.leaf, np.int8(-1), np.int8(1))
+    height = np.cumsum(steps, dtype=np.int32)
+    height -= steps
     roots = np.asarray(nodes.roots)
     return bool((height[right] == height[inner]).all() and (height[roots] == -np.arange(len(roots))).all())
 
 
-def trees_op(nodes: Nodes, inputs: tuple[int, ...], **options: Any) -> tuple[Trees, NDArray[np.int64]]:
+def trees_op(nodes: Nodes, inputs: tuple[int, ...], **options: Any) -> tuple[Trees, NDArray[Any]]:
     """The op, and the position of each of its leaves in the arrays that came in.
 
     Parameters
@@ -170,30 +172,43 @@ def trees_op(nodes: Nodes, inputs: tuple[int, ...], **options: Any) -> tuple[Tre
 def _columns(nodes: Nodes, at: Array) -> tuple[Array, Array, Array, Array, Array]:
     """Distinct (feature, missing, threshold) of the nodes, ascending, and which one each node has."""
     threshold = nodes.threshold[at]
-    column = nodes.feature[at].astype(np.uint64) * np.uint64(4) + nodes.missing[at].astype(np.uint64)
-    rank = _sortable(threshold) if threshold.dtype == np.float32 else _distinct(_sortable(threshold))[1].astype(np.uint64)
-    first, which = _distinct(column << np.uint64(32) | rank)
-    own = column[first]
+    rank = _sortable(threshold)
+    if threshold.dtype != np.float32:
+        rank = _distinct(rank)[1]
+    key = nodes.feature[at].astype(np.uint64)
+    for bits, part in ((2, nodes.missing[at]), (32, rank)):
+        key <<= np.uint64(bits)
+        key |= part
+    first, which = _distinct(key)
+    own = key[first] >> np.uint64(32)
     starts = np.flatnonzero(np.diff(own, prepend=own[:1] + np.uint64(1)) != 0)
     keys = own[starts]
     ends = np.append(starts[1:], len(own)).astype(np.uint32) if len(own) else np.zeros(0, np.uint32)
     return (keys >> np.uint64(2)).astype(np.uint32), (keys & np.uint64(3)).astype(np.uint8), ends, threshold[first], which
 
 
-def _sortable(values: Array) -> NDArray[np.uint64]:
-    """Integers in the order of the floats, -0.0 before 0.0."""
+def _sortable(values: Array) -> NDArray[Any]:
+    """Unsigned integers of the same size in the order of the floats, -0.0 before 0.0."""
     signed = np.dtype(f"i{values.itemsize}")
     unsigned = np.dtype(f"u{values.itemsize}")
     bits = np.ascontiguousarray(values).view(signed)
     top = np.array(1, unsigned) << np.array(8 * values.itemsize - 1, unsigned)
     flipped: Array = np.where(bits < 0, ~bits.view(unsigned), bits.view(unsigned) | top)
-    return flipped.astype(np.uint64)
+    return flipped
 
 
-def _distinct(keys: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+def _distinct(keys: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """Where each distinct key stands once, ascending by key, and the rank of every key."""
-    order = np.argsort(keys)
-    ascending = keys[order]
+    bits = len(keys).bit_length()
+    if int(keys.max(initial=0)).bit_length() + bits <= 64:  # a key and its place fit one number: sorting alone is faster
+        ascending = keys.astype(np.uint64) << np.uint64(bits)
+        ascending |= np.arange(len(keys), dtype=np.uint64)
+        ascending.sort()
+        order = (ascending & np.uint64((1 << bits) - 1)).view(np.int64)
+        ascending >>= np.uint64(bits)
+    else:
+        order = np.argsort(keys)
+        ascending = keys[order]
     new = np.ones(len(keys), np.bool_)
     new[1:] = ascending[1:] != ascending[:-1]
     which = np.empty(len(keys), np.uint32)

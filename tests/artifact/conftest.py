@@ -14,7 +14,20 @@ import pytest
 from quantcore.artifact import encode
 from quantcore.artifact.container import ENTRY, HEADER
 from quantcore.plan import Plan, Vocabulary
-from quantcore.plan.ops import ArgMax, Binarize, Linear, MultiLabel, PlanarLinear, Sigmoid, Softmax, Text, TfIdf, Threshold
+from quantcore.plan.ops import (
+    ArgMax,
+    Binarize,
+    LeafNumbers,
+    Linear,
+    MultiLabel,
+    PlanarLinear,
+    Sigmoid,
+    Softmax,
+    Text,
+    TfIdf,
+    Threshold,
+    Trees,
+)
 
 WORDS = "account alarm balance book card cancel change check food hotel music play quick réserver transfer water weather".split()
 
@@ -127,7 +140,32 @@ def matrix() -> Plan:
     return Plan(ops, {"predict": 2}, "matrix", n_features_in=4, classes=classes, feature_names_in=names)
 
 
-PLANS = {f.__name__: f for f in (binary, several, characters, hashing, matrix)}
+def forest() -> Plan:
+    """Trees of random shapes; thresholds of both signs, zero and infinity; the leaves' numbers follow from the shapes."""
+    rng = np.random.default_rng(6)
+    flags: list[bool] = []
+    numbers: list[int] = []
+    for _ in range(12):
+        start, waiting = len(flags), 1
+        while waiting:
+            flags.append(bool(rng.random() < (0.3 if len(flags) - start < 15 else 0.8)))
+            waiting += -1 if flags[-1] else 1
+            if flags[-1]:
+                numbers.append(len(flags) - 1 - start)
+    threshold = np.concatenate([np.sort(rng.normal(size=700)), [0.0, 1e-40, 1.0, np.inf]]).astype(np.float32)
+    trees = Trees(
+        leaf=np.array(flags),
+        split=rng.integers(0, len(threshold), flags.count(False)).astype(np.uint32),
+        feature=np.array([0, 2], np.uint32),
+        missing=np.zeros(2, np.uint8),
+        ends=np.array([700, 704], np.uint32),
+        threshold=threshold,
+    )
+    leaves = LeafNumbers(inputs=(0,), numbers=np.array(numbers, np.uint32), shape=(12,))
+    return Plan((trees, leaves), {"apply": 1}, "matrix", n_features_in=3)
+
+
+PLANS = {f.__name__: f for f in (binary, several, characters, hashing, matrix, forest)}
 EXTRA: dict[str, Any] = {
     "provenance": {"versions": {"quantcore": "0.1.0"}, "notes": ["a\u20ac", None, True, -1, 1e-300]},
     "report": {"agreement": 1.0, "histogram": np.arange(5, dtype=np.int64)},

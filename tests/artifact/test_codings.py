@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from quantcore.artifact import bits, idf, prefix, repeats, rows, strings, trie
+from quantcore.artifact import ascending, bits, idf, prefix, preorder, repeats, rows, strings, trie
 from quantcore.artifact.deflate import compress, compress_parts, inflate
 from quantcore.errors import ArtifactError
 from quantcore.plan import Vocabulary
@@ -213,6 +215,75 @@ def test_trie_levels(grams, ranked):
 def test_alphabetical_is_the_order_of_learnt_columns(grams):
     v = Vocabulary.from_terms({gram: column for column, gram in enumerate(sorted(grams, key=" ".join))}, " ")
     assert np.array_equal(trie.alphabetical(v.parent, v.levels, v.is_term), v.column)
+
+
+@given(hnp.arrays(np.uint32, st.integers(0, 50)))
+def test_ascending(patterns):
+    """Any bits, NaN and both zeros among them."""
+    steps = ascending.split_ascending(patterns.view(np.float32))
+    assert np.array_equal(ascending.join_ascending(steps).view(np.uint32), patterns)
+
+
+def test_steps_of_ascending_floats_are_what_lies_between():
+    values = np.array([-np.inf, -1.0, np.nextafter(np.float32(-1.0), np.float32(0.0)), -0.0, 0.0, 1e-45, np.inf], np.float32)
+    steps = ascending.split_ascending(values)
+    assert steps.tolist()[2:6] == [1, 0x3F7FFFFF, 1, 1]
+    values = np.sort(np.random.default_rng(0).normal(size=3 * 8192 + 5).astype(np.float32))
+    assert np.array_equal(ascending.join_ascending(ascending.split_ascending(values)), values)
+
+
+def numbered(flags):
+    """Leaf by leaf, what `preorder.leaf_numbers` means."""
+    found, waiting, at = [], 1, 0
+    for leaf in flags.tolist():
+        if leaf:
+            found.append(at)
+        waiting += -1 if leaf else 1
+        at += 1
+        if waiting == 0:
+            waiting, at = 1, 0
+    return found
+
+
+@given(hnp.arrays(np.bool_, st.integers(0, 60)))
+def test_leaf_numbers(flags):
+    assert preorder.leaf_numbers(flags).tolist() == numbered(flags)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.52, 0.9])
+def test_leaf_numbers_over_blocks(share):
+    flags = np.random.default_rng(0).random(40_000) < share
+    assert preorder.leaf_numbers(flags).tolist() == numbered(flags)
+
+
+def test_bits_between_words():
+    """Numbers of no bits, and of all, at every place of a word."""
+    rng = np.random.default_rng(2)
+    for shift in range(64):
+        values = np.concatenate([np.ones(5, np.int64), np.full(shift, 2), rng.integers(0, 1 << 33, 30), np.zeros(3, np.int64)])
+        assert np.array_equal(bits.join(*bits.split(values), "u8", False), values)
+
+
+def large():
+    """Noise, repeats and small numbers, over several chunks."""
+    rng = np.random.default_rng(3)
+    words = b"".join(b"%d " % n for n in rng.integers(0, 5000, 300_000))
+    return rng.bytes(1_200_000) + words + rng.poisson(3, 900_000).astype(np.uint8).tobytes() + bytes(300_000)
+
+
+@pytest.mark.parametrize("dictionary", [b"", b"some text"])
+def test_large_streams_are_the_same_on_any_number_of_threads(monkeypatch, dictionary):
+    data, found = large(), []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(os, "cpu_count", lambda threads=threads: threads)
+        found.append(compress(data, dictionary))
+    assert found[0] == found[1] == found[2] and len(found[0]) < 0.6 * len(data)
+    assert inflate(found[0], len(data), dictionary) == data
+
+
+def test_noise_is_not_deflated():
+    data = np.random.default_rng(4).bytes(1 << 20)
+    assert compress(data) == data
 
 
 @given(st.lists(st.binary(max_size=300), min_size=1, max_size=5))

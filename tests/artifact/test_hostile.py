@@ -109,7 +109,8 @@ def test_mutants_of_the_document(plans, name):
         {"$": []},
         {"$": ["own"]},
     ]
-    pieces += [{"$": [kind]} for kind in ("same", "int", "rows", "bool", "again", "idf", "byidf", "text", "ucs4", "trie", "zip")]
+    kinds = ("same", "int", "rows", "bool", "again", "rise", "leaves", "idf", "byidf", "text", "ucs4", "trie", "zip")
+    pieces += [{"$": [kind]} for kind in kinds]
     for _ in range(1500):
         mutant = json.loads(json.dumps(document))
         for _ in range(rng.choice([1, 1, 2])):
@@ -246,6 +247,31 @@ def test_impossible_shapes(small, dims):
     ):
         document["extra"]["report"] = {"$": node}
         assert refused(closed(document, sections)) == "invalid"
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        ["rise", [3], ["pool", "u1", 2]],
+        ["rise", [2], ["pool", "i1", 2]],
+        ["rise", [2], ["pool", "u8", 2]],
+        ["rise", [2], ["pool", "f4", 2]],
+        ["rise", [1, 1, 2, 1], ["pool", "u1", 2]],
+        ["rise", [2], ["leaves", 0]],
+        ["rise", [2]],
+        ["leaves", -1],
+        ["leaves", 2],
+        ["leaves", True],
+        ["leaves", 0.0],
+        ["leaves", 1],
+        ["leaves"],
+    ],
+)
+def test_hostile_trees(node):
+    """The first array is booleans, the second numbers."""
+    flags, pool = ["bool", [2], ["pool", "u1", 1]], Section(POOL, RAW, "u1", (18,), bytes([2, *bytes(17)]))
+    document = {"extra": {"a": {"$": flags}, "b": {"$": ["pool", "u1", 1]}, "c": {"$": node}}, "plan": {"ops": []}}
+    assert refused(closed(document, [pool])) == "invalid"
 
 
 def test_the_preset_dictionary_is_frozen():

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from quantcore.artifact import decode, encode
-from quantcore.artifact.container import HEADER
+from quantcore.artifact.container import HEADER, unpack
+from quantcore.artifact.decoder import content
+from quantcore.artifact.dictionary import DICTIONARY
 
 
 def declared(data: bytes) -> int:
@@ -26,6 +28,13 @@ def test_every_plan(plan, extra, same):
     artifact = decode(encode(plan, extra))
     assert same(artifact.plan, plan)
     assert same(artifact.extra, extra)
+
+
+def test_trees_are_stored_by_what_they_follow_from(plans):
+    data = encode(plans["forest"](), {})
+    sections, _ = unpack(memoryview(data), None)
+    text = bytes(content(sections[0], DICTIONARY))
+    assert b'"numbers":{"$":["leaves",' in text and b'"threshold":{"$":["rise",' in text
 
 
 def test_bytes_and_digest_follow_from_the_content(plan, extra):

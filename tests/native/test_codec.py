@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from quantcore.artifact import bits, idf, repeats, rows, strings, trie
+from quantcore.artifact import bits, idf, preorder, repeats, rows, strings, trie
 from quantcore.errors import ArtifactError
 from quantcore.plan import Vocabulary
 from quantcore.plan.validate_text import _check_columns, _check_nodes, _check_symbols
@@ -216,3 +216,12 @@ def test_nodes_and_columns_sound(codec):
         assert codec.columns_sound(column, len(v.column)) == columns
     assert len(found) == 4
     assert not codec.columns_sound(v.column, 2**31 - 1)  # the definition says
+
+
+def test_leaf_numbers(codec):
+    rng = np.random.default_rng(0)
+    for n in (0, 1, 2, 100, 50_000):
+        for share in (0.0, 0.4, 0.5, 0.55, 1.0):
+            flags = rng.random(n) < share
+            assert agree(codec.leaf_numbers, preorder.leaf_numbers, flags)
+    assert codec.leaf_numbers(np.zeros((2, 2), np.bool_)) is None

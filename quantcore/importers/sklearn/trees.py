@@ -33,14 +33,14 @@ class Forest(NamedTuple):
     Parameters
     ----------
     leaves : Node
-    at : ndarray of int64, shape (n_leaves,)
+    at : ndarray of int, shape (n_leaves,)
         Position among the nodes of all trees, one tree after another.
     starts : ndarray of int64, shape (n_trees,)
         Position of each tree's first node.
     """
 
     leaves: Node
-    at: NDArray[np.int64]
+    at: NDArray[Any]
     starts: NDArray[np.int64]
 
     @property
@@ -85,24 +85,27 @@ def import_trees(
     source = build.read_matrix(estimator, source, estimator.n_features_in_)
     counts = np.array([tree.node_count for tree in trees], np.int64)
     starts = np.cumsum(counts) - counts
-    left, right = (
-        np.concatenate([getattr(tree, name) for tree in trees]) + np.repeat(starts, counts)
-        for name in ("children_left", "children_right")
-    )
-    leaf = np.concatenate([tree.children_left for tree in trees]) < 0
-    chosen = [tree.feature if features is None else np.asarray(features[i])[tree.feature] for i, tree in enumerate(trees)]
-    missing = np.zeros(len(leaf), np.uint8)
-    if allow_nan:
-        missing = np.concatenate([tree.missing_go_to_left for tree in trees]).astype(np.uint8)
+    n = int(counts.sum())
+    integer = np.int32 if n < 1 << 31 else np.int64
     nodes = Nodes(
         roots=starts,
-        left=left,
-        right=right,
-        leaf=leaf,
-        feature=np.concatenate(chosen),
-        threshold=fold_to_float32(np.concatenate([tree.threshold for tree in trees])),
-        missing=missing,
+        left=np.empty(n, integer),
+        right=np.empty(n, integer),
+        leaf=np.empty(n, np.bool_),
+        feature=np.empty(n, np.int32),
+        threshold=np.empty(n, np.float32),
+        missing=np.zeros(n, np.uint8),
     )
+    # A tree's arrays are fields of its nodes: all are read while those are in the cache.
+    for i, (tree, start) in enumerate(zip(trees, starts.tolist(), strict=True)):
+        own = slice(start, start + tree.node_count)
+        np.add(tree.children_left, start, out=nodes.left[own])
+        np.add(tree.children_right, start, out=nodes.right[own])
+        np.less(tree.children_left, 0, out=nodes.leaf[own])
+        nodes.feature[own] = tree.feature if features is None else np.asarray(features[i])[tree.feature]
+        nodes.threshold[own] = fold_to_float32(tree.threshold)
+        if allow_nan:
+            nodes.missing[own] = tree.missing_go_to_left
     op, at = trees_op(
         nodes,
         (source.position,),
@@ -185,7 +188,9 @@ def _forest(estimator: Any, source: Node, build: Builder) -> tuple[Forest, list[
 
 def _values(forest: Forest, trees: list[Any]) -> NDArray[np.float64]:
     """Values of the leaves, shape (n_leaves, n_outputs, n_classes)."""
-    found: NDArray[np.float64] = np.concatenate([tree.value for tree in trees])[forest.at]
+    found: NDArray[np.float64] = np.concatenate([tree.value[tree.children_left < 0] for tree in trees])
+    if len(found) != len(forest.at) or not (forest.at[1:] > forest.at[:-1]).all():
+        found = np.concatenate([tree.value for tree in trees])[forest.at]
     return found
 
 

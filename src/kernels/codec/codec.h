@@ -16,6 +16,10 @@ int qc_codec_integers(const uint8_t *classes, size_t n, const uint8_t *packed, s
 /* repeats.numbers: distances back -> numbers in order of first appearance. */
 int qc_codec_repeats(const uint32_t *back, size_t n, uint32_t *out);
 
+/* preorder.leaf_numbers: flags (zero or not) of trees in preorder -> each leaf's number within its tree; `out` has room for as many
+ * as there are leaves. */
+void qc_codec_leaves(const uint8_t *leaf, size_t n, uint32_t *out);
+
 /* idf.ranks: counts -> their distinct values (returned: how many) and each one's rank. `seen` has n_seen zeros, and every
  * count is below n_seen, else -1. */
 ptrdiff_t qc_codec_ranks(const uint32_t *counts, size_t n, uint32_t *seen, size_t n_seen, int64_t *distinct, int32_t *rank);

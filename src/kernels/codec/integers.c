@@ -57,6 +57,21 @@ int qc_codec_repeats(const uint32_t *back, size_t n, uint32_t *out) {
     return 0;
 }
 
+void qc_codec_leaves(const uint8_t *leaf, size_t n, uint32_t *out) {
+    size_t root = 0, waiting = 1; /* nodes that the tree still lacks */
+    for (size_t i = 0; i < n; i++) {
+        if (!leaf[i]) {
+            waiting++;
+            continue;
+        }
+        *out++ = (uint32_t)(i - root);
+        if (--waiting == 0) {
+            root = i + 1;
+            waiting = 1;
+        }
+    }
+}
+
 ptrdiff_t qc_codec_ranks(const uint32_t *counts, size_t n, uint32_t *seen, size_t n_seen, int64_t *distinct, int32_t *rank) {
     for (size_t i = 0; i < n; i++) {
         if (counts[i] >= n_seen) return -1;
