@@ -48,8 +48,8 @@ def thinned(rows: Csr, seed: int) -> Csr:
     kept = np.random.default_rng(seed).random(len(rows.data)) < 0.5
     counts = np.concatenate([np.diff(rows.indptr), np.bincount(rows.row_ids()[kept], minlength=rows.n_rows)])
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    both = (np.concatenate([values, values[kept]]) for values in (rows.indices, rows.data))
-    return Csr(indptr, *both, rows.n_columns)
+    indices, data = (np.concatenate([values, values[kept]]) for values in (rows.indices, rows.data))
+    return Csr(indptr, indices, data, rows.n_columns)
 
 
 def given(counts: Csr, op: TfIdf | None) -> Sample:
