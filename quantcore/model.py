@@ -57,8 +57,8 @@ class Model:
     """A converted model: immutable but for its counters, safe to share between threads, picklable.
 
     Made by :func:`quantcore.quantize` and :func:`quantcore.load`. It has the methods that its source has: ``predict``,
-    ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform``; each takes what the source's takes and
-    raises what scikit-learn raises for bad input.
+    ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform``, ``apply``, ``score_samples``; each takes what
+    the source's takes and raises what scikit-learn raises for bad input.
 
     Parameters
     ----------
@@ -198,6 +198,8 @@ class Model:
     predict_log_proba = _Method()
     decision_function = _Method()
     transform = _Method()
+    apply = _Method()
+    score_samples = _Method()
 
     def __dir__(self) -> Sequence[str]:
         return sorted({*super().__dir__()} - {*METHODS} | {*self._artifact.plan.outputs})

@@ -66,13 +66,16 @@ class Encoder:
             table[ranks] = value
             if np.array_equal(table[ranks], value):
                 return self._node(["byidf", _name(value), self._ints(table)], None)
+        if name == "idf" and isinstance(value, np.ndarray):
+            return self._array(value, counts=True)
         return self.value(value)
 
-    def _array(self, array: Array) -> Any:
+    def _array(self, array: Array, *, counts: bool = False) -> Any:
+        """A node for an array; ``counts``: it may follow from document frequencies, which takes a search."""
         key = (array.dtype.str, array.shape, array.tobytes())
         if key in self._seen:
             return self._node(["same", self._seen[key]], None)
-        return self._node(min(self._candidates(array), key=self._cost), key)
+        return self._node(min(self._candidates(array, counts), key=self._cost), key)
 
     def _node(self, node: Any, key: Any) -> dict[str, Any]:
         if key is not None:
@@ -110,7 +113,7 @@ class Encoder:
         codec, stored = min(tries, key=lambda t: len(t[1]))
         return Section(ARRAY, codec, _name(array), array.shape, stored)
 
-    def _candidates(self, array: Array) -> list[Any]:
+    def _candidates(self, array: Array, counts: bool = False) -> list[Any]:
         """Nodes that decode to the array; a bare array is a leaf."""
         if array.ndim > 3:
             raise ValueError(f"an artifact holds arrays of at most 3 dimensions, not {array.ndim}")
@@ -122,11 +125,11 @@ class Encoder:
             raise ValueError(f"an artifact can't hold arrays of {array.dtype}")
         leaf = array.astype(array.dtype.newbyteorder("<"), copy=False)
         if array.dtype.kind == "f":
-            coded = idf.split_idf(leaf) if _name(leaf) == "f8" else None
+            coded = idf.split_idf(leaf) if counts and _name(leaf) == "f8" else None
             if coded is None:
                 return [leaf]
-            kind, top, counts, off = coded
-            return [leaf, ["idf", kind, top, self._ints(counts), self._ints(off) if off.any() else None]]
+            kind, top, frequencies, off = coded
+            return [leaf, ["idf", kind, top, self._ints(frequencies), self._ints(off) if off.any() else None]]
         return [leaf, *self._integer_candidates(leaf)]
 
     def _integer_candidates(self, array: Array) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from quantcore.plan import Plan
 from quantcore.plan.ops import LeafSum, Trees
-from quantcore.reference.trees import blocks_of
 
 __all__ = ["Forests", "obstacle", "sums_error"]
 
@@ -58,7 +58,7 @@ class Forests:
         op, forest = self._forest(position, X.shape[1])
         if forest is None:
             return None
-        return np.concatenate([forest.leaves(rows) for rows in blocks_of(op, X)])
+        return np.concatenate([forest.leaves(rows) for rows in _blocks_of(op, X)])
 
     def sums(self, position: int, X: Any) -> NDArray[Any] | None:
         """What the LeafSum op at a position gives of what its Trees op reads."""
@@ -72,7 +72,7 @@ class Forests:
         out = np.empty((X.shape[0], len(op.base)), op.values.dtype)
         out[:] = op.base
         start = 0
-        for rows in blocks_of(trees, X):
+        for rows in _blocks_of(trees, X):
             forest.sums(rows, self._values[position], out[start : start + len(rows)])
             start += len(rows)
         if op.divisor != 1.0:
@@ -89,6 +89,12 @@ class Forests:
                 self.reasons[position] = reason
             self._forests[position] = None if reason is not None else _build(self.module, op, n_features)
         return op, self._forests[position]
+
+
+def _blocks_of(op: Trees, X: Any) -> Iterator[NDArray[Any]]:
+    from quantcore.reference.trees import blocks_of  # models of other kinds do without
+
+    return blocks_of(op, X)
 
 
 def _build(module: Any, op: Trees, n_features: int) -> Any:
