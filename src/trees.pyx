@@ -1,7 +1,8 @@
 """The door to ``src/kernels/trees``: an ensemble is checked once, when it is wrapped; rows at every call."""
 
 cimport cython
-from libc.stdint cimport int64_t
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uintptr_t
 
 cimport numpy as cnp
 import numpy as np
@@ -62,6 +63,7 @@ include "door.pxi"
 
 cdef enum:
     RELEASE_FROM = 1 << 12  # rows times trees: about 50 us
+    SLICED_RELEASE_FROM = 1 << 17
     KEYS = 1 << 19  # bytes of keys of a block of rows: they stay in the second level of the cache
     ROWS = 1024
     TREES = 32  # trees whose leaves are summed at once
@@ -124,6 +126,7 @@ cdef class Values:
     cdef qc_leaf_values v
     cdef ptrdiff_t n_leaves, n_trees
     cdef readonly object dtype
+    cdef bint single_
     cdef tuple held
     cdef const float[:, ::1] single
     cdef const double[:, ::1] double_
@@ -132,7 +135,8 @@ cdef class Values:
     def __cinit__(self, values, index, output, ptrdiff_t n_leaves, ptrdiff_t n_trees, ptrdiff_t n_outputs):
         values = np.asarray(values)
         self.dtype = values.dtype
-        if values.dtype == FLOAT32:
+        self.single_ = values.dtype == FLOAT32
+        if self.single_:
             self.single = _array(values, "values", FLOAT32, 2)
             self.v.values = &self.single[0, 0] if values.size else NULL
         else:
@@ -168,6 +172,7 @@ cdef class Forest:
     cdef readonly ptrdiff_t n_leaves
     cdef bint wide
     cdef object nodes
+    cdef object leaf, split, bounds, threshold  # what is laid out anew for bit slices; leaf is None where trees are too large
     cdef const unsigned int[::1] feature, category_feature, category_ends, set_feature
     cdef const unsigned char[::1] missing, set_sides, members
     cdef const double[::1] category_values
@@ -175,7 +180,7 @@ cdef class Forest:
     cdef int[::1] roots
 
     def __cinit__(self, ptrdiff_t n_features, leaf, split, feature, missing, ends, threshold, categories=None):
-        leaf = _array(leaf, "leaf", np.bool_, 1)
+        leaf = _array(leaf, "leaf", np.bool_, 1).copy()
         threshold = np.asarray(threshold)
         self.wide = threshold.dtype == FLOAT64
         threshold = _array(threshold, "threshold", FLOAT64 if self.wide else FLOAT32, 1)
@@ -199,6 +204,8 @@ cdef class Forest:
             raise ValueError(f"leaf: {n_nodes} nodes, {self.n_leaves} of them leaves, are no trees in preorder")
         split = _below(split, "split", n_nodes - self.n_leaves, len(column))
         self._build(leaf, split, column, threshold)
+        if self.n_leaves <= 256 * self.f.n_trees:
+            self.leaf, self.split, self.bounds, self.threshold = leaf, split, bounds, threshold.copy()
 
     cdef object _sets(self, categories):
         if categories is None:
@@ -334,3 +341,6 @@ cdef void _transpose(
     for row in range(n_rows):
         for tree in range(n_trees):
             out[row * width + tree] = found[tree * stride + row]
+
+
+include "sliced.pxi"
