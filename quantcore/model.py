@@ -93,8 +93,9 @@ class Model:
     def _serve(self, *, native: bool) -> None:
         self._executor = Executor(self._artifact.plan, native=native, settle=self._settle())
         # The compiled pass itself, without a Python frame around it.
-        if self._executor.fused is not None:
-            self.__dict__["predict"] = self._executor.fused.predict
+        compiled = self._executor.fused or self._executor.direct
+        if compiled is not None:
+            self.__dict__["predict"] = compiled.predict
         else:
             self.__dict__.pop("predict", None)
         # What `quantcore.predict` calls: an attribute of the instance alone is found fastest.
@@ -256,7 +257,7 @@ class Model:
             ``agreement``, ``certified``, ``max_error``, ... as far as calibration rows were given), and ``served_by``.
         """
         sections = {name: {"stored": a, "decoded": b} for name, (a, b) in self._artifact.sizes.items()}
-        served = "fused kernel" if self._executor.fused is not None else "op by op"
+        served = "op by op" if self._executor.fused is None and self._executor.direct is None else "fused kernel"
         return {
             **copy.deepcopy(self._artifact.extra.get("report", {})),
             "bytes": len(self._data),

@@ -6,9 +6,11 @@ cdef extern from *:
     #define QC_PLAIN(x) PyArray_ISCARRAY_RO((PyArrayObject *)(x)) /* C-contiguous, aligned, native */
     #if defined(Py_GIL_DISABLED)
     #define QC_SWAP(place, value) __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL)
+    #define QC_ADD(place, value) __atomic_fetch_add(place, value, __ATOMIC_RELAXED)
     #else
     static void *qc_swap(void **place, void *value) { void *old = *place; *place = value; return old; }
     #define QC_SWAP(place, value) qc_swap((void **)(place), value)
+    #define QC_ADD(place, value) (*(place) += (value))
     #endif
     """
     ctypedef struct qc_ranks:
@@ -77,6 +79,7 @@ cdef extern from *:
         const qc_sliced *, const uint8_t *, ptrdiff_t, void *, double *) noexcept nogil
     bint QC_PLAIN(object)
     void *QC_SWAP(void *place, void *value)
+    void QC_ADD(uint64_t *place, uint64_t value)
 
 cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object)

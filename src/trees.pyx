@@ -2,7 +2,9 @@
 
 cimport cython
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uintptr_t
+from cpython.ref cimport Py_INCREF, PyObject
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy
 
 cimport numpy as cnp
 import numpy as np
@@ -344,3 +346,4 @@ cdef void _transpose(
 
 
 include "sliced.pxi"
+include "ensemble.pxi"

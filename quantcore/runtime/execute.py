@@ -87,6 +87,9 @@ class Executor:
         self.counters = {"rows": 0, "open": 0}
         self._models: dict[tuple[int, ...], Any] = {}
         self.fused = self._fused()
+        predict = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
+        width = self.plan.n_features_in if self.plan.input == "matrix" else None
+        self.direct = self.forests.direct(predict, width, self._predict_checked)
 
     # ------------------------------------------------------------ the one pass
 
@@ -135,15 +138,18 @@ class Executor:
         if method == "predict":
             if self.fused is not None:
                 return self.fused.predict(X)
-            labels, planes, documents = self._predict(X)
-            self.counters["rows"] += len(planes)
-            rows = np.flatnonzero(planes == OPEN)
-            self.counters["open"] += len(rows)
-            if len(rows) and self.settle is not None:
-                labels[rows] = self.settle(_take(documents, rows), rows.tolist())
-            return labels
+            return self._predict_checked(X) if self.direct is None else self.direct.predict(X)
         given = self._input(X)
         return _shown(self.value_at(self.plan.outputs[method], given), method)
+
+    def _predict_checked(self, X: Any) -> Any:
+        labels, planes, documents = self._predict(X)
+        self.counters["rows"] += len(planes)
+        rows = np.flatnonzero(planes == OPEN)
+        self.counters["open"] += len(rows)
+        if len(rows) and self.settle is not None:
+            labels[rows] = self.settle(_take(documents, rows), rows.tolist())
+        return labels
 
     def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each is proved to be the source's."""
@@ -178,6 +184,8 @@ class Executor:
         """Counters of all paths, summed."""
         total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
         total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
+        if self.direct is not None:
+            total["rows"] += self.direct.rows
         if self.fused is not None:
             for name, count in zip(total, self.fused.stats(), strict=True):
                 total[name] += count
