@@ -85,8 +85,50 @@ cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object)
 
 
+ctypedef fused _sum:
+    float
+    double
+
+
 cdef void *_data(array):
     return NULL if array is None else cnp.PyArray_DATA(array)
+
+
+cdef int _width_of(Forest forest, X):
+    """Bytes of a value, or 0 for what can't be read as it is: no C-contiguous, native array of float64 or float32, of that width."""
+    cdef int kind
+    if not PyArray_CheckExact(X) or cnp.PyArray_NDIM(X) != 2 or not QC_PLAIN(X):
+        return 0
+    kind = cnp.PyArray_TYPE(X)
+    if cnp.PyArray_DIM(X, 1) != forest.c.n_features or cnp.PyArray_DIM(X, 0) < 1:
+        return 0
+    return 8 if kind == cnp.NPY_DOUBLE else 4 if kind == cnp.NPY_FLOAT else 0
+
+
+cdef int _checked_width(Forest forest, X) except -1:
+    cdef int width = _width_of(forest, X)
+    if not width:
+        raise TypeError(f"expected a C-contiguous array of float64 or float32, {forest.c.n_features} columns wide, with rows")
+    return width
+
+
+cdef object _empty(Values values, rows):
+    cdef cnp.npy_intp shape[2]
+    shape[0], shape[1] = cnp.PyArray_DIM(rows, 0), values.v.n_outputs
+    return cnp.PyArray_EMPTY(2, shape, cnp.NPY_FLOAT if values.single_ else cnp.NPY_DOUBLE, 0)
+
+
+cdef Values _values_of(Forest forest, Values values):
+    if values.n_trees != forest.f.n_trees or values.n_leaves != forest.n_leaves:
+        raise ValueError(f"values: they are of {values.n_trees} trees with {values.n_leaves} leaves, not of these")
+    return values
+
+
+cdef object _base_of(base, Values values):
+    base = _array(base, "base", FLOAT64, 1).astype(values.dtype)
+    if len(base) != values.v.n_outputs:
+        raise ValueError(f"base: expected {values.v.n_outputs} of them, got {len(base)}")
+    return base
 
 
 @cython.final
@@ -116,19 +158,15 @@ cdef class Sliced:
     def __cinit__(self, Forest forest not None, Values values not None, base, double divisor, int refused):
         if forest.leaf is None:
             raise ValueError("forest: its trees have more than 256 leaves each")
-        if values.n_trees != forest.f.n_trees or values.n_leaves != forest.n_leaves:
-            raise ValueError(f"values: they are of {values.n_trees} trees with {values.n_leaves} leaves, not of these")
         if not divisor > 0 or not 0 <= refused <= 3:
             raise ValueError(f"divisor {divisor!r} or refused {refused!r}: expected a positive number, and 0 to 3")
-        self.forest, self.values, self.held = forest, values, {}
+        self.forest, self.values, self.held = forest, _values_of(forest, values), {}
         self.r.columns, self.r.refused = &forest.c, refused
         column, rank = self._columns()
         self._sides()
         self._trees(column, rank)
         held = self.held
-        held["base"] = _array(base, "base", FLOAT64, 1).astype(values.dtype)
-        if len(held["base"]) != values.v.n_outputs:
-            raise ValueError(f"base: expected {values.v.n_outputs} of them, got {len(held['base'])}")
+        held["base"] = _base_of(base, values)
         self.s.base, self.s.divisor, self.s.output = _data(held["base"]), divisor, values.v.output
         self.s.n_outputs, self.s.width = values.v.n_outputs, values.v.width
         self.ranks_size = _rounded((self.r.n_columns + forest.c.n_sets + 1) * QC_SLICE)
@@ -241,25 +279,15 @@ cdef class Sliced:
     def __dealloc__(self):
         PyMem_Free(self.spare)
 
+    def of(self, Walk walk not None):
+        """Whether this is of the same forest and values."""
+        return self.forest is walk.forest and self.values is walk.values
+
     def sums(self, rows):
         """Sums of rows, C-contiguous float32 or float64, shape (n_rows, n_outputs); None where a value is refused."""
-        cdef int width = self.width_of(rows)
-        cdef cnp.npy_intp shape[2]
-        if not width:
-            raise TypeError(f"expected a C-contiguous array of float64 or float32, {self.forest.c.n_features} columns wide")
-        shape[0], shape[1] = cnp.PyArray_DIM(rows, 0), self.s.n_outputs
-        out = cnp.PyArray_EMPTY(2, shape, cnp.NPY_FLOAT if self.values.single_ else cnp.NPY_DOUBLE, 0)
-        return None if self.run(rows, width, shape[0], cnp.PyArray_BYTES(out)) else out
-
-    cdef int width_of(self, X):
-        """Bytes of a value, or 0 for what can't be read as it is."""
-        cdef int kind
-        if not PyArray_CheckExact(X) or cnp.PyArray_NDIM(X) != 2 or not QC_PLAIN(X):
-            return 0
-        kind = cnp.PyArray_TYPE(X)
-        if cnp.PyArray_DIM(X, 1) != self.forest.c.n_features or cnp.PyArray_DIM(X, 0) < 1:
-            return 0
-        return 8 if kind == cnp.NPY_DOUBLE else 4 if kind == cnp.NPY_FLOAT else 0
+        cdef int width = _checked_width(self.forest, rows)
+        out = _empty(self.values, rows)
+        return None if self.run(rows, width, cnp.PyArray_DIM(rows, 0), cnp.PyArray_BYTES(out)) else out
 
     cdef int run(self, X, int width, Py_ssize_t n, char *out) except -1:
         """1 if a value is refused, else 0."""

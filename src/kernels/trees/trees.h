@@ -74,6 +74,7 @@ typedef void qc_sum_leaves_float64_fn(const qc_leaf_values *v, const uint32_t *l
                                       ptrdiff_t n_trees, ptrdiff_t n_rows, double *out);
 
 #include "kernels/trees/sliced.h"
+#include "kernels/trees/tops.h"
 
 #define QC_FAMILY_trees
 #include "kernels/declare.h"
