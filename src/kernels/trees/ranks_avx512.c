@@ -1,10 +1,10 @@
-/* Ranks, 16 rows at a time: tiles of 16 x 16 values are transposed, pivots are searched in registers. */
+#define QC_TREES_ISA avx512
 #include <immintrin.h>
 #include <math.h>
 
-#include "kernels/trees/ranks.h"
+#include "kernels/trees/ranks_engine.h"
 
-enum { TILE = 16, ROWS = 128 /* of a tile, so that they stay in the first level of the cache */ };
+enum { TILE = 16 };
 
 QC_INLINE __m512 load_float32(const float *x, __mmask16 columns) { return _mm512_maskz_loadu_ps(columns, x); }
 
@@ -39,10 +39,26 @@ QC_INLINE void transpose(__m512 *a, float *to) {
     }
 }
 
-typedef struct {
-    const float *pivots;
-    int missing, count, ties;
-} column;
+/* What values are refused, in a tile of n rows, which is transposed. */
+#define READ_TILE(name, type)                                                                                             \
+    QC_INLINE int read_tile_##name(const type *x, ptrdiff_t width, int n, int n_columns, int look, float *to) {           \
+        const __mmask16 columns = (__mmask16)(n_columns >= TILE ? 0xffff : (1 << n_columns) - 1);                         \
+        __mmask16 nan = 0, infinite = 0;                                                                                  \
+        __m512 a[TILE];                                                                                                   \
+        QC_UNROLL for (int k = 0; k < TILE; ++k, x += width)                                                              \
+            a[k] = k < n ? load_##name(x, columns) : _mm512_setzero_ps();                                                 \
+        if (look) {                                                                                                       \
+            QC_UNROLL for (int k = 0; k < TILE; ++k) {                                                                    \
+                nan |= _mm512_cmp_ps_mask(a[k], a[k], _CMP_UNORD_Q);                                                      \
+                infinite |= _mm512_cmp_ps_mask(_mm512_abs_ps(a[k]), _mm512_set1_ps(INFINITY), _CMP_EQ_OQ);                \
+            }                                                                                                             \
+        }                                                                                                                 \
+        transpose(a, to);                                                                                                 \
+        return (nan ? QC_REFUSE_NAN : 0) | (infinite ? QC_REFUSE_INFINITE : 0);                                           \
+    }
+
+READ_TILE(float32, float)
+READ_TILE(float64, double)
 
 /* One level: to the right child of a pivot that is smaller. The threshold that x may equal is always on the way. */
 #define LEVEL(chosen)                                                                                                     \
@@ -56,7 +72,7 @@ typedef struct {
 #define BLEND(bit, low, high) _mm512_mask_blend_ps(_mm512_test_epi32_mask(i, _mm512_set1_epi32(bit)), low, high)
 
 /* Ranks of the rows of a column; of each 16 a mask of ties, which a second look has to settle. */
-QC_INLINE void search(const column *c, const int levels, const float *rows, int n, uint8_t *to, __mmask16 *ties) {
+QC_INLINE void search(const qc_search *c, const int levels, const float *rows, int n, uint8_t *to, uint16_t *ties) {
     const __m512i one = _mm512_set1_epi32(1);
     const __m512 bound = _mm512_set1_ps(1e-35f);
     __m512 top[2], sixth[2], seventh[4], eighth[8];
@@ -87,78 +103,4 @@ QC_INLINE void search(const column *c, const int levels, const float *rows, int 
     }
 }
 
-QC_INLINE void search_column(const column *c, int levels, const float *rows, int n, uint8_t *to, __mmask16 *ties) {
-    switch (levels) {
-    case 5: search(c, 5, rows, n, to, ties); break;
-    case 6: search(c, 6, rows, n, to, ties); break;
-    case 7: search(c, 7, rows, n, to, ties); break;
-    default: search(c, 8, rows, n, to, ties); break;
-    }
-}
-
-static void search_exact(const column *c, int levels, const float *rows, int n, uint8_t *to) {
-    column plain = *c;
-    plain.ties = 0;
-    search_column(&plain, levels, rows, n, to, NULL);
-}
-
-static void search_nearest(const column *c, int levels, const float *rows, int n, uint8_t *to, __mmask16 *ties) {
-    column plain = *c;
-    plain.ties = 1;
-    search_column(&plain, levels, rows, n, to, ties);
-}
-
-#define RANKS(name, type, single)                                                                                         \
-    int qc_ranks_blocks_##name##_avx512(const qc_ranks *r, const type *x, ptrdiff_t n_rows, uint8_t *ranks,               \
-                                        int32_t *codes) {                                                                 \
-        _Alignas(64) float tile[TILE * ROWS];                                                                             \
-        __mmask16 ties[ROWS / 16];                                                                                        \
-        const ptrdiff_t width = r->columns->n_features;                                                                   \
-        const float *pivots = !single && r->nearest ? r->nearest : r->exact;                                              \
-        const __m512 infinite = _mm512_set1_ps(INFINITY);                                                                 \
-        ptrdiff_t next = 0;                                                                                               \
-        for (ptrdiff_t first = 0; first < width; first += TILE) {                                                         \
-            ptrdiff_t end = next;                                                                                         \
-            while (end < r->n_columns && r->feature[end] < first + TILE) ++end;                                           \
-            if (end == next && !r->refused) continue;                                                                     \
-            const __mmask16 columns = (__mmask16)(width - first >= TILE ? 0xffff : (1 << (width - first)) - 1);           \
-            for (ptrdiff_t start = 0; start < n_rows; start += ROWS) {                                                    \
-                const int n = (int)(n_rows - start < ROWS ? n_rows - start : ROWS);                                       \
-                __mmask16 nan = 0, large = 0;                                                                             \
-                for (int row = 0; row < n; row += TILE) {                                                                 \
-                    const type *from = x + (start + row) * width + first;                                                 \
-                    __m512 a[TILE];                                                                                       \
-                    QC_UNROLL for (int k = 0; k < TILE; ++k, from += width)                                               \
-                        a[k] = row + k < n ? load_##name(from, columns) : _mm512_setzero_ps();                            \
-                    if (r->refused) {                                                                                     \
-                        QC_UNROLL for (int k = 0; k < TILE; ++k) {                                                        \
-                            nan |= _mm512_cmp_ps_mask(a[k], a[k], _CMP_UNORD_Q);                                          \
-                            large |= _mm512_cmp_ps_mask(_mm512_abs_ps(a[k]), infinite, _CMP_EQ_OQ);                       \
-                        }                                                                                                 \
-                    }                                                                                                     \
-                    transpose(a, tile + row);                                                                             \
-                }                                                                                                         \
-                if ((nan && (r->refused & QC_REFUSE_NAN)) || (large && (r->refused & QC_REFUSE_INFINITE))) return 1;      \
-                for (ptrdiff_t j = next; j < end; ++j) {                                                                  \
-                    const float *rows = tile + (r->feature[j] - first) * ROWS;                                            \
-                    const column c = {pivots + r->pivot[j], r->missing[j], r->count[j], 0};                               \
-                    uint8_t *to = ranks + j * QC_SLICE + start;                                                           \
-                    if (single || !r->nearest) {                                                                          \
-                        search_exact(&c, r->levels[j], rows, n, to);                                                      \
-                        continue;                                                                                         \
-                    }                                                                                                     \
-                    search_nearest(&c, r->levels[j], rows, n, to, ties);                                                  \
-                    for (int k = 0; k * 16 < n; ++k)                                                                      \
-                        for (unsigned left = ties[k]; left; left &= left - 1) {                                           \
-                            const int row = k * 16 + (int)_tzcnt_u32(left);                                               \
-                            if (row < n) to[row] = qc_rank(r, j, x[(start + row) * width + r->feature[j]]);               \
-                        }                                                                                                 \
-                }                                                                                                         \
-            }                                                                                                             \
-            next = end;                                                                                                   \
-        }                                                                                                                 \
-        return qc_set_columns(r, x, single, n_rows, ranks, codes);                                                        \
-    }
-
-RANKS(float32, float, 1)
-RANKS(float64, double, 0)
+#include "kernels/trees/ranks_driver.h"
