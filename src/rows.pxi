@@ -2,6 +2,7 @@
 
 cdef extern from *:
     """
+    #include "kernels/trees/descend.h"
     #include "kernels/trees/values.h"
     """
     ctypedef struct qc_tops:
@@ -22,6 +23,8 @@ cdef extern from *:
     bint qc_row_refused_float64(const double *, ptrdiff_t, int) noexcept nogil
     int qc_row_values_float32(const qc_columns *, const float *, bint, float *, int *) noexcept nogil
     int qc_row_values_float64(const qc_columns *, const double *, bint, float *, int *) noexcept nogil
+    void qc_descend_int32(const void *, const int *, int *, ptrdiff_t, unsigned int *, unsigned int *) noexcept nogil
+    void qc_descend_int64(const void *, const int64_t *, int *, ptrdiff_t, unsigned int *, unsigned int *) noexcept nogil
     bint _tops "qc_bound.tops_row_float32"(const qc_tops *, const float *, ptrdiff_t, bint, int *) noexcept nogil
 
 
@@ -46,6 +49,8 @@ cdef class Rows:
     divisor : float
     refused : int
         As of Sliced.
+    tops : bool
+        False: the walk begins at the roots.
     """
 
     cdef Forest forest
@@ -55,17 +60,18 @@ cdef class Rows:
     cdef double divisor
     cdef int refused
     cdef bint whole  # no tree goes on below its top
+    cdef bint tops
     cdef void *spare
     cdef void *base
     cdef ptrdiff_t width
 
-    def __cinit__(self, Forest forest not None, Values values not None, base, double divisor, int refused):
+    def __cinit__(self, Forest forest not None, Values values not None, base, double divisor, int refused, bint tops=True):
         cdef ptrdiff_t n_trees = forest.f.n_trees, n_splits = forest.n_leaves - n_trees
         self.width = forest.c.n_columns + forest.c.n_sets
         if self.width > QC_TOP_COLUMNS:
             raise ValueError(f"forest: {self.width} columns and sets are more than {QC_TOP_COLUMNS}")
         self.values, self.divisor, self.refused = _values_of(forest, values), divisor, refused
-        self.forest = forest
+        self.forest, self.tops = forest, tops
         self.t.n_trees, self.t.n_packs = n_trees, (n_trees + QC_PACK - 1) // QC_PACK
         packs = self.t.n_packs
         leaves = np.empty(n_splits + 1, np.uint32)
@@ -148,7 +154,7 @@ cdef class Rows:
             found = qc_row_values_float64(c, <const double *>x, wide, of.values, of.codes)
         if found < 0:
             return True
-        if found or _tops(&self.t, of.values, self.width, wide and width == 8, of.at):
+        if found or not self.tops or _tops(&self.t, of.values, self.width, wide and width == 8, of.at):
             memcpy(of.at, self.forest.f.roots, self.t.n_trees * sizeof(int32_t))
             self.walk(of, x, width)
         elif self.whole:
@@ -165,9 +171,8 @@ cdef class Rows:
     cdef void walk(self, _Row *of, const char *x, int width) noexcept nogil:
         """From ``at`` on."""
         cdef const qc_columns *c = &self.forest.c
-        cdef qc_forest part = self.forest.f
+        cdef const void *nodes = self.forest.f.nodes
         cdef Py_ssize_t k
-        part.roots = of.at
         if self.forest.wide and width == 4:
             for k in range(c.n_features):
                 (<double *>of.cast)[k] = (<const float *>x)[k]
@@ -178,10 +183,10 @@ cdef class Rows:
             x = of.cast
         if self.forest.wide:
             _keys_float64(c, <const double *>x, 1, <int64_t *>of.keys, of.codes)
-            _walk_int64(&part, <const int64_t *>of.keys, self.width, 1, of.leaves, 1)
+            qc_descend_int64(nodes, <const int64_t *>of.keys, of.at, self.t.n_trees, of.leaves, of.leaves)
         else:
             _keys_float32(c, <const float *>x, 1, <int *>of.keys, of.codes)
-            _walk_int32(&part, <const int *>of.keys, self.width, 1, of.leaves, 1)
+            qc_descend_int32(nodes, <const int *>of.keys, of.at, self.t.n_trees, of.leaves, of.leaves)
 
 
 cdef void _sum_row(

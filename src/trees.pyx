@@ -67,8 +67,8 @@ cdef enum:
     RELEASE_FROM = 1 << 12  # rows times trees: about 50 us
     SLICED_RELEASE_FROM = 1 << 17
     KEYS = 1 << 19  # bytes of keys of a block of rows: they stay in the second level of the cache
-    ROWS = 1024
-    TREES = 32  # trees whose leaves are summed at once
+    ROWS = 4096  # a tree of thousands of leaves is read from the last level of the cache once a block
+    TREES = 8  # trees whose leaves are summed at once
 
 cdef object FLOAT32 = np.dtype(np.float32)
 cdef object FLOAT64 = np.dtype(np.float64)
