@@ -15,6 +15,7 @@ from quantcore.plan.vocabulary import Vocabulary
 __all__ = ["Encoder"]
 
 POOLED = 4096  # arrays below this many bytes share one section
+LARGE = 1 << 19  # bytes of an array; which form of it deflates best is then estimated, not tried
 _ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
 _FEW = 64  # items of an array; it is not worth a search for shorter ones
 _LONG_LIST = 64  # strings; longer lists are stored as arrays
@@ -107,9 +108,12 @@ class Encoder:
 
     def _pack(self, array: Array) -> Section:
         plain = np.ascontiguousarray(array).tobytes()
-        tries = [(RAW, plain), (DEFLATE, compress(plain))]
+        forms = [(DEFLATE, plain)]
         if array.itemsize > 1:
-            tries.append((SHUFFLE, compress(shuffle(array))))
+            forms.append((SHUFFLE, shuffle(array)))
+        if array.nbytes >= LARGE:
+            forms = [min(forms, key=lambda form: estimate(form[1]))]
+        tries = [(RAW, plain), *((codec, compress(data)) for codec, data in forms)]
         codec, stored = min(tries, key=lambda t: len(t[1]))
         return Section(ARRAY, codec, _name(array), array.shape, stored)
 

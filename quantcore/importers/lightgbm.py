@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,12 @@ def classifier(estimator: Any, source: Node, build: Builder) -> Result:
     else:
         build.obstacle(estimator, "objective", f"{name!r} gives {len(classes)} classes no probabilities; fit with LightGBM's own")
         return Result()
-    return Result({"predict": predict, "predict_proba": probabilities}, classes)
+    methods = {"predict": predict, "predict_proba": probabilities}
+    if hasattr(estimator, "decision_function"):  # from LightGBM 4.7 on: the sums, which a random forest leaves undivided
+        sums = build.ops[scores.position]
+        raw = replace(sums, divisor=1.0) if isinstance(sums, LeafSum) else sums
+        methods["decision_function"] = build.add(raw, scores.width)
+    return Result(methods, classes)
 
 
 def _classes(estimator: Any, build: Builder) -> Any:

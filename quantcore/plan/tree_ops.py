@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from quantcore.plan.op import Op
 
 __all__ = ["LEFT", "MEMBERS_LEFT", "ZERO", "LeafMedian", "LeafNumbers", "LeafOneHot", "LeafSum", "PathScore", "Trees"]
 
+_BLOCK = 1 << 14  # nodes
 # Bits of ``missing`` and ``set_sides``.
 LEFT = 1  # a missing value goes left
 ZERO = 2  # of ``missing``: |x| <= ZERO_BELOW counts as missing too
@@ -99,13 +101,23 @@ class Trees(Op):
     @cached_property
     def roots(self) -> NDArray[np.int64]:
         """First node of each tree."""
-        before = np.minimum.accumulate(self.height) if len(self.height) else self.height
-        first: NDArray[np.int64] = np.flatnonzero(np.diff(before, prepend=np.int32(1)) < 0)
-        return first
+        return np.concatenate([np.zeros(0, np.int64), *self.root_blocks()])
 
-    @property
+    def root_blocks(self) -> Iterator[NDArray[np.int64]]:
+        """The same in parts: a reader may not allocate more than a file declares, and has to count them."""
+        height, lowest = 0, 1
+        for start in range(0, len(self.leaf), _BLOCK):
+            flags = self.leaf[start : start + _BLOCK]
+            steps = np.where(flags, -1, 1)
+            before = np.cumsum(steps) - steps + height
+            # A tree begins where fewer nodes wait than ever before.
+            low = np.minimum.accumulate(np.concatenate([[lowest], before]))
+            yield np.flatnonzero(before < low[:-1]) + start
+            height, lowest = height + int(steps.sum()), int(low[-1])
+
+    @cached_property
     def n_trees(self) -> int:
-        return 2 * int(np.count_nonzero(self.leaf)) - len(self.leaf)
+        return 2 * self.n_leaves - len(self.leaf)
 
     @cached_property
     def leaf_ends(self) -> NDArray[np.int64]:
@@ -114,7 +126,7 @@ class Trees(Op):
         ends: NDArray[np.int64] = np.cumsum(counts)
         return ends
 
-    @property
+    @cached_property
     def n_leaves(self) -> int:
         return int(np.count_nonzero(self.leaf))
 

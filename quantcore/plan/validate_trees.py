@@ -39,7 +39,8 @@ def _structure(op: tree_ops.Trees) -> None:
     array(op.leaf, "leaf", np.bool_, (None,))
     require(1 <= len(op.leaf) <= _MOST_NODES, f"it has {len(op.leaf)} nodes, expected 1 to {_MOST_NODES}")
     # The flags of a tree in preorder end where leaves first outnumber splits; the last tree must end with the flags.
-    require(op.n_trees >= 1 and len(op.roots) == op.n_trees, "leaf does not describe whole trees in preorder")
+    n_roots = sum(map(len, op.root_blocks()))
+    require(op.n_trees >= 1 and n_roots == op.n_trees, "leaf does not describe whole trees in preorder")
     array(op.split, "split", np.uint32, (len(op.leaf) - op.n_leaves,))
 
 

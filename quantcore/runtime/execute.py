@@ -271,7 +271,7 @@ class Executor:
 
     def _summed(self, op: LeafSum, n_trees: int, value: Any) -> _Value:
         bound = sums_error(op, n_trees)
-        return _Value(value, (value - bound, value + bound))
+        return _Value(value, (value, value) if bound == 0.0 else (value - bound, value + bound))
 
     def _bounded(self, op: Op, arguments: list[_Value], value: Any) -> _Value:
         from quantcore.reference.planar import planar_bound  # kernels do without

@@ -53,7 +53,8 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
     if function is None:
         return None
     if isinstance(op, ops.Take):
-        return function(op, low), function(op, high)
+        taken = function(op, low)
+        return (taken, taken) if low is high else (taken, function(op, high))
     if isinstance(op, ops.Log):
         low, high = np.maximum(low, 0.0), np.maximum(high, 0.0)  # no probability is negative, whatever the slack says
     if isinstance(op, ops.Difference):
@@ -70,15 +71,19 @@ def propagate(op: ops.Op, arguments: list[Interval], dtype: str) -> Interval | N
 
 
 def decide(op: ops.Op, interval: Interval) -> NDArray[np.bool_]:
-    """Rows, or entries, for which an op decides alike anywhere between the two ends, shape (n_rows,)."""
+    """Rows, or entries, for which an op decides alike anywhere between the two ends, shape (n_rows,).
+
+    One array for both ends says that the scores are the source's own, bit for bit.
+    """
     low, high = interval
     if isinstance(op, ops.ArgMax):
-        exact = np.asarray((low == high).all(axis=1))  # then ties are the source's own, and so is the choice among them
+        if low is high:  # the source's own bits: ties are its own, and so is the choice among them
+            return np.asarray(~np.isnan(low).any(axis=1))
         best = np.argmax((low + high) / 2, axis=1)
         rows = np.arange(len(low))
         others = high.copy()
         others[rows, best] = -np.inf
-        return np.asarray((low[rows, best] > others.max(axis=1, initial=-np.inf)) | exact)
+        return np.asarray(low[rows, best] > others.max(axis=1, initial=-np.inf))
     if isinstance(op, ops.Threshold | ops.MultiLabel):
         return np.asarray(((low > op.at) | (high <= op.at)).all(axis=1))
     return np.zeros(len(low), np.bool_)

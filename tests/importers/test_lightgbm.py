@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import functools
+import warnings
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers import convert
+from quantcore.plan import METHODS
 from quantcore.plan.ops import LeafSum, Trees
 from quantcore.reference import FUNCTIONS, run
 
@@ -116,15 +122,31 @@ def test_estimators(estimator, y, hard_rows):
     estimator.set_params(n_estimators=8, num_leaves=12, n_jobs=1, verbose=-1).fit(X, y)
     plan = convert(estimator)
     rows = hard_rows(plan, X, np.random.default_rng(1))
-    assert set(plan.outputs) == {"predict"} | ({"predict_proba"} if "Classifier" in type(estimator).__name__ else set())
+    assert set(plan.outputs) == {m for m in METHODS if hasattr(estimator, m)}
     labels = estimator.predict(rows)
     assert run(plan, rows).dtype == labels.dtype
     if "predict_proba" in plan.outputs:
         np.testing.assert_array_equal(run(plan, rows), labels)
         expected = estimator.predict_proba(rows)
         np.testing.assert_allclose(run(plan, rows, "predict_proba"), expected, rtol=1e-14, atol=4e-16)
+        if "decision_function" in plan.outputs:
+            np.testing.assert_array_equal(run(plan, rows, "decision_function"), estimator.decision_function(rows))
     else:
         np.testing.assert_allclose(run(plan, rows), labels, rtol=1e-14)
+
+
+def test_within_scikit_learns_own():
+    scaled = make_pipeline(StandardScaler(), lightgbm.LGBMClassifier(n_estimators=4, n_jobs=1, verbose=-1))
+    search = GridSearchCV(lightgbm.LGBMClassifier(n_estimators=4, n_jobs=1, verbose=-1), {"max_depth": [2, 3]}, cv=2)
+    calibrated = CalibratedClassifierCV(lightgbm.LGBMClassifier(n_estimators=4, n_jobs=1, verbose=-1), cv=2)
+    for estimator in (scaled, search, calibrated):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            estimator.fit(X, CLASSES)
+            labels, expected = estimator.predict(X), estimator.predict_proba(X)
+        plan = convert(estimator)
+        np.testing.assert_array_equal(run(plan, X), labels)
+        np.testing.assert_allclose(run(plan, X, "predict_proba"), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_the_best_iteration():

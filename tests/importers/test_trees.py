@@ -13,6 +13,8 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -226,6 +228,19 @@ def test_within_others(data, hard_rows):
         assert "apply" not in plan.outputs
         np.testing.assert_array_equal(run(plan, rows), estimator.predict(rows))
         np.testing.assert_allclose(run(plan, rows, "predict_proba"), estimator.predict_proba(rows), rtol=1e-12, atol=1e-15)
+
+
+def test_one_ensemble_a_class_or_column(data, hard_rows):
+    X, y, number = data
+    labels = np.stack([y, y % 2], axis=1)
+    boosted = ensemble.GradientBoostingRegressor(n_estimators=4, random_state=0)
+    for estimator, target in (
+        (OneVsRestClassifier(ensemble.RandomForestClassifier(4, random_state=0)), y),
+        (MultiOutputClassifier(ensemble.GradientBoostingClassifier(n_estimators=3, random_state=0)), labels),
+        (MultiOutputRegressor(boosted), np.stack([number, -number], axis=1)),
+    ):
+        estimator.fit(X, target)
+        np.testing.assert_array_equal(run(convert(estimator), X), estimator.predict(X))
 
 
 def test_equal_tests_and_leaves_are_stored_once(data):

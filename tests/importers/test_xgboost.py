@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+import warnings
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers import convert, ubjson
@@ -135,6 +140,20 @@ def test_estimators(estimator, y, hard_rows):
             np.testing.assert_allclose(found, expected, rtol=3e-6, atol=2e-7)
     expected_methods = {"predict", "apply"} | ({"predict_proba"} if "Classifier" in type(estimator).__name__ else set())
     assert set(plan.outputs) == expected_methods - ({"predict_proba"} if estimator.objective == "binary:hinge" else set())
+
+
+def test_within_scikit_learns_own():
+    scaled = make_pipeline(StandardScaler(), xgboost.XGBClassifier(n_estimators=4, n_jobs=1))
+    search = GridSearchCV(xgboost.XGBClassifier(n_estimators=4, n_jobs=1), {"max_depth": [2, 3]}, cv=2)
+    calibrated = CalibratedClassifierCV(xgboost.XGBClassifier(n_estimators=4, n_jobs=1), cv=2)
+    for estimator in (scaled, search, calibrated):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            estimator.fit(X, CLASSES)
+            labels, expected = estimator.predict(X), estimator.predict_proba(X)
+        plan = convert(estimator)
+        np.testing.assert_array_equal(run(plan, X), labels)
+        np.testing.assert_allclose(run(plan, X, "predict_proba"), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_the_best_iteration(hard_rows):

@@ -84,8 +84,10 @@ def test_missing_door_as_error():
 
 
 def test_unknown_family():
-    with pytest.raises(ValueError, match="unknown family of kernels 'trees'; expected one of: codec, linear, pack, text"):
-        registry.door("trees")
+    with pytest.raises(
+        ValueError, match="unknown family of kernels 'forests'; expected one of: codec, linear, pack, text, trees"
+    ):
+        registry.door("forests")
 
 
 def test_describe():

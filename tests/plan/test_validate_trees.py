@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -188,3 +189,21 @@ def test_random_changes_are_refused_or_walked():
         rows_ = np.where(np.isfinite(rows), rows, 1.0) if random.random() < 0.5 else rows
         np.testing.assert_array_equal(Executor(found).run("predict", rows_), Executor(found, native=False).run("predict", rows_))
     assert passed > 30
+
+
+def test_validation_needs_little_memory():
+    """Less than what a reader may allocate: twice the decoded sizes, and 1 MiB."""
+    n = 1 << 20
+    trees = Trees(
+        leaf=np.ones(n, bool), split=u32(), feature=u32(), missing=np.zeros(0, np.uint8), ends=u32(), threshold=np.zeros(0)
+    )
+    comb = replace(TREES, split=np.zeros(n - 1, np.uint32))
+    comb = replace(comb, leaf=np.concatenate([np.tile([False, True], n - 1), [True]]))
+    for op in (trees, comb):
+        given = Plan((op, LeafOneHot(inputs=(0,), n_columns=n)), {"transform": 1}, "matrix", n_features_in=3)
+        size = sum(a.nbytes for a in vars(op).values() if isinstance(a, np.ndarray))
+        tracemalloc.start()
+        validate(given)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < size + (1 << 20), (peak, size)

@@ -111,8 +111,14 @@ def test_decisions(op):
         np.testing.assert_array_equal(answer[sure], answers[0][sure])
 
 
+def test_ties_of_the_sources_own_scores():
+    """One array for both ends: nothing is between them, and the first of equals is the source's choice too."""
+    tie = np.array([[1.0, 1.0, 0.0], [1.0, np.nan, 0.0]])
+    np.testing.assert_array_equal(decide(ops.ArgMax(classes=np.arange(3)), (tie, tie)), [True, False])
+
+
 def test_ties_are_never_certain():
     tie = np.array([[1.0, 1.0, 0.0]])
-    assert not decide(ops.ArgMax(classes=np.arange(3)), (tie, tie))[0]
+    assert not decide(ops.ArgMax(classes=np.arange(3)), (tie, tie.copy()))[0]
     assert decide(ops.Threshold(classes=np.arange(2)), (np.zeros((1, 1)), np.zeros((1, 1))))[0]  # exactly 0 is not above 0
     assert not decide(ops.Threshold(classes=np.arange(2)), (np.zeros((1, 1)), np.full((1, 1), 1e-300)))[0]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pytest
 from sklearn.datasets import make_classification
@@ -14,10 +12,7 @@ from quantcore.plan.ops import LeafNumbers, LeafSum, Trees
 from quantcore.reference import FUNCTIONS
 from quantcore.runtime import Executor
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not os.environ.get("QUANTCORE_SOAK"), reason="takes minutes; QUANTCORE_SOAK=1 runs it"),
-]
+pytestmark = pytest.mark.slow
 
 TREES, ROWS = 200, 52_000
 X, Y = make_classification(4000, 12, n_informative=8, n_classes=3, random_state=0)
@@ -26,7 +21,7 @@ X[:, 7] = np.random.default_rng(1).integers(0, 20, len(X))
 X[np.random.default_rng(2).random(X.shape) < 0.05] = np.nan
 
 
-def hard(op, *, infinite=False, single=False):
+def hard(op, *, infinite=False):
     """Rows of which every value is one of training, a threshold, a neighbour of one, or special."""
     random = np.random.default_rng(3)
     column = np.repeat(op.feature, np.diff(op.ends.astype(np.int64), prepend=0))
@@ -41,7 +36,7 @@ def hard(op, *, infinite=False, single=False):
         pools = [X[:, j], near if len(near) else X[:, j], np.array(special)]
         which = random.choice(3, ROWS, p=[0.3, 0.6, 0.1])
         out[:, j] = np.choose(which, [random.choice(pool, ROWS) for pool in pools])
-    return np.float32(out).astype(np.float64) if single else out
+    return out
 
 
 def leaves(plan, rows):
