@@ -1,5 +1,7 @@
 # An ensemble's whole way from rows to an answer; included by trees.pyx.
 
+from cpython.ref cimport Py_INCREF, PyObject
+
 include "classes.pxi"
 
 cdef enum:

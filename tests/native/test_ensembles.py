@@ -19,9 +19,9 @@ INFINITE, NAN = 1, 2
 class Case:
     """A random ensemble, rows on its thresholds and beside them, and the reference's sums."""
 
-    def __init__(self, seed, dtype, kind, n_rows, *, largest=60, width=1, n_outputs=1, categories=True, rows_dtype=None, n_trees=70):
+    def __init__(self, seed, dtype, kind, n_rows, *, largest=60, width=1, n_outputs=1, categories=True, rows_dtype=None):
         random = np.random.default_rng(seed)
-        self.op = random_trees(random, dtype, n_trees=n_trees, largest=largest, categories=categories)
+        self.op = random_trees(random, dtype, n_trees=70, largest=largest, categories=categories)
         rows = random_rows(random, self.op, n_rows)
         with np.errstate(over="ignore"):
             self.rows = rows.astype(rows_dtype or dtype)
