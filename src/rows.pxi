@@ -115,6 +115,7 @@ cdef class Rows:
         cdef int size = 4 if self.values.single_ else 8
         cdef Py_ssize_t row
         cdef bint refused = False
+        cdef PyThreadState *released
         cdef _Row of
         if spare is NULL:
             spare = <char *>PyMem_Malloc(
@@ -130,12 +131,14 @@ cdef class Rows:
         of.keys = <char *>of.leaves + _rounded(trees)
         of.codes = <int *>(of.keys + _rounded(columns))
         of.cast = <char *>of.codes + _rounded(self.forest.c.n_categorical * 4 + 4)
+        released = _release(n * self.t.n_trees >= ROWS_RELEASE_FROM)
         for row in range(n):
             refused = self.one(&of, rows, width, out)
             if refused:
                 break
             rows += self.forest.c.n_features * width
             out += self.values.v.n_outputs * size
+        _acquire(released)
         PyMem_Free(QC_SWAP(&self.spare, spare))
         return refused
 

@@ -56,16 +56,24 @@ def rows_obstacle(op: Trees) -> str | None:
     return None
 
 
-def most_rows(op: Trees, sliced: bool, tops: bool) -> int:
+def most_rows(*, sliced: bool, tops: bool) -> int:
     """Up to how many rows at once are served one by one.
 
-    Measured on Zen 5 (AVX-512, µs, one row / 64 rows in bit slices): 0.4 / 6 for 100 trees of 31 leaves, 2.2 / 33 for 500 of depth
-    6, 2.5 / 44 for 500 of 64 leaves, 6.4 / 190 for 500 of 255. Without a kernel for the tops (AVX2): 0.9 / 8, 8 / 45, 10 / 60,
-    12 / 300. Where trees are walked otherwise, eight rows hide each other's latency as well as eight trees do.
+    Measured on Zen 5 (µs a row one by one / 64 rows in bit slices, AVX-512): 0.32 / 6.4 for 100 trees of 31 leaves, 2.1 / 31 for
+    500 of depth 6, 1.9 / 45 for 500 of 64 leaves, 3.4 / 190 for 500 of 255; AVX2, which has no kernel for the tops: 0.83 / 9.9, 4.7
+    / 57, 3.1 / 60, 5.8 / 350. Of 100 trees of 4000 leaves, which no slices serve, a row takes 2.7 one by one; of 64 that are walked
+    together 3.5, of 1000 less than one by one, since a tree then stays in the cache.
+
+    Parameters
+    ----------
+    sliced : bool
+        Whether more rows are served in bit slices; else they are walked.
+    tops : bool
+        Whether a compiled kernel finds the tops of 16 trees at a time.
     """
     if not sliced:
-        return 8
-    return 16 if tops else 6
+        return 64
+    return 16 if tops else 12
 
 
 def _refused(op: Trees) -> int:
@@ -182,7 +190,7 @@ class Forests:
             sliced = None if reason is not None else self.module.Sliced(*arguments)
             tops = any(kernel[0] == "tops" and kernel[3] != "scalar" for kernel in self.module.selected())
             rows = self.module.Rows(*arguments, tops) if rows_obstacle(trees) is None else None
-            most = most_rows(trees, sliced is not None, tops) if rows is not None else 0
+            most = most_rows(sliced=sliced is not None, tops=tops) if rows is not None else 0
             self._made[position] = _Parts(values, self.module.Walk(*arguments), sliced, rows, most)
         return self._made[position]
 
