@@ -195,3 +195,17 @@ def test_trees_too_large(door_of):
     case = Case(0, np.float32, np.float64, 3, largest=2000, categories=False)
     with pytest.raises(ValueError, match="256 leaves"):
         case.made(door, "Sliced")
+
+
+@pytest.mark.parametrize("n_rows", [1, 7, 8, 9, 500])
+def test_compact_nodes(on_every_isa, n_rows):
+    """Trees of many leaves, single leaves among them."""
+    for seed in (0, 1):
+        case = Case(seed, np.float32, np.float64, n_rows, largest=3000, width=2, n_outputs=2, categories=bool(seed))
+        assert case.op.n_leaves > 256 * case.op.n_trees
+        case.check(on_every_isa, ("walk", "compact", "int32"), "Walk")
+        expected = trees(case.op, case.rows)
+        (found,) = on_every_isa(
+            "trees", ("walk", "compact", "int32"), lambda door, case=case: [wrapped(door, case.op).leaves(case.rows)]
+        )
+        np.testing.assert_array_equal(found, expected)
