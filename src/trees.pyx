@@ -1,7 +1,9 @@
 """The door to ``src/kernels/trees``: an ensemble is checked once, when it is wrapped; rows at every call."""
 
 cimport cython
-from libc.stdint cimport int64_t
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memset
 
 cimport numpy as cnp
 import numpy as np
@@ -46,6 +48,16 @@ cdef extern from *:
                         qc_node_int32 *, int *, ptrdiff_t) noexcept nogil
     bint qc_build_int64(const unsigned char *, ptrdiff_t, const unsigned int *, const unsigned int *, const double *, ptrdiff_t,
                         qc_node_int64 *, int *, ptrdiff_t) noexcept nogil
+    ctypedef struct qc_compact:
+        const uint64_t *slots
+        const unsigned int *leaf
+        const unsigned int *first
+        const unsigned int *least
+    enum:
+        QC_COMPACT_COLUMNS
+    bint qc_compact_int32(const qc_forest *, qc_compact *) noexcept nogil
+    void _walk_compact "qc_bound.walk_compact_int32"(
+        const qc_compact *, ptrdiff_t, ptrdiff_t, const int *, ptrdiff_t, ptrdiff_t, unsigned int *, ptrdiff_t) noexcept nogil
     void _keys_float32 "qc_bound.keys_rows_float32"(const qc_columns *, const float *, ptrdiff_t, int *, int *) noexcept nogil
     void _keys_float64 "qc_bound.keys_rows_float64"(
         const qc_columns *, const double *, ptrdiff_t, int64_t *, int *) noexcept nogil
@@ -62,9 +74,12 @@ include "door.pxi"
 
 cdef enum:
     RELEASE_FROM = 1 << 12  # rows times trees: about 50 us
+    SLICED_RELEASE_FROM = 1 << 17
+    ROWS_RELEASE_FROM = 1 << 13
     KEYS = 1 << 19  # bytes of keys of a block of rows: they stay in the second level of the cache
-    ROWS = 1024
-    TREES = 32  # trees whose leaves are summed at once
+    ROWS = 4096  # a tree of thousands of leaves is read from the last level of the cache once a block
+    COMPACT_FROM = 8  # rows
+    TREES = 8  # trees whose leaves are summed at once
 
 cdef object FLOAT32 = np.dtype(np.float32)
 cdef object FLOAT64 = np.dtype(np.float64)
@@ -124,6 +139,7 @@ cdef class Values:
     cdef qc_leaf_values v
     cdef ptrdiff_t n_leaves, n_trees
     cdef readonly object dtype
+    cdef bint single_
     cdef tuple held
     cdef const float[:, ::1] single
     cdef const double[:, ::1] double_
@@ -132,7 +148,8 @@ cdef class Values:
     def __cinit__(self, values, index, output, ptrdiff_t n_leaves, ptrdiff_t n_trees, ptrdiff_t n_outputs):
         values = np.asarray(values)
         self.dtype = values.dtype
-        if values.dtype == FLOAT32:
+        self.single_ = values.dtype == FLOAT32
+        if self.single_:
             self.single = _array(values, "values", FLOAT32, 2)
             self.v.values = &self.single[0, 0] if values.size else NULL
         else:
@@ -168,6 +185,9 @@ cdef class Forest:
     cdef readonly ptrdiff_t n_leaves
     cdef bint wide
     cdef object nodes
+    cdef qc_compact compact  # slots NULL: there are none
+    cdef tuple compact_held
+    cdef object leaf, split, bounds, threshold  # what is laid out anew for bit slices; leaf is None where trees are too large
     cdef const unsigned int[::1] feature, category_feature, category_ends, set_feature
     cdef const unsigned char[::1] missing, set_sides, members
     cdef const double[::1] category_values
@@ -175,7 +195,7 @@ cdef class Forest:
     cdef int[::1] roots
 
     def __cinit__(self, ptrdiff_t n_features, leaf, split, feature, missing, ends, threshold, categories=None):
-        leaf = _array(leaf, "leaf", np.bool_, 1)
+        leaf = _array(leaf, "leaf", np.bool_, 1).copy()
         threshold = np.asarray(threshold)
         self.wide = threshold.dtype == FLOAT64
         threshold = _array(threshold, "threshold", FLOAT64 if self.wide else FLOAT32, 1)
@@ -199,6 +219,10 @@ cdef class Forest:
             raise ValueError(f"leaf: {n_nodes} nodes, {self.n_leaves} of them leaves, are no trees in preorder")
         split = _below(split, "split", n_nodes - self.n_leaves, len(column))
         self._build(leaf, split, column, threshold)
+        if self.n_leaves <= 256 * self.f.n_trees:
+            self.leaf, self.split, self.bounds, self.threshold = leaf, split, bounds, threshold.copy()
+        elif not self.wide and self.c.n_columns + self.c.n_sets <= QC_COMPACT_COLUMNS:
+            self._compact()
 
     cdef object _sets(self, categories):
         if categories is None:
@@ -251,6 +275,16 @@ cdef class Forest:
         if not whole:
             raise ValueError("leaf: the flags do not end with a whole tree")
         self.f.nodes, self.f.roots = &nodes[0], &self.roots[0]
+
+    cdef object _compact(self):
+        """Nodes of half the size for trees that are too large for the first level of the cache."""
+        cdef qc_compact c
+        n_slots = 2 * self.n_leaves - self.f.n_trees
+        held = np.empty(n_slots, np.uint64), np.empty(n_slots, np.uint32), *np.empty((2, self.f.n_trees), np.uint32)
+        c.slots, c.leaf = <uint64_t *>_address(held[0]), <unsigned int *>_address(held[1])
+        c.first, c.least = <unsigned int *>_address(held[2]), <unsigned int *>_address(held[3])
+        if n_slots < 1 << 32 and qc_compact_int32(&self.f, &c):
+            self.compact, self.compact_held = c, held
 
     @property
     def shape(self):
@@ -313,7 +347,9 @@ cdef class Forest:
             _keys_float32(&self.c, <const float *>of.x, of.n_rows, <int *>of.keys, of.codes)
         while tree < self.f.n_trees:
             part.roots, part.n_trees = self.f.roots + tree, min(TREES, self.f.n_trees - tree)
-            if self.wide:
+            if self.compact.slots and of.n_rows >= COMPACT_FROM:
+                _walk_compact(&self.compact, tree, part.n_trees, <const int *>of.keys, of.width, of.n_rows, of.found, of.stride)
+            elif self.wide:
                 _walk_int64(&part, <const int64_t *>of.keys, of.width, of.n_rows, of.found, of.stride)
             else:
                 _walk_int32(&part, <const int *>of.keys, of.width, of.n_rows, of.found, of.stride)
@@ -334,3 +370,9 @@ cdef void _transpose(
     for row in range(n_rows):
         for tree in range(n_trees):
             out[row * width + tree] = found[tree * stride + row]
+
+
+include "sliced.pxi"
+include "rows.pxi"
+include "walk.pxi"
+include "ensemble.pxi"

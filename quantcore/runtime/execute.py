@@ -95,6 +95,8 @@ class Executor:
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.fused = self._fused()
+        width = self.plan.n_features_in if self.plan.input == "matrix" else None
+        self.direct = self.forests.direct(self._decision, width, lambda X: self._labels(X)[0])
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
 
     # ------------------------------------------------------------ the one pass
@@ -189,8 +191,9 @@ class Executor:
 
     def run(self, method: str, X: Any) -> Any:
         """What a method returns."""
-        if method == "predict" and self.fused is not None:
-            return self.fused.predict(X)
+        compiled = self.fused or self.direct
+        if method == "predict" and compiled is not None:
+            return compiled.predict(X)
         if method in self._links:
             model, link = self._links[method]
             found = model.linked(X, link)
@@ -273,6 +276,8 @@ class Executor:
         """Counters of all paths, summed."""
         total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
         total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
+        if self.direct is not None:
+            total["rows"] += self.direct.rows
         for model in (self.fused, self.__dict__.get("labels_of_csr")):
             for name, count in zip(total, () if model is None else model.stats(), strict=False):  # tables have no tokens
                 total[name] += count

@@ -1,34 +1,6 @@
 /* The kernels of this family, once for each instruction set: #define QC_TREES_ISA, then include. */
-#include "kernels/trees/trees.h"
-
-#define QC_JOIN_(a, b) a##_##b
-#define QC_JOIN(a, b) QC_JOIN_(a, b)
-#define QC_TREES_NAME(name) QC_JOIN(name, QC_TREES_ISA)
-
-/* Position of x among the categories of one feature; -1: none of them; -2: missing. */
-QC_INLINE int32_t qc_code(const qc_columns *c, ptrdiff_t categorical, double x) {
-    if (x != x) return -2;
-    if (c->rule == QC_CATEGORY_UNSIGNED && x < 0.0) return -1;
-    if (c->rule != QC_CATEGORY_EQUAL) {
-        if (!(x > -4e18 && x < 4e18)) return -1;
-        x = (double)(int64_t)x;
-    }
-    const uint32_t start = categorical ? c->category_ends[categorical - 1] : 0;
-    uint32_t low = start, high = c->category_ends[categorical];
-    while (high - low > 1) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (c->category_values[middle] <= x) low = middle;
-        else high = middle;
-    }
-    return c->category_values[low] == x ? (int32_t)(low - start) : -1;
-}
-
-QC_INLINE int qc_set_left(const qc_columns *c, ptrdiff_t set, const int32_t *codes) {
-    const int32_t code = codes[c->set_feature[set]];
-    if (code == -2) return (c->set_sides[set] & QC_TREES_LEFT) != 0;
-    const int member = code >= 0 && c->members[c->set_starts[set] + code];
-    return member == ((c->set_sides[set] & QC_TREES_MEMBERS_LEFT) != 0);
-}
+#include "kernels/trees/categories.h"
+#include "kernels/trees/name.h"
 
 #define QC_TREES_KEYS(type, key_type, least, most, key_of, size_of)                                                       \
     void QC_TREES_NAME(qc_keys_rows_##type)(const qc_columns *c, const size_of *x, ptrdiff_t n_rows, key_type *keys,      \
@@ -42,7 +14,8 @@ QC_INLINE int qc_set_left(const qc_columns *c, ptrdiff_t set, const int32_t *cod
             }                                                                                                             \
             keys += c->n_columns;                                                                                         \
             for (ptrdiff_t j = 0; j < c->n_categorical; ++j) codes[j] = qc_code(c, j, (double)x[c->category_feature[j]]); \
-            for (ptrdiff_t j = 0; j < c->n_sets; ++j) keys[j] = qc_set_left(c, j, codes) ? least : most;                  \
+            for (ptrdiff_t j = 0; j < c->n_sets; ++j)                                                                         \
+                keys[j] = qc_code_left(c, j, codes[c->set_feature[j]]) ? least : most;                                        \
             keys += c->n_sets;                                                                                            \
         }                                                                                                                 \
     }

@@ -73,6 +73,10 @@ typedef void qc_sum_leaves_float32_fn(const qc_leaf_values *v, const uint32_t *l
 typedef void qc_sum_leaves_float64_fn(const qc_leaf_values *v, const uint32_t *leaves, ptrdiff_t stride, ptrdiff_t first,
                                       ptrdiff_t n_trees, ptrdiff_t n_rows, double *out);
 
+#include "kernels/trees/sliced.h"
+#include "kernels/trees/tops.h"
+#include "kernels/trees/compact.h"
+
 #define QC_FAMILY_trees
 #include "kernels/declare.h"
 

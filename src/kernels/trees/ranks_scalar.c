@@ -1,0 +1,2 @@
+#define QC_TREES_ISA scalar
+#include "kernels/trees/ranks_plain.h"
