@@ -34,7 +34,8 @@ QC_INLINE void make_masks(const qc_sliced *s, const qc_group *g, const uint8_t *
 }
 
 /* Where each row's leaf of a tree stands. */
-QC_INLINE void find_places(const qc_term *terms, const uint16_t *counts, const scratch_ *p, int words, int used, uint8_t *places) {
+QC_INLINE void find_places(const qc_term *terms, const uint16_t *counts, const scratch_ *p, int words, int used,
+                           uint8_t *places) {
     const char *masks = (const char *)p->masks, *slots = (const char *)p->slots;
     uint64_t planes[QC_MOST_PLANES * QC_WORDS];
     uint64_t *to = p->slots + 2 * words;
