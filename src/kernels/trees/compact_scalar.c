@@ -39,7 +39,7 @@ QC_INLINE uint32_t step(const uint64_t *slots, uint32_t at, const int32_t *keys)
     return ((uint32_t)q >> 8) + (uint32_t)(keys[q & 0xff] > (int32_t)(q >> 32));
 }
 
-/* Nodes come from the second level of the cache: 16 walks hide that better than 8, though their state no longer fits registers. */
+/* Nodes come from the second level of the cache: 16 walks hide that better than 8, though their state fits no registers. */
 enum { LANES = 16 };
 #define QC_EIGHT_LANES(apply) apply(0) apply(1) apply(2) apply(3) apply(4) apply(5) apply(6) apply(7)
 #define QC_ALL_LANES(apply) \
