@@ -6,8 +6,8 @@
 #include "kernels/trees/name.h"
 #include "kernels/trees/trees.h"
 
-/* Beyond so many words a whole block costs less than words one by one. Measured on AVX-512, where a mask of a block is one register
- * (QC_ONE_REGISTER): four words of a block cost what 2 words do one by one, of trees of 255 leaves what 1.3 do. */
+/* Beyond so many words a whole block costs less than words one by one. Measured on AVX-512, where a mask of a block is one
+ * register (QC_ONE_REGISTER): four words of a block cost what 2 words do one by one, of trees of 255 leaves what 1.3 do. */
 QC_INLINE ptrdiff_t most_single_words(const qc_sliced *s) {
 #ifdef QC_ONE_REGISTER
     return s->table[s->n_trees - 1] / s->n_trees > 100 ? 1 : 2;
