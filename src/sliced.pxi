@@ -95,7 +95,7 @@ cdef void *_data(array):
 
 
 cdef int _width_of(Forest forest, X):
-    """Bytes of a value, or 0 for what can't be read as it is: no C-contiguous, native array of float64 or float32, of that width."""
+    """Bytes of a value, or 0 for what can't be read as it is: no C-contiguous, native array of float64 or float32, as wide."""
     cdef int kind
     if not PyArray_CheckExact(X) or cnp.PyArray_NDIM(X) != 2 or not QC_PLAIN(X):
         return 0

@@ -78,7 +78,7 @@ cdef enum:
     ROWS_RELEASE_FROM = 1 << 13
     KEYS = 1 << 19  # bytes of keys of a block of rows: they stay in the second level of the cache
     ROWS = 4096  # a tree of thousands of leaves is read from the last level of the cache once a block
-    COMPACT_FROM = 8  # rows
+    COMPACT_FROM = 16  # rows
     TREES = 8  # trees whose leaves are summed at once
 
 cdef object FLOAT32 = np.dtype(np.float32)

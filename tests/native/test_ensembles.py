@@ -197,7 +197,7 @@ def test_trees_too_large(door_of):
         case.made(door, "Sliced")
 
 
-@pytest.mark.parametrize("n_rows", [1, 7, 8, 9, 500])
+@pytest.mark.parametrize("n_rows", [1, 8, 15, 16, 17, 500])
 def test_compact_nodes(on_every_isa, n_rows):
     """Trees of many leaves, single leaves among them."""
     for seed in (0, 1):

@@ -12,8 +12,8 @@ typedef struct {
 } qc_compact;
 
 /* leaves[tree * stride + row], of n_trees trees from `tree` on. */
-typedef void qc_walk_compact_int32_fn(const qc_compact *c, ptrdiff_t tree, ptrdiff_t n_trees, const int32_t *keys, ptrdiff_t width,
-                                      ptrdiff_t n_rows, uint32_t *leaves, ptrdiff_t stride);
+typedef void qc_walk_compact_int32_fn(const qc_compact *c, ptrdiff_t tree, ptrdiff_t n_trees, const int32_t *keys,
+                                      ptrdiff_t width, ptrdiff_t n_rows, uint32_t *leaves, ptrdiff_t stride);
 
 /* Fills what `c` points to, 2 * leaves - 1 slots a tree; 0 where a tree has more than QC_COMPACT_SLOTS. */
 int qc_compact_int32(const qc_forest *f, qc_compact *c);

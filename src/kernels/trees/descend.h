@@ -1,5 +1,5 @@
-/* One row through all trees: every tree takes a step before one takes the next, so that as many nodes are on their way from memory
- * as the processor can ask for. */
+/* One row through all trees: every tree takes a step before one takes the next, so that as many nodes are on their way from
+ * memory as the processor can ask for. */
 #ifndef QC_TREES_DESCEND_H
 #define QC_TREES_DESCEND_H
 

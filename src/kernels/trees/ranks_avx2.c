@@ -100,8 +100,7 @@ QC_INLINE void search(const qc_search *c, const int levels, const float *rows, i
         i = _mm256_sub_epi32(i, _mm256_set1_epi32(1 << levels));
         i = _mm256_blendv_epi8(i, end, _mm256_castps_si256(missing));
         /* lowest bytes: 4 of each lane */
-        const __m256i order = _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12, -1, -1, -1,
-                                               -1, -1, -1, -1, -1, -1, -1, -1, -1);
+        const __m256i order = _mm256_set1_epi64x(0x0c080400);
         const __m256i bytes = _mm256_shuffle_epi8(i, order);
         const __m128i both = _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1));
         _mm_storel_epi64((__m128i *)(to + row), both);

@@ -40,8 +40,8 @@ QC_INLINE void qc_compare(const uint8_t *ranks, uint8_t most, int words, uint64_
 /* Each byte of a plane stands for 8 rows: it is repeated 8 times, and each copy keeps its own bit. */
 #define QC_HAS_PLACES
 QC_INLINE void qc_places(const uint64_t *planes, int n_planes, int stride, uint8_t *places) {
-    const __m256i repeat = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3,
-                                            3, 3);
+    const __m256i repeat =
+        _mm256_setr_epi64x(0, 0x0101010101010101ll, 0x0202020202020202ll, 0x0303030303030303ll);
     const __m256i own = _mm256_set1_epi64x((int64_t)0x8040201008040201ull);
     __m256i low = _mm256_setzero_si256(), high = low;
     for (int bit = 0; bit < n_planes; ++bit) {

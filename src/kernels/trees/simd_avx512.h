@@ -6,6 +6,7 @@
 
 #include "kernels/trees/trees.h"
 
+#define QC_ONE_REGISTER
 typedef __m512i qc_wide;
 
 QC_INLINE qc_wide qc_wide_load(const void *from) { return _mm512_load_si512(from); }

@@ -33,8 +33,8 @@ typedef struct {
 
 enum { QC_REFUSE_NOTHING, QC_REFUSE_INFINITE, QC_REFUSE_NAN, QC_REFUSE_BOTH };
 
-/* A split whose outcome is kept: slot 2 + 2k = slot[from] & mask[test], slot 3 + 2k = slot[from] & ~mask[test]. In a plane: a term
- * slot[from] & mask[test]. Both are stored times 8, as offsets into arrays of words of 64 rows. */
+/* A step, of a split whose outcome is kept: slot 2 + 2k = slot[from] & mask[test], slot 3 + 2k = slot[from] & ~mask[test]. In a
+ * plane: a term slot[from] & mask[test]. Both are stored times 8, as offsets into arrays of words of 64 rows. */
 typedef struct {
     uint16_t from, test;
 } qc_term;

@@ -6,8 +6,16 @@
 #include "kernels/trees/name.h"
 #include "kernels/trees/trees.h"
 
-/* Beyond so many rows a whole block costs less than words one by one. */
-enum { MOST_SINGLE_WORDS = 3 };
+/* Beyond so many words a whole block costs less than words one by one. Measured on AVX-512, where a mask of a block is one
+ * register (QC_ONE_REGISTER): four words of a block cost what 2 words do one by one, of trees of 255 leaves what 1.3 do. */
+QC_INLINE ptrdiff_t most_single_words(const qc_sliced *s) {
+#ifdef QC_ONE_REGISTER
+    return s->table[s->n_trees - 1] / s->n_trees > 100 ? 1 : 2;
+#else
+    (void)s;
+    return 3;
+#endif
+}
 
 typedef struct {
     uint64_t *masks, *slots;
@@ -34,7 +42,8 @@ QC_INLINE void make_masks(const qc_sliced *s, const qc_group *g, const uint8_t *
 }
 
 /* Where each row's leaf of a tree stands. */
-QC_INLINE void find_places(const qc_term *terms, const uint16_t *counts, const scratch_ *p, int words, int used, uint8_t *places) {
+QC_INLINE void find_places(const qc_term *terms, const uint16_t *counts, const scratch_ *p, int words, int used,
+                           uint8_t *places) {
     const char *masks = (const char *)p->masks, *slots = (const char *)p->slots;
     uint64_t planes[QC_MOST_PLANES * QC_WORDS];
     uint64_t *to = p->slots + 2 * words;
@@ -108,7 +117,7 @@ QC_INLINE void find_places(const qc_term *terms, const uint16_t *counts, const s
     void QC_TREES_NAME(qc_sums_sliced_##name)(const qc_sliced *s, const uint8_t *ranks, ptrdiff_t n_rows, void *scratch,  \
                                               type *out) {                                                                \
         const scratch_ p = divide(s, scratch);                                                                            \
-        if (n_rows > MOST_SINGLE_WORDS * 64) {                                                                            \
+        if (n_rows > most_single_words(s) * 64) {                                                                            \
             run_##name(s, ranks, n_rows, QC_WORDS, &p, out);                                                              \
             return;                                                                                                       \
         }                                                                                                                 \

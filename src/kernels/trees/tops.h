@@ -14,7 +14,7 @@ typedef struct {
     const uint8_t *column;   /* [slot][tree of the pack] */
     const float *exact;      /* thresholds for values that are exact: the largest float32 not above each */
     const float *nearest;    /* for values that were rounded; NULL: there are none */
-    const uint32_t *keep;    /* the exits that are left when x is above: all but those of the left subtree; exit 0 is the highest bit */
+    const uint32_t *keep;    /* exits that are left when x is above: all but the left subtree's; exit 0 is the highest bit */
     const int32_t *exits;    /* [tree][QC_MOST_EXITS]: a split, or ~leaf */
     ptrdiff_t n_trees, n_packs;
 } qc_tops;
