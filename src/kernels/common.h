@@ -21,7 +21,7 @@
 #if defined(__clang__)
 #define QC_UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define QC_UNROLL _Pragma("GCC unroll 32")
+#define QC_UNROLL _Pragma("GCC unroll 16")
 #endif
 #endif
 
