@@ -4,8 +4,6 @@
 
 #include <arm_neon.h>
 
-#include <string.h>
-
 #include "kernels/table/table.h"
 
 enum { TILE_ROWS = 2, TILE_OUTPUTS = 2, ROW_OUTPUTS = 4 }; /* 16 registers of sums, 8 of weights */
@@ -82,22 +80,7 @@ QC_INLINE f16 f16_store_int8(int8_t *p, f16 a) {
     return a;
 }
 
-/* Loads of the first n values, 0 < n < 16, and zeros. */
-QC_INLINE f16 f16_load_part(const float *p, ptrdiff_t n) {
-    float part[16] = {0.0f};
-    memcpy(part, p, (size_t)n * sizeof *part);
-    return f16_load(part);
-}
-QC_INLINE d16 d16_load_part(const double *p, ptrdiff_t n) {
-    double part[16] = {0.0};
-    memcpy(part, p, (size_t)n * sizeof *part);
-    return d16_load(part);
-}
-QC_INLINE d16 d16_widen_part(const float *p, ptrdiff_t n) {
-    float part[16] = {0.0f};
-    memcpy(part, p, (size_t)n * sizeof *part);
-    return d16_widen(part);
-}
+#include "kernels/table/parts.h"
 
 #undef EACH4
 #undef EACH8
