@@ -24,6 +24,7 @@ Importer = Callable[[Any, Node, Builder], Result]
 
 _SKLEARN = {
     "calibration": {"CalibratedClassifierCV": "calibrated_classifier"},
+    "compose": {"ColumnTransformer": "column_transformer"},
     "decomposition": {
         "IncrementalPCA": "pca",
         "PCA": "pca",
@@ -39,6 +40,7 @@ _SKLEARN = {
         "GradientBoostingClassifier": "gradient_boosting_classifier",
         "GradientBoostingRegressor": "gradient_boosting_regressor",
     },
+    "encoders": {"OneHotEncoder": "one_hot_encoder", "OrdinalEncoder": "ordinal_encoder"},
     "ensembles": {
         "BaggingClassifier": "bagging_classifier",
         "BaggingRegressor": "bagging_regressor",

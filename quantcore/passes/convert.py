@@ -89,7 +89,7 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
 
 def _is_table(plan: Plan, op: Op) -> bool:
     """Its columns are no terms of texts: they differ in scale, and each row has most of them."""
-    if plan.input == "matrix":
+    if plan.input != "text":
         return True
     before = [plan.ops[i] for i in op.inputs]
     return any(isinstance(b, Project | Polynomial) or _is_table(plan, b) for b in before if not isinstance(b, Text))

@@ -8,6 +8,7 @@ import numpy as np
 
 from quantcore.plan import INPUT, Plan
 from quantcore.plan.ops import Affine, Linear, Text
+from quantcore.runtime import selftest
 
 __all__ = ["drawn_rows"]
 
@@ -26,6 +27,8 @@ def drawn_rows(plan: Plan, seed: int) -> Any:
     seed : int
     """
     random = np.random.default_rng(seed)
+    if plan.input == "table":
+        return selftest.rows(plan)
     if plan.input == "text":
         return _texts(plan, random)
     rows = random.normal(size=(_ROWS, plan.n_features_in or 1))

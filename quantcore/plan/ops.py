@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan.op import INPUT, OPS, Op
+from quantcore.plan.table_ops import Cells, Codes, Documents, Fill, Lookup, MissingCells, Numbers, OneHot, TableOp
 from quantcore.plan.tree_ops import LeafMedian, LeafNumbers, LeafOneHot, LeafSum, PathScore, Trees
 from quantcore.plan.vocabulary import Vocabulary
 
@@ -25,10 +26,14 @@ __all__ = [
     "ArgMax",
     "Average",
     "Binarize",
+    "Cells",
+    "Codes",
     "Columns",
     "Concat",
     "Difference",
+    "Documents",
     "Exp",
+    "Fill",
     "Float32",
     "Impute",
     "Isotonic",
@@ -39,9 +44,13 @@ __all__ = [
     "Linear",
     "Log",
     "LogSoftmax",
+    "Lookup",
     "Missing",
+    "MissingCells",
     "MultiLabel",
     "NormalizeRows",
+    "Numbers",
+    "OneHot",
     "Op",
     "PathScore",
     "PlanarLinear",
@@ -57,6 +66,7 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Stack",
+    "TableOp",
     "Take",
     "Text",
     "TfIdf",
@@ -112,9 +122,13 @@ class TfIdf(Op):
 
 
 class Concat(Op):
-    """Matrices side by side (FeatureUnion), each times its weight (1.0 where the source gives none)."""
+    """Matrices side by side (FeatureUnion), each times its weight (1.0 where the source gives none).
+
+    CSR where all are, and where ``sparse`` says that the source's is.
+    """
 
     weights: tuple[float, ...]
+    sparse: bool = False
 
 
 class Take(Op):

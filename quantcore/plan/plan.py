@@ -22,22 +22,25 @@ class Plan(Record, kw_only=False):
         An op's inputs come before it.
     outputs : mapping of str to int
         Method name (one of ``METHODS``) → position of the op whose result it returns.
-    input : {"text", "matrix"}
-        What a row is: a document, or a row of numbers (dense or sparse).
+    input : {"text", "matrix", "table"}
+        What a row is: a document, a row of numbers (dense or sparse), or a row of values of any kind.
     n_features_in : int or None
-        Width of matrix input; None for text.
+        Width of matrix or table input; None for text.
     classes : Any
         The source's ``classes_`` (array, or list of arrays), or None.
     feature_names_in : tuple of str or None
+    by_name : bool
+        Of a table: columns are found by their names, in any order, beside others.
     """
 
     ops: tuple[Op, ...]
     outputs: Mapping[str, int]
-    input: Literal["text", "matrix"]
+    input: Literal["text", "matrix", "table"]
     n_features_in: int | None = None
     classes: Any = None
     feature_names_in: tuple[str, ...] | None = None
     source: str = ""
+    by_name: bool = False
 
     def needed(self, method: str) -> list[int]:
         """Positions of the ops that a method's result depends on, in order."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quantcore.plan import ops, validate_matrix, validate_trees
+from quantcore.plan import ops, validate_matrix, validate_table, validate_trees
 from quantcore.plan.ops import INPUT, Op
 from quantcore.plan.plan import METHODS, Plan
 from quantcore.plan.rules import array as _array
@@ -31,7 +31,7 @@ _MAX_EXPONENT = 1000
 _LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel, ops.Predictions)
 _SCORES = (ops.Linear, ops.PlanarLinear, ops.Quadratic)
 _TO_MATRIX = (ops.TfIdf, ops.Affine, ops.Columns, ops.Impute, ops.Missing, ops.RowNorm, ops.Polynomial, ops.Project)
-_READS_MATRIX = (ops.Concat, ops.Binarize, ops.Trees, *_TO_MATRIX, *_SCORES)
+_READS_MATRIX = (ops.Concat, ops.Binarize, ops.Take, ops.Trees, *_TO_MATRIX, *_SCORES)
 
 
 def validate(plan: Plan, codec: ModuleType | None = None) -> None:
@@ -48,8 +48,8 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
     ValueError
         Says which op breaks which rule.
     """
-    _require(plan.input in ("text", "matrix"), f"input is {plan.input!r}, expected 'text' or 'matrix'")
-    if plan.input == "matrix":
+    _require(plan.input in ("text", "matrix", "table"), f"input is {plan.input!r}, expected 'text', 'matrix' or 'table'")
+    if plan.input != "text":
         width = plan.n_features_in
         _require(_is_count(width) and 0 < (width or 0) < 2**32, f"n_features_in is {width!r}, expected a positive number")
     else:
@@ -64,7 +64,8 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
 
 
 class _Result(NamedTuple):
-    """What an op gives: its number of columns, and "matrix", "scores", "labels", "list", "leaves" or "numbers"."""
+    """What an op gives: its number of columns, and "matrix", "scores", "labels", "list", "leaves", "numbers", "table", "codes" or
+    "documents"."""
 
     width: int
     what: str
@@ -76,7 +77,8 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
     _require(1 <= len(op.inputs) <= (65536 if joins else 1), f"it can't take {len(op.inputs)} inputs")
     _require(all(INPUT <= i < len(results) for i in op.inputs), f"its inputs {op.inputs[:5]} must come before it")
     if isinstance(op, ops.Text):
-        _require(plan.input == "text" and op.inputs == (INPUT,), "it must read the caller's documents")
+        documents = op.inputs[0] >= 0 and isinstance(plan.ops[op.inputs[0]], ops.Documents)
+        _require(documents or (plan.input == "text" and op.inputs == (INPUT,)), "it must read documents")
         check_text(op, codec)
         return _Result(op.n_features, "matrix")
     if op.kind in validate_trees.LEAF_OPS:
@@ -88,10 +90,14 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         single = all(i >= 0 and isinstance(plan.ops[i], (ops.ArgMax, ops.Threshold)) for i in op.inputs)
         _require(single, "it reads labels of one output each")
         return _Result(len(op.inputs), "labels")
+    if op.kind in validate_table.OPS:
+        own = _Result(plan.n_features_in or 0, plan.input)
+        incoming = [results[i] if i >= 0 else own for i in op.inputs]
+        return _Result(*validate_table.check(op, incoming[0].width, incoming[0].what))
     check = _CHECKS.get(op.kind)
     if check is None:
         raise ValueError("this op is not known")
-    _require(plan.input == "matrix" or INPUT not in op.inputs, "it reads a matrix, but the caller passes documents")
+    _require(plan.input == "matrix" or INPUT not in op.inputs, "it reads a matrix, but the caller passes none")
     incoming = [results[i] if i >= 0 else _Result(plan.n_features_in or 0, "matrix") for i in op.inputs]
     _require(all(r.what in ("matrix", "scores") for r in incoming), "it reads labels, leaves or a list, which it can't")
     matrices = any(r.what == "matrix" for r in incoming)
@@ -121,6 +127,7 @@ def _folded(op: ops.TfIdf | ops.PlanarLinear, width: int) -> None:
 
 def _concat(op: ops.Concat, incoming: list[int]) -> int:
     _require(type(op.weights) is tuple and len(op.weights) == len(incoming), "needs one weight per input")
+    _bool(op.sparse, "sparse")
     _require(all(_is_finite(w) for w in op.weights), "weights must be finite numbers")
     _require(sum(incoming) < 2**32, "has too many columns")
     return sum(incoming)

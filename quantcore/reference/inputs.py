@@ -27,6 +27,10 @@ def read(plan: Plan, X: Any) -> Any:
     """
     if plan.input == "text":
         return documents(X)
+    if plan.input == "table":
+        from quantcore.reference import frames  # texts and matrices do without
+
+        return frames.read(plan, X)
     first = [op for op in plan.ops if INPUT in op.inputs]
     if _is_sparse(X) and not any(op.accepts_sparse for op in first):
         _refuse_complex(X.data.dtype if isinstance(X, Csr) else X.dtype)

@@ -58,7 +58,7 @@ def sum_rows(row_ids: NDArray[np.int64], values: NDArray[Any], n_rows: int) -> N
 
 def concat(op: Concat, inputs: Sequence[Matrix]) -> Matrix:
     """Matrices side by side, each times its weight; CSR if all are."""
-    if not any(isinstance(x, np.ndarray) for x in inputs):
+    if op.sparse or not any(isinstance(x, np.ndarray) for x in inputs):
         return _concat_csr(op.weights, [as_csr(x) for x in inputs])
     dense = [x.toarray() if isinstance(x, Csr) else x for x in inputs]
     return np.concatenate([x * w if w != 1.0 else x for x, w in zip(dense, op.weights, strict=True)], axis=1)

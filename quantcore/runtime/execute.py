@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.native import registry
-from quantcore.plan import INPUT, Csr, Op, Plan
+from quantcore.plan import INPUT, Csr, Op, Plan, Table
 from quantcore.plan.ops import (
     ArgMax,
     Binarize,
@@ -86,7 +86,7 @@ class Executor:
         self.reader = _reader(plan)
         self.plan = plan if self.reader is None else _of_contents(plan)
         self.settle = settle
-        self.module = registry.door("text" if plan.input == "text" else "table") if native else None
+        self.module = registry.door("text" if _reads_texts(plan) else "table") if native else None
         door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
         self.forests = Forests(self.plan, door)
         self.reasons = self.forests.reasons
@@ -104,7 +104,7 @@ class Executor:
     def _fused(self) -> Any:
         """The compiled model of the whole way to the label, or None."""
         decision = self._decision
-        if self.module is None or not isinstance(decision, ArgMax | Threshold):
+        if self.module is None or self.plan.input == "table" or not isinstance(decision, ArgMax | Threshold):
             return None
         return self._fused_text(decision) if self.plan.input == "text" else self._fused_table(decision)
 
@@ -340,7 +340,8 @@ class Executor:
         if isinstance(op, PlanarLinear) and isinstance(self._op(op.inputs[0]), Text):
             model = self._model((op.inputs[0], position))
             if model is not None:
-                scores, bound = model.scores(given)
+                at = self.plan.ops[op.inputs[0]].inputs[0]
+                scores, bound = model.scores(given if at == INPUT else self._evaluate(at, given, known).value)
                 return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
         if isinstance(op, Linear | PlanarLinear) and isinstance(given, np.ndarray):
             model = self._table(position)
@@ -351,6 +352,7 @@ class Executor:
         if isinstance(op, Text):
             model = self._model((position,))
             if model is not None:
+                given = given if op.inputs[0] == INPUT else self._evaluate(op.inputs[0], given, known, bounds=bounds).value
                 indptr, columns, counts = model.counts(given)
                 return Value(_sorted(indptr, columns, counts, op.n_features))
         if isinstance(op, LeafSum):
@@ -444,6 +446,10 @@ class Executor:
         return "float32" if float32 else "float64"
 
 
+def _reads_texts(plan: Plan) -> bool:
+    return any(isinstance(op, Text) for op in plan.ops)
+
+
 def _reader(plan: Plan) -> Text | None:
     """How documents are read where the source takes files or their names: once, since several planes may look at them."""
     found = [op for op in plan.ops if isinstance(op, Text)]
@@ -512,7 +518,7 @@ def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArr
 
 
 def _take(X: Any, rows: NDArray[np.int64]) -> Any:
-    if isinstance(X, Csr):
+    if isinstance(X, Csr | Table):
         return X.take_rows(rows)
     return X[rows] if isinstance(X, np.ndarray) else [X[i] for i in rows.tolist()]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from quantcore.plan import Plan
-from quantcore.plan.ops import Text
+from quantcore.plan import Plan, Table
+from quantcore.plan.ops import Codes, Documents, Text
 from quantcore.runtime.execute import Executor
 
 __all__ = ["expected", "log_fallback", "passes", "rows"]
@@ -17,6 +17,8 @@ _WORDS = 6
 
 def rows(plan: Plan) -> Any:
     """Synthetic rows: texts of symbols spread over each vocabulary (never training data), or small numbers."""
+    if plan.input == "table":
+        return _table(plan)
     if plan.input == "matrix":
         width = plan.n_features_in or 1
         return np.sin(np.arange(2 * width, dtype=np.float64)).reshape(2, width)
@@ -30,6 +32,19 @@ def rows(plan: Plan) -> Any:
             symbols = [raw[int(ends[i - 1]) if i else 0 : int(ends[i])].decode("utf-8", "surrogatepass") for i in picks]
             texts.append((found.separator or " ").join(symbols))
     return texts
+
+
+def _table(plan: Plan) -> Table:
+    """Two rows: small numbers, and where a column holds categories the first and the last of them."""
+    columns = [np.sin(np.arange(2.0) + i).astype(object) for i in range(plan.n_features_in or 1)]
+    for op in plan.ops:
+        if isinstance(op, Codes):
+            for index, known in zip(op.columns.tolist(), op.categories, strict=True):
+                if len(known):
+                    columns[index][:] = known[0], known[-1]
+        elif isinstance(op, Documents):
+            columns[op.column][:] = "quantcore", "table"
+    return Table(2, tuple(columns))
 
 
 def expected(executor: Executor) -> list[float] | None:

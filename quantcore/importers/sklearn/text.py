@@ -43,8 +43,8 @@ def tfidf_transformer(estimator: Any, source: Node, build: Builder) -> Result:
 
 def hashing_vectorizer(estimator: Any, source: Node, build: Builder) -> Result:
     """HashingVectorizer: no fitted state."""
-    build.read_text(estimator, source)
-    op = _text(estimator, build, None, int(estimator.n_features))
+    read = build.read_text(estimator, source)
+    op = _text(estimator, build, read, None, int(estimator.n_features))
     counts = build.add(op, op.n_features, np.dtype(estimator.dtype))
     if estimator.norm is None:
         return Result({"transform": counts})
@@ -54,9 +54,9 @@ def hashing_vectorizer(estimator: Any, source: Node, build: Builder) -> Result:
 
 
 def _counts(estimator: Any, source: Node, build: Builder) -> Node:
-    build.read_text(estimator, source)
+    read = build.read_text(estimator, source)
     terms = _terms(estimator)
-    op = _text(estimator, build, terms, len(terms))
+    op = _text(estimator, build, read, terms, len(terms))
     return build.add(op, op.n_features, np.dtype(estimator.dtype))
 
 
@@ -71,7 +71,7 @@ def _terms(estimator: Any) -> Mapping[Any, int]:
     return terms
 
 
-def _text(estimator: Any, build: Builder, terms: Mapping[Any, int] | None, n_features: int) -> Text:
+def _text(estimator: Any, build: Builder, read: tuple[int, ...], terms: Mapping[Any, int] | None, n_features: int) -> Text:
     word = estimator.analyzer == "word"
     for name in ("analyzer", "preprocessor", "strip_accents", *(("tokenizer",) if word else ())):
         if callable(getattr(estimator, name)):
@@ -92,6 +92,7 @@ def _text(estimator: Any, build: Builder, terms: Mapping[Any, int] | None, n_fea
     if terms is not None and not build.obstacles:
         stored = vocabulary(terms, estimator, build, **settings)
     return Text(
+        inputs=read,
         **settings,
         lowercase=bool(estimator.lowercase),
         strip_accents=estimator.strip_accents or None,
