@@ -40,7 +40,10 @@ def fitted(encoder, model):
 @pytest.mark.parametrize("model", [LogisticRegression(), RandomForestClassifier(10, random_state=0)], ids=["linear", "trees"])
 @pytest.mark.parametrize(
     "encoder",
-    [OneHotEncoder(handle_unknown="ignore"), OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)],
+    [
+        OneHotEncoder(handle_unknown="ignore"),
+        OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2),
+    ],
     ids=["one-hot", "ordinal"],
 )
 def test_labels_are_the_source_s_from_every_form_of_table(encoder, model):
