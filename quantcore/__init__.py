@@ -17,7 +17,9 @@ from quantcore._version import __version__
 if TYPE_CHECKING:
     from quantcore._api import load, predict, quantize, reload, save, show_config
     from quantcore.errors import ArtifactError, QuantcoreError, UncertainError, UnsupportedModelError
+    from quantcore.integrations.shadow import shadow
     from quantcore.model import Model
+    from quantcore.report.comparison import compare
 
 __all__ = [
     "ArtifactError",
@@ -26,11 +28,13 @@ __all__ = [
     "UncertainError",
     "UnsupportedModelError",
     "__version__",
+    "compare",
     "load",
     "predict",
     "quantize",
     "reload",
     "save",
+    "shadow",
     "show_config",
 ]
 
@@ -40,6 +44,8 @@ _HOMES = {
     "QuantcoreError": "quantcore.errors",
     "UncertainError": "quantcore.errors",
     "UnsupportedModelError": "quantcore.errors",
+    "compare": "quantcore.report.comparison",
+    "shadow": "quantcore.integrations.shadow",
 }
 
 

@@ -1,0 +1,1 @@
+"""What connects models with the systems that they are served in."""

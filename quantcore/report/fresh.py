@@ -1,0 +1,99 @@
+"""What a process of its own takes to load a model and to answer for the first time: run as ``python -m quantcore.report.fresh``.
+
+Arguments: kind ("artifact", "joblib" or "onnx"), path of the model, path of the first rows (joblib). Prints one line of JSON:
+``load`` and ``first`` in seconds, once the library itself is imported, and ``memory``, the resident bytes afterwards less those
+of an interpreter with NumPy alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+__all__ = ["KINDS", "measured"]
+
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_PATIENCE = 300.0
+
+
+def _artifact(path: str) -> Callable[[], Callable[[Any], Any]]:
+    import quantcore
+
+    return lambda: quantcore.load(path).predict
+
+
+def _joblib(path: str) -> Callable[[], Callable[[Any], Any]]:
+    import joblib
+    import sklearn  # noqa: F401
+
+    return lambda: joblib.load(path).predict
+
+
+def _onnx(path: str) -> Callable[[], Callable[[Any], Any]]:
+    from quantcore.report.onnx import session
+
+    return lambda: session(path)
+
+
+KINDS = {"artifact": _artifact, "joblib": _joblib, "onnx": _onnx}
+
+
+def measured(kind: str, path: Path, first: Path, times: int = 3) -> dict[str, float]:
+    """The medians of some processes' figures, in seconds and bytes; empty where a process fails.
+
+    Parameters
+    ----------
+    kind : {"artifact", "joblib", "onnx"}
+    path : Path
+    first : Path
+        Rows that joblib wrote.
+    times : int
+    """
+    environment = {**os.environ, **dict.fromkeys(_THREADS, "1")}
+    runs = []
+    for _ in range(times):
+        command = [sys.executable, "-m", "quantcore.report.fresh", kind, str(path), str(first)]
+        try:
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_PATIENCE, check=True)
+            runs.append(json.loads(done.stdout.splitlines()[-1]))
+        except (subprocess.SubprocessError, ValueError, IndexError):
+            return {}
+    return {name: float(median(run[name] for run in runs)) for name in runs[0]}
+
+
+def _resident() -> int:
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * _PAGE
+    except OSError:  # no Linux: the largest so far
+        import resource
+
+        largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return largest if sys.platform == "darwin" else largest * 1024
+
+
+def _main(kind: str, path: str, first: str) -> None:
+    import joblib
+    import numpy  # noqa: F401 - every contender has it
+
+    rows = joblib.load(first)
+    before = _resident()
+    load = KINDS[kind](path)
+    start = time.perf_counter()
+    predict = load()
+    loaded = time.perf_counter()
+    predict(rows)
+    done = time.perf_counter()
+    print(json.dumps({"load": loaded - start, "first": done - loaded, "memory": max(_resident() - before, 0)}))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

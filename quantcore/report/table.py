@@ -1,0 +1,104 @@
+"""A Comparison as a table: for the terminal, and for notebooks."""
+
+from __future__ import annotations
+
+import html as _html
+from typing import TYPE_CHECKING
+
+from quantcore.report.units import of_bytes, of_rate, of_seconds, percent
+
+if TYPE_CHECKING:
+    from quantcore.report.comparison import Comparison, Contender
+
+__all__ = ["cells", "html", "notes", "text"]
+
+
+def cells(comparison: Comparison) -> list[list[str]]:
+    """Rows of a table: the first holds the names, each other one a figure of all contenders."""
+    found = comparison.contenders
+    table = [["", *(c.name for c in found)]]
+
+    def row(name: str, values: list[str]) -> None:
+        if any(v not in ("", "–") for v in values):
+            table.append([name, *values])
+
+    def times(name: str, values: list[float | None], show: str) -> None:
+        first = values[0]
+        texts = []
+        for value in values:
+            ratio = "" if not value or not first or value is first else f" ({_ratio(value, first)})"
+            texts.append((of_bytes(value) if show == "bytes" else of_seconds(value)) + ratio)
+        row(name, texts)
+
+    times("file", [float(c.file_bytes) for c in found], "bytes")
+    times("memory", [c.memory_bytes for c in found], "bytes")
+    times("load", [c.load_seconds for c in found], "seconds")
+    times("first prediction", [c.first_seconds for c in found], "seconds")
+    for name in found[0].latency:
+        times(f"one row, {name}", [c.latency[name].median for c in found], "seconds")
+    for size in found[0].throughput:
+        first = found[0].throughput[size].median
+        row(
+            f"batches of {size}",
+            [
+                of_rate(c.throughput[size].median) + ("" if c is found[0] else f" ({c.throughput[size].median / first:.3g}x)")
+                for c in found
+            ],
+        )
+    row("agreement", [_share(c.agreement) for c in found])
+    row("certified", [_share(c.certified) for c in found])
+    row("largest error", ["–" if c.max_error is None else f"{c.max_error:.3g}" for c in found])
+    for name in found[0].quality:
+        row(name.replace("_", " "), [f"{c.quality[name]:.4f}" if name in c.quality else "–" for c in found])
+    for name, label in (("per_million", "cost of a million rows"), ("per_year", "cost of a year")):
+        row(label, [f"{c.cost[name]:.3g}" if name in c.cost else "–" for c in found])
+    return table
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What belongs to the table: rows, noise, who is absent, which rows differ."""
+    found = [
+        f"{comparison.rows} rows; times are medians of interleaved rounds on one thread, good to about "
+        f"{percent(comparison.noise)}; in brackets: compared with the source"
+    ]
+    found += [f"{name} did not take part: {reason}" for name, reason in comparison.absent.items()]
+    for contender in comparison.contenders:
+        found += [_flip(contender, i) for i in range(min(len(contender.flips), 5))]
+        if len(contender.flips) > 5:
+            found.append(f"{contender.name}: more rows differ; see .contenders[...].flips")
+    return found
+
+
+def text(comparison: Comparison) -> str:
+    """For the terminal."""
+    table = cells(comparison)
+    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "\n".join([*lines, "", *notes(comparison)])
+
+
+def html(comparison: Comparison) -> str:
+    """For notebooks: a table without any style of its own."""
+    head, *body = cells(comparison)
+    lines = ["<table><thead><tr>" + "".join(f"<th>{_html.escape(c)}</th>" for c in head) + "</tr></thead><tbody>"]
+    for name, *values in body:
+        lines.append(f"<tr><th>{_html.escape(name)}</th>" + "".join(f"<td>{_html.escape(v)}</td>" for v in values) + "</tr>")
+    lines.append("</tbody></table>")
+    lines += [f"<p>{_html.escape(note)}</p>" for note in notes(comparison)]
+    return "\n".join(lines)
+
+
+def _ratio(value: float, source: float) -> str:
+    return f"1/{source / value:.3g}" if value <= source else f"{value / source:.3g}x"
+
+
+def _share(value: tuple[float, float, float, int] | None) -> str:
+    return "–" if value is None else f"{percent(value[0])} ({percent(value[1])} to {percent(value[2])})"
+
+
+def _flip(contender: Contender, i: int) -> str:
+    flip = contender.flips[i]
+    margin = "" if flip.margin is None else f", margin {flip.margin:.3g}"
+    proved = "" if flip.certified is None else ", certified (a bug: please report it)" if flip.certified else ", not certified"
+    return f"{contender.name}: row {flip.row} is {flip.found!r}, the source says {flip.source!r}{margin}{proved}"
