@@ -1,0 +1,5 @@
+"""``python -m quantcore``: the command line."""
+
+from quantcore.cli import main
+
+main()

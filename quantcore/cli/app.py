@@ -1,0 +1,94 @@
+"""The ``quantcore`` command: one function a command, each in the module of its name.
+
+Exit codes: 0 all is well; 1 what was asked for does not hold (a model that can't be converted, an artifact that is damaged, rows
+that failed); 2 the command was not understood (a wrong option, a missing file, a pickle that nobody trusts).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Optional, TypeVar
+
+import typer
+from rich.console import Console
+
+from quantcore.errors import QuantcoreError
+
+__all__ = ["app"]
+
+out, err = Console(soft_wrap=True), Console(stderr=True)
+F = TypeVar("F", bound=Callable[..., Any])
+
+app = typer.Typer(
+    name="quantcore",
+    help="Turn fitted scikit-learn models into small, safe files, look into them, and serve them.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Artifact = Annotated[Path, typer.Argument(help="An artifact (.qc).", exists=True, dir_okay=False)]
+Source = Annotated[Path, typer.Argument(help="A fitted model: .joblib, .pkl, or a file of XGBoost or LightGBM.", exists=True)]
+Trust = Annotated[bool, typer.Option("--trust-pickle", help="Read a pickle: that runs whatever code it holds.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Column = Annotated[Optional[str], typer.Option(help="The column of the documents, for models that read texts.")]  # noqa: UP045
+
+
+def _told(function: F) -> F:
+    """Errors as one line and an exit code; a broken pipe is no error."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except QuantcoreError as error:
+            err.print(f"[red]error:[/] {error}", highlight=False, markup=True)
+            raise typer.Exit(1) from None
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise typer.Exit(0) from None
+        except (OSError, ValueError, TypeError, ImportError) as error:
+            err.print("[red]error:[/]", str(error), highlight=False, markup=True)
+            raise typer.Exit(2) from None
+
+    return call  # type: ignore[return-value]
+
+
+def command(name: str, example: str) -> Callable[[F], F]:
+    """Register a command; its help ends with an example."""
+
+    def register(function: F) -> F:
+        app.command(name, epilog=f"Example: [bold]{example}[/]")(_told(function))
+        return function
+
+    return register
+
+
+@contextmanager
+def progress(title: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """A bar on the terminal's error stream: takes how much more is done."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f}"), TimeRemainingColumn()
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda more: bar.advance(task, more)
+
+
+from quantcore.cli import (  # noqa: E402 - each registers its command
+    bench,
+    compare,
+    config,
+    inspect,
+    predict,
+    quantize,
+    scan,
+    verify,
+)
+
+_ = (bench, compare, config, inspect, predict, quantize, scan, verify)

@@ -1,0 +1,87 @@
+"""``quantcore predict``: files of rows → files of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+import quantcore
+from quantcore.cli.answers import plain, writer
+from quantcore.cli.app import Artifact, Column, command, err, progress
+from quantcore.cli.rows import Reader, chunks, count
+from quantcore.model import Model
+from quantcore.plan.ops import Predictions
+
+__all__ = ["predict"]
+
+
+@command("predict", "quantcore predict model.qc new.csv -o labels.csv --proba")
+def predict(
+    artifact: Artifact,
+    source: Annotated[Path, typer.Argument(help="Rows: .csv, .tsv, .jsonl, .parquet or .txt.", exists=True, dir_okay=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Answers: .csv, .jsonl, .parquet or .txt.")],
+    column: Column = None,
+    proba: Annotated[bool, typer.Option("--proba", help="Probabilities as well.")] = False,
+    certified: Annotated[bool, typer.Option("--certified", help="Whether each label is proved to be the source's.")] = False,
+    rejected: Annotated[Optional[Path], typer.Option(help="Rows that fail go here (.jsonl), with the reason.")] = None,  # noqa: UP045
+    batch: Annotated[int, typer.Option(min=1, help="Rows at a time.")] = 1000,
+) -> None:
+    """Predict, in chunks: a file may be larger than memory. Rows that fail are reported and kept apart."""
+    model = quantcore.load(artifact)
+    reader = Reader(model, column)
+    failed = row = 0
+    kept = rejected if rejected is not None else output.with_suffix(".rejected.jsonl")
+    with writer(output) as write, writer(kept) as reject, progress("predicting", count(source)) as more:
+        for part in chunks(source, batch):
+            answers, wrong = [], []
+            for position, answer, record in _answered(model, reader, part, proba=proba, certified=certified):
+                if isinstance(answer, Exception):
+                    wrong.append({"row": row + position, "error": str(answer), "record": _json(record)})
+                else:
+                    answers.append({"row": row + position, **answer})
+            write(answers)
+            reject(wrong)
+            row, failed = row + len(part), failed + len(wrong)
+            more(len(part))
+    if not failed:
+        kept.unlink(missing_ok=True)
+    err.print(f"{row - failed} rows answered: {output}", highlight=False)
+    if failed:
+        err.print(f"[red]{failed} rows failed[/]: {kept}", highlight=False)
+        raise typer.Exit(1)
+
+
+def _answered(
+    model: Model, reader: Reader, part: list[dict[str, Any]], *, proba: bool, certified: bool
+) -> Iterator[tuple[int, Any, dict[str, Any]]]:
+    """Each row's answer or what it raised: the whole chunk at once; where that fails, row by row."""
+    try:
+        answers = _answers(model, reader.rows(part), proba=proba, certified=certified)
+        yield from zip(range(len(part)), answers, part, strict=True)
+    except (ValueError, TypeError) as error:
+        if len(part) == 1:
+            yield 0, error, part[0]
+            return
+        for i, record in enumerate(part):
+            for _, answer, _ in _answered(model, reader, [record], proba=proba, certified=certified):
+                yield i, answer, record
+
+
+def _answers(model: Model, rows: Any, *, proba: bool, certified: bool) -> list[dict[str, Any]]:
+    if certified and not isinstance(model._decision(), Predictions):
+        labels, sure = model.predict_certified(rows)
+        found = [{"label": plain(a), "certified": bool(s)} for a, s in zip(labels, sure, strict=True)]
+    else:
+        found = [{"label": plain(a)} for a in model.predict(rows)]
+    if proba:
+        classes = [str(c) for c in model.classes_]
+        for one, shares in zip(found, model.predict_proba(rows), strict=True):
+            one.update({f"p({c})": float(p) for c, p in zip(classes, shares, strict=True)})
+    return found
+
+
+def _json(record: dict[str, Any]) -> dict[str, Any]:
+    return {str(k): v if isinstance(v, (str, int, float, bool, type(None))) else str(v) for k, v in record.items()}
