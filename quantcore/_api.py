@@ -96,7 +96,7 @@ def quantize(
         An option has an unknown value, or a limit can't be met.
     """
     from quantcore.importers import convert
-    from quantcore.passes import BITS, Options, optimize
+    from quantcore.passes import BITS, Options, search
 
     _check("precision", precision, BITS)
     _check("guarantee", guarantee, ("exact", "certified", "measured"))
@@ -112,7 +112,8 @@ def quantize(
     source = convert(estimator)
     wanted = checked(certify, source)
     tell(1)
-    plan = optimize(source, Options(guarantee, precision, min_agreement, seed, wanted), rows)
+    found = search(source, Options(guarantee, precision, min_agreement, seed, wanted), rows)
+    plan = found.plan
     tell(2)
     executor = Executor(plan, settle=settle_cold(plan))
     extra: dict[str, Any] = {"provenance": _provenance(estimator, source.source, guarantee, precision, metadata)}
@@ -131,7 +132,9 @@ def quantize(
             "raise the limit, or try guarantee='measured'"
         )
     tell(4)
-    return Model(data)
+    model = Model(data)
+    model._candidates = [{**one, "bytes": len(data)} if one["kept"] else one for one in found.candidates]
+    return model
 
 
 def predict(model: Model | Path, X: Any, *, method: str = "predict", threads: int = 1) -> Any:

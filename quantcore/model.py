@@ -94,6 +94,7 @@ class Model:
                 f"on_uncertain={on_uncertain!r} answers with labels, but this model certifies {self._certify.as_json()!r}; "
                 "expected 'answer' or 'raise'"
             )
+        self._candidates: list[dict[str, Any]] | None = None  # of the conversion that made it, in this process
         self._serve(native=True)
         expected = self._artifact.extra.get("selftest")
         if expected is not None and not selftest.passes(self._executor, expected):
@@ -280,7 +281,9 @@ class Model:
             ``bounds_over`` names is farther from the source's, whatever its arithmetic rounds; None: there is no bound), and
             ``served_by``. One linear op over numbers also has ``bound``: each score of any row x is within
             ``a * sum(abs(x) * 2.0**c) + b`` of the source's, with x as ``columns`` says ("input", or "transformed" by the
-            model's own transformers).
+            model's own transformers). The Model that ``quantize`` returns also has ``candidates``, which are no part of the file:
+            each form that was tried with its ``bytes``, the ``agreement`` that is expected, ``flips`` of how many ``rows``,
+            whether it was ``kept``, and ``why``.
         """
         sections = {name: {"stored": a, "decoded": b} for name, (a, b) in self._artifact.sizes.items()}
         bound = linear_bound(self._artifact.plan)
@@ -289,6 +292,7 @@ class Model:
             **copy.deepcopy(self._artifact.extra.get("report", {})),
             "certify": self._certify.as_json(),
             **({} if bound is None else {"bound": bound}),
+            **({} if self._candidates is None else {"candidates": copy.deepcopy(self._candidates)}),
             "bytes": len(self._data),
             "sections": sections,
             "served_by": served,

@@ -2,5 +2,6 @@
 
 from quantcore.passes.convert import BITS, Options, optimize
 from quantcore.passes.rows import drawn_rows
+from quantcore.passes.search import Found, search
 
-__all__ = ["BITS", "Options", "drawn_rows", "optimize"]
+__all__ = ["BITS", "Found", "Options", "drawn_rows", "optimize", "search"]

@@ -18,7 +18,7 @@ from quantcore.reference.matrices import as_csr
 from quantcore.runtime.certify import LABEL, Property
 from quantcore.runtime.execute import Executor
 
-__all__ = ["BITS", "Options", "optimize"]
+__all__ = ["BITS", "Matrices", "Options", "optimize"]
 
 # Least bits of the largest weight for each precision; "auto" takes what the guarantee asks for.
 BITS = {"auto": 2, "float32": 24, "float16": 12, "int16": 16, "int8": 8, "int4": 4}
@@ -50,7 +50,7 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
     certified = options.guarantee != "measured"
     target = OPEN_TARGET if certified else (1.0 - (options.min_agreement or 0.999)) / 2
     grid = Grid(certified, target, BITS[options.precision])
-    matrices = _Matrices(plan, calibration)
+    matrices = Matrices(plan, calibration)
     decides = "predict" in plan.outputs and not isinstance(plan.ops[plan.outputs["predict"]], Predictions)
 
     def change(position: int, op: Op) -> list[Op]:
@@ -103,7 +103,7 @@ def _tfidf(plan: Plan, op: Linear) -> TfIdf | None:
     return before if isinstance(plan.ops[before.inputs[0]], Text) else None
 
 
-class _Matrices:
+class Matrices:
     """What the calibration rows are at each op of the source's Plan."""
 
     def __init__(self, plan: Plan, calibration: Any) -> None:

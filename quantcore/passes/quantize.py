@@ -60,6 +60,8 @@ def planar(
     centre_needed: bool,
     cold: bool,
     apart: Apart | None = None,
+    exponent: NDArray[np.int64] | None = None,
+    approximate: bool = False,
 ) -> PlanarLinear:
     """A Linear op with its weights on a grid, the TfIdf op in front of it folded in.
 
@@ -77,6 +79,10 @@ def planar(
         Keep the source's own weights.
     apart : callable of scores → margins, or None
         Where labels don't follow from the two best scores.
+    exponent : ndarray of int64, shape (n_features,), or None
+        log2 of each row's step, where that is settled.
+    approximate : bool
+        The op is not the source's own.
     """
     idf = None if folded is None else folded.idf
     source = op.weight if idf is None else op.weight * idf[:, None]
@@ -86,7 +92,8 @@ def planar(
     centre = (source[:, :1] if n_outputs == 2 else np.median(source, axis=1, keepdims=True)) if centred else 0.0
     weights = np.hstack([source - centre, centre]) if centred and centre_needed else source - centre
     single = "float32" in (op.dtype, folded.dtype if folded else "")
-    exponent = _exponents(weights, source, folded, sample, op.bias, grid, apart, single)
+    if exponent is None:
+        exponent = _exponents(weights, source, folded, sample, op.bias, grid, apart, single)
     rows = np.rint(np.ldexp(weights, -exponent[:, None]))
     amplitude = float(np.ldexp(np.abs(source).max(axis=1), -exponent).max(initial=0.0))
     # Folding the idf and the centre rounds twice in float64.
@@ -106,6 +113,7 @@ def planar(
         error=error,
         amplitude=amplitude,
         cold=op.weight if cold else None,
+        approximate=approximate,
         dtype="float32" if single else "float64",
     )
 

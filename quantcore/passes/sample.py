@@ -12,7 +12,7 @@ from quantcore.plan import Csr
 from quantcore.plan.ops import TfIdf
 from quantcore.reference.matrices import row_norms, tfidf
 
-__all__ = ["Sample", "drawn", "given", "thinned", "usage"]
+__all__ = ["Sample", "drawn", "drawn_counts", "given", "thinned", "usage"]
 
 ROWS = 2000
 _CLASSES = 50
@@ -73,7 +73,12 @@ def usage(op: TfIdf | None, n_features: int) -> NDArray[np.float64]:
 
 
 def drawn(op: TfIdf | None, weights: NDArray[np.float64], seed: int) -> Sample:
-    """Rows that the model itself could have seen.
+    """Rows that the model itself could have seen, see :func:`drawn_counts`."""
+    return Sample(given(drawn_counts(op, weights, seed), op).terms, True)
+
+
+def drawn_counts(op: TfIdf | None, weights: NDArray[np.float64], seed: int) -> Csr:
+    """Counts of rows that the model itself could have seen.
 
     A class is drawn, then features by how many documents hold them, tilted by ``exp(x_j w_jk)``: if the model gives
     ``p(k | x)`` in proportion to ``exp(w_k x)``, that is how its documents of class k are distributed. Their margins are
@@ -105,8 +110,7 @@ def drawn(op: TfIdf | None, weights: NDArray[np.float64], seed: int) -> Sample:
         picks.append(np.searchsorted(edges, random.random(int(lengths[part].sum())) * edges[-1], side="right"))
     keys = np.unique(np.repeat(np.arange(ROWS), lengths) * n_features + np.minimum(np.concatenate(picks), n_features - 1))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(keys // n_features, minlength=ROWS))]).astype(np.int64)
-    counts = Csr(indptr, (keys % n_features).astype(np.int64), np.ones(len(keys)), n_features)
-    return Sample(given(counts, op).terms, True)
+    return Csr(indptr, (keys % n_features).astype(np.int64), np.ones(len(keys)), n_features)
 
 
 def column_means(terms: Csr) -> NDArray[np.float64]:

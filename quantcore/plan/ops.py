@@ -350,6 +350,8 @@ class PlanarLinear(Op):
         The source's own weights (idf not folded in), for ``guarantee="exact"``.
     dtype : {"float64", "float32"}
         In what the source computes.
+    approximate : bool
+        Terms were dropped, or weights refitted: ``error`` says nothing about the source, and nothing is certified.
     """
 
     rows: NDArray[Any]
@@ -364,6 +366,7 @@ class PlanarLinear(Op):
     amplitude: float
     cold: NDArray[np.float64] | None = None
     dtype: Literal["float64", "float32"] = "float64"
+    approximate: bool = False
 
 
 class Softmax(Op):

@@ -172,6 +172,8 @@ def _planar(op: ops.PlanarLinear, incoming: list[int]) -> int:
     for name in ("error", "amplitude"):
         bound = getattr(op, name)
         _require(_is_finite(bound) and bound >= 0, f"{name} must be a finite number, not negative")
+    _bool(op.approximate, "approximate")
+    _require(not op.approximate or op.cold is None, "cold weights settle nothing beside approximate ones")
     if op.cold is not None:
         _array(op.cold, "cold", np.float64, (width, len(op.bias)))
     return len(op.bias)

@@ -61,6 +61,8 @@ def planar_bound(
 
     ``sizes`` are each row's sums of ``abs(t) * 2.0 ** exponent``, where a kernel has summed them up already.
     """
+    if op.approximate:
+        return np.full(len(scores), np.inf)
     plain = not op.sublinear and op.norm is None and op.idf is None
     if error is not None and not plain:
         return np.full(len(scores), np.inf)  # logarithms and norms of inexact rows have no bound here

@@ -94,6 +94,7 @@ class Executor:
         self.counters = {"rows": 0, "open": 0}
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
+        self.proves = not any(isinstance(op, PlanarLinear) and op.approximate for op in self.plan.ops)
         self.fused = self._fused()
         width = self.plan.n_features_in if self.plan.input == "matrix" else None
         self.direct = self.forests.direct(self._decision, width, lambda X: self._labels(X)[0])
@@ -221,7 +222,7 @@ class Executor:
         else:
             labels, planes = self._predict(given)
         rows = np.flatnonzero(planes == OPEN)
-        sure = planes != OPEN
+        sure = (planes != OPEN) & self.proves
         if len(rows) and self.settle is not None and model is not None and given is X:
             given = self._input(X)
         if len(rows) and isinstance(self.settle, Cold):
@@ -253,7 +254,7 @@ class Executor:
             return None
         found = self._evaluate(self.plan.ops[at].inputs[0], X if checked else self._input(X))
         if found.interval is None:
-            return None
+            return None if self.proves else (found.value, np.full(len(found.value), np.inf))
         low, high = found.interval
         return found.value, ((high - low) / 2).max(axis=1)
 
@@ -342,12 +343,16 @@ class Executor:
             if model is not None:
                 at = self.plan.ops[op.inputs[0]].inputs[0]
                 scores, bound = model.scores(given if at == INPUT else self._evaluate(at, given, known).value)
+                if op.approximate:
+                    return Value(scores)
                 return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
         if isinstance(op, Linear | PlanarLinear) and isinstance(given, np.ndarray):
             model = self._table(position)
             found = model.scores(given) if model is not None and model.accepts(given) else None
             if found is not None:
                 scores, bound = found
+                if isinstance(op, PlanarLinear) and op.approximate:
+                    return Value(scores)
                 return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
         if isinstance(op, Text):
             model = self._model((position,))
@@ -399,6 +404,8 @@ class Executor:
         if isinstance(op, Linear | PlanarLinear | Quadratic):
             error = first.as_matrix()
             if error is rounding.UNKNOWN:
+                return Value(value)
+            if isinstance(op, PlanarLinear) and op.approximate:
                 return Value(value)
             if isinstance(op, PlanarLinear):
                 bound = planar_bound(op, first.value, value, error, sizes)[:, None]

@@ -36,6 +36,8 @@ def linear_bound(plan: Plan) -> dict[str, Any] | None:
     if len(linear) != 1 or plan.input != "matrix" or not _reads_exactly(plan, linear[0].inputs[0]):
         return None
     op = linear[0]
+    if isinstance(op, PlanarLinear) and op.approximate:
+        return None
     width = op.weight.shape[0] if isinstance(op, Linear) else len(op.exponent if op.index is None else op.index)
     tiny, _ = edges(op.dtype)
     source, own = (float(gamma(width + 3.0, dtype)) for dtype in (op.dtype, op.dtype if isinstance(op, Linear) else "float64"))

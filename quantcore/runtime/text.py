@@ -28,6 +28,9 @@ _UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
 _NO_TERM, _NO_COLUMN = 0, 0xFFFFFFFF
 
 
+_LARGEST = 1 << 23  # a float32 holds it, and so it does what is that times a power of two
+
+
 def obstacle(op: Text, scores: PlanarLinear | None = None) -> str | None:
     """Why the compiled kernel can't serve these ops, or None where it can.
 
@@ -62,8 +65,8 @@ def obstacle(op: Text, scores: PlanarLinear | None = None) -> str | None:
         return "sublinear counts of either sign have no logarithm"
     if len(scores.rows) >= _MOST_ROWS:
         return f"{len(scores.rows)} distinct rows are more than {_MOST_ROWS}"
-    if len(scores.bias) == 1 and scores.exponent.size and int(scores.exponent.min()) != int(scores.exponent.max()):
-        return "weights of one output on several grids"
+    if len(scores.bias) == 1 and scores.rows.size and max(int(scores.rows.max()), -int(scores.rows.min())) > _LARGEST:
+        return "weights of one output of more than 24 bits"
     if scores.exponent.size and not -100 <= int(scores.exponent.min()) <= int(scores.exponent.max()) <= 80:
         return "weights beyond the range of float32"
     return None
