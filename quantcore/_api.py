@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from quantcore._version import __version__
 from quantcore.artifact import encode, read, write
+from quantcore.errors import UnsupportedModelError
 from quantcore.model import Model, OnUncertain
 from quantcore.native import registry
 from quantcore.plan import Plan
@@ -46,10 +47,11 @@ def quantize(
     certify: Literal["label"] | Mapping[str, float] = "label",
     min_agreement: float | None = None,
     max_bytes: int | None = None,
+    unsupported: Literal["error", "keep"] = "error",
     metadata: Mapping[str, Any] | None = None,
     seed: int = 0,
     progress: Progress = None,
-) -> Model:
+) -> Any:
     """Convert a fitted model.
 
     Parameters
@@ -76,6 +78,10 @@ def quantize(
         With "measured" alone: share of rows whose label must not change (0.999 if None).
     max_bytes : int or None
         Largest artifact; ValueError if the model needs more.
+    unsupported : {"error", "keep"}
+        What happens to steps of a pipeline that can't be converted: UnsupportedModelError; or they stay scikit-learn's, and a
+        :class:`~quantcore.partial.PartialModel` serves the whole, which can't be saved as an artifact. ``calibration`` then tunes
+        what reads the caller's rows, and ``max_bytes`` holds for each compiled part.
     metadata : mapping or None
         JSON values to keep in ``provenance["metadata"]``.
     seed : int
@@ -85,6 +91,7 @@ def quantize(
     Returns
     -------
     Model
+        Or a PartialModel, where ``unsupported="keep"`` and not all can be converted.
 
     Raises
     ------
@@ -101,6 +108,11 @@ def quantize(
     _check("precision", precision, BITS)
     _check("guarantee", guarantee, ("exact", "certified", "measured"))
     _check("prune", prune, ("auto", None))
+    _check("unsupported", unsupported, ("error", "keep"))
+    if unsupported == "keep":
+        options: dict[str, Any] = {"precision": precision, "prune": prune, "guarantee": guarantee, "certify": certify}
+        options.update(min_agreement=min_agreement, max_bytes=max_bytes, metadata=metadata, seed=seed, progress=progress)
+        return _whole_or_partial(estimator, _kept(calibration), options)
     if min_agreement is not None and (guarantee != "measured" or not 0.0 < min_agreement <= 1.0):
         raise ValueError(
             f"min_agreement={min_agreement!r} goes with guarantee='measured' alone, as a share in (0, 1]; "
@@ -135,6 +147,24 @@ def quantize(
     model = Model(data)
     model._candidates = [{**one, "bytes": len(data)} if one["kept"] else one for one in found.candidates]
     return model
+
+
+def _whole_or_partial(estimator: Any, calibration: Any, options: dict[str, Any]) -> Any:
+    """All of a model, or the parts of a pipeline that can be converted."""
+    try:
+        return quantize(estimator, calibration, **options)
+    except UnsupportedModelError:
+        from quantcore.partial import PartialModel
+
+        # What comes first reads the caller's rows; a certificate of another property than the label needs the whole model.
+        first = getattr(estimator, "steps", [(None, None)])[0][1]
+
+        def convert(part: Any) -> Model:
+            own = part is first or getattr(part, "steps", [(None, None)])[0][1] is first
+            found: Model = quantize(part, calibration if own else None, **options)
+            return found
+
+        return PartialModel.of(estimator, convert)
 
 
 def predict(model: Model | Path, X: Any, *, method: str = "predict", threads: int = 1) -> Any:
