@@ -1,4 +1,4 @@
-"""PartialModel: a pipeline of which a part is compiled and the rest stays scikit-learn's: ``quantize(..., unsupported="keep")``."""
+"""PartialModel: a pipeline of which a part is compiled and the rest stays scikit-learn's (``unsupported="keep"``)."""
 
 from __future__ import annotations
 
