@@ -24,6 +24,13 @@ Importer = Callable[[Any, Node, Builder], Result]
 
 _SKLEARN = {
     "calibration": {"CalibratedClassifierCV": "calibrated_classifier"},
+    "columns": {
+        "FunctionTransformer": "function_transformer",
+        "KBinsDiscretizer": "k_bins_discretizer",
+        "PowerTransformer": "power_transformer",
+        "QuantileTransformer": "quantile_transformer",
+        "SplineTransformer": "spline_transformer",
+    },
     "compose": {"ColumnTransformer": "column_transformer"},
     "decomposition": {
         "IncrementalPCA": "pca",
@@ -86,6 +93,13 @@ _SKLEARN = {
         "RobustScaler": "robust_scaler",
         "SimpleImputer": "simple_imputer",
         "StandardScaler": "standard_scaler",
+    },
+    "records": {
+        "DictVectorizer": "dict_vectorizer",
+        "FeatureHasher": "feature_hasher",
+        "LabelBinarizer": "label_encoder",
+        "LabelEncoder": "label_encoder",
+        "MultiLabelBinarizer": "label_encoder",
     },
     "regression": {
         "ARDRegression": "linear_regressor",

@@ -27,7 +27,7 @@ def drawn_rows(plan: Plan, seed: int) -> Any:
     seed : int
     """
     random = np.random.default_rng(seed)
-    if plan.input == "table":
+    if plan.input in ("table", "records"):
         return selftest.rows(plan)
     if plan.input == "text":
         return _texts(plan, random)

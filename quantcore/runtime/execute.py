@@ -104,7 +104,7 @@ class Executor:
     def _fused(self) -> Any:
         """The compiled model of the whole way to the label, or None."""
         decision = self._decision
-        if self.module is None or self.plan.input == "table" or not isinstance(decision, ArgMax | Threshold):
+        if self.module is None or self.plan.input in ("table", "records") or not isinstance(decision, ArgMax | Threshold):
             return None
         return self._fused_text(decision) if self.plan.input == "text" else self._fused_table(decision)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from quantcore.plan import Plan, Table
-from quantcore.plan.ops import Codes, Documents, Text
+from quantcore.plan.ops import Codes, Documents, HashedFeatures, NamedFeatures, Text
 from quantcore.runtime.execute import Executor
 
 __all__ = ["expected", "log_fallback", "passes", "rows"]
@@ -19,6 +19,8 @@ def rows(plan: Plan) -> Any:
     """Synthetic rows: texts of symbols spread over each vocabulary (never training data), or small numbers."""
     if plan.input == "table":
         return _table(plan)
+    if plan.input == "records":
+        return _records(plan)
     if plan.input == "matrix":
         width = plan.n_features_in or 1
         return np.sin(np.arange(2 * width, dtype=np.float64)).reshape(2, width)
@@ -45,6 +47,17 @@ def _table(plan: Plan) -> Table:
         elif isinstance(op, Documents):
             columns[op.column][:] = "quantcore", "table"
     return Table(2, tuple(columns))
+
+
+def _records(plan: Plan) -> list[Any]:
+    """Two records of a few features, of those that an op knows by name if there is one."""
+    known = next((op.features() for op in plan.ops if isinstance(op, NamedFeatures)), ["quantcore", "records"])
+    names = [known[0], known[len(known) // 2], known[-1]]
+    kinds = {op.source for op in plan.ops if isinstance(op, HashedFeatures)}
+    if "string" in kinds:
+        return [names, names[:1]]
+    found = [{name: 0.5 + i for i, name in enumerate(names)}, {names[0]: 1.0}]
+    return [list(record.items()) for record in found] if "pair" in kinds else found
 
 
 def expected(executor: Executor) -> list[float] | None:
