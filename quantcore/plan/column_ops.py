@@ -12,13 +12,13 @@ from quantcore.plan.table_ops import TableOp
 
 __all__ = ["SPARSE_UFUNCS", "UFUNCS", "ColumnUfunc", "Power", "Quantiles", "Spline", "Ufunc"]
 
-# Those that SciPy's sparse matrices have: they keep zeros.
+# Those that NumPy leaves to SciPy's sparse matrices: they keep zeros.
 SPARSE_UFUNCS = frozenset(
-    "absolute arcsin arcsinh arctan arctanh ceil deg2rad expm1 floor identity log1p negative rad2deg rint sign sin sinh sqrt tan "
-    "tanh trunc".split()
+    "absolute arcsin arcsinh arctan arctanh deg2rad expm1 identity log1p negative rad2deg rint sin sinh sqrt tan tanh".split()
 )
 UFUNCS = SPARSE_UFUNCS | frozenset(
-    "arccos arccosh cbrt cos cosh degrees exp exp2 fabs log log10 log2 positive radians reciprocal square".split()
+    "arccos arccosh cbrt ceil cos cosh degrees exp exp2 fabs floor log log10 log2 positive radians reciprocal sign square "
+    "trunc".split()
 )
 
 
@@ -130,7 +130,7 @@ class Spline(Op):
     missing : bool
         The splines of NaN are 0, and infinity is let through; else either raises ValueError.
     sparse : bool
-        The result is CSR.
+        The result is CSR, and stores the values of all splines that reach there.
     """
 
     knots: NDArray[np.float64]
@@ -151,7 +151,8 @@ class Spline(Op):
 
     @property
     def accepts_infinity(self) -> bool:
-        return self.missing
+        # SciPy's sparse design matrix refuses it.
+        return self.missing and not (self.sparse and self.extrapolation not in ("constant", "linear"))
 
     @property
     def accepts_sparse(self) -> bool:

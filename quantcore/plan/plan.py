@@ -23,7 +23,7 @@ class Plan(Record, kw_only=False):
     outputs : mapping of str to int
         Method name (one of ``METHODS``) → position of the op whose result it returns.
     input : {"text", "matrix", "table", "records"}
-        What a row is: a document, a row of numbers (dense or sparse), a row of values of any kind, or a record (features by name).
+        What a row is: a document, a row of numbers (dense or sparse), a row of values of any kind, or a record (named features).
     n_features_in : int or None
         Width of matrix or table input; None for text and records.
     classes : Any

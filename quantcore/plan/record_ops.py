@@ -12,7 +12,7 @@ from quantcore.plan.op import Op
 __all__ = ["NamedFeatures", "HashedFeatures", "RecordOp"]
 
 
-class RecordOp(Op):
+class RecordOp(Op, base=True):
     """Base of the ops that read records, or the values of one column of a table."""
 
 

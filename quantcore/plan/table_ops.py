@@ -16,7 +16,7 @@ from quantcore.plan.op import Op
 __all__ = ["Cells", "Codes", "Documents", "Fill", "Lookup", "MissingCells", "Numbers", "OneHot", "TableOp"]
 
 
-class TableOp(Op):
+class TableOp(Op, base=True):
     """Base of the ops that read a table."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from quantcore.reference.inputs import require_finite
 from quantcore.reference.matrices import Matrix
 from quantcore.reference.normal import deviates
 
-__all__ = ["NEAR", "quantile_values", "quantiles"]
+__all__ = ["NEAR", "each_column", "places", "quantiles"]
 
 # scikit-learn's BOUNDS_THRESHOLD: values that near to the first or last quantile, or beyond it, have its deviate.
 NEAR = 1e-7
@@ -22,24 +23,32 @@ NEAR = 1e-7
 def quantiles(op: Quantiles, X: Matrix) -> Matrix:
     """Scikit-learn's interpolation from both sides; of CSR, of the stored values alone."""
     require_finite(X, allow_nan=True)
-    if not isinstance(X, Csr):
-        return _columns(op, X, np.broadcast_to(np.arange(X.shape[1]), X.shape))
-    with np.errstate(invalid="ignore"):
-        if not op.negative and (X.data < 0).any():
-            raise ValueError("some values of the sparse matrix are negative, which are not accepted; pass X.toarray()")
-    return X.with_data(_columns(op, X.data, X.indices))
-
-
-def _columns(op: Quantiles, values: NDArray[Any], columns: NDArray[Any]) -> NDArray[Any]:
+    if isinstance(X, Csr):
+        with np.errstate(invalid="ignore"):
+            if not op.negative and (X.data < 0).any():
+                raise ValueError("some values of the sparse matrix are negative, which are not accepted; pass X.toarray()")
+    values = X.data if isinstance(X, Csr) else X
     out = np.empty(values.shape, values.dtype if values.dtype.kind == "f" else np.float64)
-    for j in range(op.quantiles.shape[1]):
-        of = columns == j
-        out[of] = quantile_values(op, j, values[of])
-    return out
+    for j, of in each_column(X):
+        found = places(op, j, values[of].astype(out.dtype))
+        if op.clip is not None:
+            found = np.clip(deviates(found.astype(np.float64)), *op.clip)
+        out[of] = found
+    return X.with_data(out) if isinstance(X, Csr) else out
 
 
-def quantile_values(op: Quantiles, column: int, x: NDArray[Any]) -> NDArray[Any]:
-    """The values of one column, in the dtype of x."""
+def each_column(X: Matrix) -> Iterator[tuple[int, Any]]:
+    """Number of a column, and where its values are among those of the matrix."""
+    if not isinstance(X, Csr):
+        yield from ((j, (slice(None), j)) for j in range(X.shape[1]))
+        return
+    order = np.argsort(X.indices, kind="stable")
+    ends = np.cumsum(np.bincount(X.indices, minlength=X.n_columns))
+    yield from ((j, order[end - count : end]) for j, (end, count) in enumerate(zip(ends, np.diff(ends, prepend=0), strict=True)))
+
+
+def places(op: Quantiles, column: int, x: NDArray[Any]) -> NDArray[Any]:
+    """Where values of one column lie, in 0 .. 1, in the dtype of x."""
     known, references = op.quantiles[:, column], op.references
     if op.clip is None:
         first, last = x == known[0], x == known[-1]
@@ -50,6 +59,4 @@ def quantile_values(op: Quantiles, column: int, x: NDArray[Any]) -> NDArray[Any]
     found[np.isnan(x)] = np.nan
     found = found.astype(x.dtype)
     found[last], found[first] = 1.0, 0.0
-    if op.clip is not None:
-        found = np.clip(deviates(found.astype(np.float64)), *op.clip).astype(x.dtype)
-    return found
+    return np.asarray(found)

@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.sklearn.preprocessing import as_float, standard_scaler, width_of
-from quantcore.plan.ops import Cells, ColumnUfunc, Lookup, OneHot, Power, Quantiles, Spline, Ufunc
 from quantcore.plan.column_ops import UFUNCS
+from quantcore.plan.ops import Cells, ColumnUfunc, Lookup, OneHot, Power, Quantiles, Spline, Ufunc
 
 __all__ = ["function_transformer", "k_bins_discretizer", "power_transformer", "quantile_transformer", "spline_transformer"]
 
@@ -130,9 +130,9 @@ def _function(estimator: Any, build: Builder) -> str:
         build.obstacle(
             estimator,
             "func",
-            f"{name} can't be stored: the file holds no code, but names of NumPy's functions of one number ("
-            f"{', '.join(sorted(UFUNCS - {'identity'}))}); use one of those, several in a Pipeline, a transformer of scikit-learn, "
-            "or compute the column before fit and predict",
+            f"{name} can't be stored: the file holds no code, but names of NumPy's functions of one number, "
+            f"{', '.join(sorted(UFUNCS - {'identity'}))}; use one of those, several of them in a Pipeline, a transformer of "
+            "scikit-learn, or compute the column before fit and predict",
         )
         return "identity"
     if estimator.kw_args:

@@ -58,6 +58,6 @@ def label_encoder(estimator: Any, source: Node, build: Builder) -> Result:
         estimator,
         "",
         "it encodes labels, which a model gives and does not read: a classifier fitted on the labels themselves is stored with "
-        "them (classes_); for columns use OrdinalEncoder or OneHotEncoder, for lists of strings DictVectorizer or CountVectorizer",
+        "them (classes_); for columns use OrdinalEncoder or OneHotEncoder, for lists of strings DictVectorizer",
     )
     return Result()
