@@ -78,10 +78,13 @@ class Power(Op):
         ``(x ** p - 1) / p``, ln x for p = 0, and ValueError unless x > 0; or the same of ``x + 1`` for x >= 0, and of ``1 - x``
         with 2 - p and the sign turned for x < 0.
     exponents : ndarray of float64, shape (n_features,)
+    dtype : {"float64", "float32"}
+        In what the source holds the exponents.
     """
 
     method: Literal["box-cox", "yeo-johnson"]
     exponents: NDArray[np.float64]
+    dtype: Literal["float64", "float32"] = "float64"
 
     @property
     def accepts_nan(self) -> bool:

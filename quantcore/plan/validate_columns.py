@@ -55,6 +55,7 @@ def check_name(op: column_ops.Ufunc | column_ops.ColumnUfunc) -> None:
 def _power(op: column_ops.Power, incoming: list[int]) -> int:
     require(op.method in ("box-cox", "yeo-johnson"), f"method is {op.method!r}, expected 'box-cox' or 'yeo-johnson'")
     array(op.exponents, "exponents", np.float64, (incoming[0],))
+    dtype(op.dtype)
     return incoming[0]
 
 

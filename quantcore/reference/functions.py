@@ -79,35 +79,33 @@ def apply(name: str, values: NDArray[Any]) -> NDArray[Any]:
 
 
 def power(op: Power, X: Matrix) -> NDArray[Any]:
-    """Each column's power transform, computed in float64 and rounded to the rows' dtype."""
+    """Each column's power transform, in the rows' dtype."""
     if isinstance(X, Csr):
         raise TypeError("a sparse matrix was passed, but dense rows are required; pass X.toarray()")
     require_finite(X, allow_nan=True)
     with np.errstate(invalid="ignore"):
         if op.method == "box-cox" and (X <= 0).any():
             raise ValueError("the Box-Cox transformation needs values above 0, but some are not")
-    dtype = X.dtype if X.dtype.kind == "f" else np.dtype(np.float64)
-    with np.errstate(over="ignore"):
-        return np.asarray(power_of(op, X.astype(np.float64)), dtype)
+    return power_of(op, X if X.dtype.kind == "f" else X.astype(np.float64))
 
 
-def power_of(op: Power, X: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same of any float64 values."""
+def power_of(op: Power, X: NDArray[Any]) -> NDArray[Any]:
+    """The same of any floats, positive or not."""
     out = np.empty_like(X)
-    for j, exponent in enumerate(op.exponents.tolist()):
-        x = X[:, j]
+    # An array, since the versions of NumPy differ in what a number does to the dtype.
+    exponents = op.exponents.astype(op.dtype)
+    for j in range(X.shape[1]):
         with np.errstate(all="ignore"):
-            if op.method == "box-cox":
-                out[:, j] = _box_cox(np.log(x), exponent)
+            if op.method == "box-cox":  # SciPy's function computes in double precision
+                out[:, j] = _box_cox(np.log(X[:, j].astype(np.float64)), exponents[j : j + 1].astype(np.float64))
             else:
-                above = _box_cox(np.log1p(np.abs(x)), exponent)
-                below = -_box_cox(np.log1p(np.abs(x)), 2.0 - exponent)
-                out[:, j] = np.where(x >= 0, above, below)
+                logarithm, p = np.log1p(np.abs(X[:, j])), exponents[j : j + 1]
+                out[:, j] = np.where(X[:, j] >= 0, _box_cox(logarithm, p), -_box_cox(logarithm, 2 - p))
     return out
 
 
-def _box_cox(logarithm: NDArray[np.float64], exponent: float) -> NDArray[np.float64]:
+def _box_cox(logarithm: NDArray[Any], exponent: NDArray[Any]) -> NDArray[Any]:
     """``(exp(exponent * logarithm) - 1) / exponent``."""
-    if abs(exponent) < np.finfo(np.float64).eps:
+    if abs(exponent[0]) < np.finfo(np.result_type(logarithm, exponent)).eps:
         return logarithm
     return np.asarray(np.expm1(exponent * logarithm) / exponent)

@@ -26,8 +26,6 @@ def read(plan: Plan, X: Any) -> list[Any]:
     plan : Plan
     X : iterable of mappings, or of iterables; one mapping where the source takes that
     """
-    if isinstance(X, str | bytes):
-        raise ValueError("expected an iterable of records, got one string; pass a list of mappings, or of lists")
     if isinstance(X, Mapping) and any(isinstance(op, NamedFeatures) for op in plan.ops):
         X = [X]
     try:
@@ -112,7 +110,7 @@ def hashed_terms(op: HashedFeatures, records: list[Any]) -> Csr:
 def _pairs(op: HashedFeatures, record: Any) -> Iterable[tuple[Any, Any]]:
     if op.source == "string":
         return ((name, 1.0) for name in record)
-    return record.items() if op.source == "dict" and hasattr(record, "items") else record  # type: ignore[no-any-return]
+    return _items(record) if op.source == "dict" else record  # type: ignore[no-any-return]
 
 
 def _number(name: Any, value: Any) -> float:

@@ -189,23 +189,55 @@ def _spline(op: ops.Spline, X: NDArray[Any], error: Error, value: Any) -> Error:
     bound = sizes * (eps * (8.0 * op.degree + (16.0 if op.extrapolation == "linear" or op.degree else 0.0)))
     if X.dtype.kind == "f" and X.dtype != np.float64:
         bound = bound + float(np.finfo(X.dtype).eps) * sizes * (2.0 if op.extrapolation == "linear" else 1.0)
-    bound[np.repeat(_unsettled(op, X, error), n, axis=1)] = np.inf
+    bound = bound + np.repeat(_moved(op, X, error), n, axis=1)
     bound = np.nan_to_num(bound, nan=np.inf, posinf=np.inf)
     return bound[value.row_ids(), value.indices] if isinstance(value, Csr) else bound
 
 
-def _unsettled(op: ops.Spline, X: NDArray[Any], error: Error) -> NDArray[np.bool_]:
-    """Values that are not known to the bit, or for which old versions of NumPy, which round the ends to the rows' dtype before
-    they compare, may take another side."""
-    moved = np.zeros(X.shape, np.bool_) if error is None else ~(error <= 0.0)
-    return moved if X.dtype == np.float64 or X.dtype.kind != "f" else moved | _compared(op, X)
+def _moved(op: ops.Spline, X: NDArray[Any], error: Error) -> NDArray[np.float64]:
+    """By how much the error of a value moves its splines. They are within 0 .. 1, so the slope of one of degree k is at most k
+    times the sum of what k knots in a row span, inverted, for two such rows. Infinite where old versions of NumPy, which round
+    the ends to the rows' dtype before they compare, may take another side."""
+    found = np.zeros(X.shape)
+    if error is not None:
+        k, crosses = op.degree, _crosses(op, X, error)
+        if k == 0:
+            slope: Any = np.where(crosses, np.inf, 0.0)
+        else:
+            with np.errstate(divide="ignore"):
+                slope = np.broadcast_to(2.0 * k / (op.knots[:, k:] - op.knots[:, :-k]).min(axis=1), X.shape)
+        away = np.zeros(X.shape)
+        moved = ~(error <= 0.0)
+        away[moved] = (error * 1.0001)[moved] * slope[moved] if k else slope[moved]
+        # There the splines are not bounded, or jump.
+        if op.extrapolation == "continue" or (op.extrapolation == "linear" and k <= 1):
+            away[moved & (crosses | (X < op.knots[:, k]) | (X > op.knots[:, -k - 1]))] = np.inf
+        found += away
+    if X.dtype.kind == "f" and X.dtype != np.float64:
+        found[_compared(op, X)] = np.inf
+    return found
+
+
+def _crosses(op: ops.Spline, X: NDArray[Any], error: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether some knot lies within the error of a value, or the end of the period."""
+    with np.errstate(invalid="ignore"):
+        low, high = X.astype(np.float64) - error * 1.0001, X.astype(np.float64) + error * 1.0001
+        if op.extrapolation == "periodic":
+            return np.asarray(error > 0.0)
+        found = np.empty(X.shape, np.bool_)
+        for j, knots in enumerate(op.knots):
+            found[:, j] = np.searchsorted(knots, low[:, j], "left") != np.searchsorted(knots, high[:, j], "right")
+    return found
 
 
 def unsettled_rows(op: Any, X: Any, error: Error) -> NDArray[np.bool_] | None:
     """Rows of a sparse result in which other columns than those stored may have values; None where there are none."""
     if isinstance(op, ops.OneHot) and error is not None:
         return np.asarray((error > 0.0).any(axis=1))
-    return np.asarray(_unsettled(op, X, error).any(axis=1)) if isinstance(op, ops.Spline) else None
+    if not isinstance(op, ops.Spline):
+        return None
+    found = np.isinf(_moved(op, X, error))
+    return np.asarray((found if error is None else found | _crosses(op, X, error)).any(axis=1))
 
 
 def _compared(op: ops.Spline, X: NDArray[Any]) -> NDArray[np.bool_]:

@@ -100,7 +100,8 @@ def power_transformer(estimator: Any, source: Node, build: Builder) -> Result:
     exponents = np.array(estimator.lambdas_, np.float64)
     if not np.isfinite(exponents).all():
         build.obstacle(estimator, "", _EMPTY)
-    op = Power(inputs=(source.position,), method=estimator.method, exponents=exponents)
+    single = estimator.lambdas_.dtype == np.float32
+    op = Power(inputs=(source.position,), method=estimator.method, exponents=exponents, dtype="float32" if single else "float64")
     powers = build.add(op, source.width, as_float(source))
     return standard_scaler(estimator._scaler, powers, build) if estimator.standardize else Result({"transform": powers})
 
