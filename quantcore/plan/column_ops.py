@@ -55,13 +55,15 @@ class Ufunc(Op):
 
 
 class ColumnUfunc(TableOp):
-    """Table → dense matrix: NumPy's function of that name of the given columns, each in its own dtype, then side by side.
+    """Table → the same table with NumPy's function of that name of the given columns, each in its own dtype.
 
     Parameters
     ----------
     columns : ndarray of uint32
-    name, finite
+    name : str
         As in Ufunc.
+    finite : bool
+        NaN and infinity raise ValueError, and the columns have their common dtype first.
     """
 
     columns: NDArray[np.uint32]

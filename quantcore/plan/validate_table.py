@@ -96,7 +96,8 @@ def _ends(ends: Any, width: int, least: int) -> None:
 
 def _column_ufunc(op: ColumnUfunc, width: int) -> tuple[int, str]:
     validate_columns.check_name(op)
-    return _columns(op.columns, width), "matrix"
+    _columns(op.columns, width)
+    return width, "table"
 
 
 def _documents(op: ops.Documents, width: int) -> tuple[int, str]:

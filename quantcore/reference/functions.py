@@ -58,24 +58,29 @@ def ufunc(op: Ufunc, X: Matrix) -> Matrix:
     return apply(op.name, X)
 
 
-def column_ufunc(op: ColumnUfunc, table: Table) -> NDArray[Any]:
+def column_ufunc(op: ColumnUfunc, table: Table) -> Table:
     """NumPy's function of the values of each column."""
-    found = []
-    for index in op.columns.tolist():
-        values = table.column(index)
-        values = values if values.dtype.kind in "biuf" else values.astype(np.float64)
-        if op.finite:
+    chosen = [table.column(i) for i in op.columns.tolist()]
+    chosen = [c if c.dtype.kind in "biuf" else c.astype(np.float64) for c in chosen]
+    common = np.result_type(*(c.dtype for c in chosen)) if op.finite else None
+    changed = list(table.columns)
+    for index, values in zip(op.columns.tolist(), chosen, strict=True):
+        if common is not None:
+            values = values.astype(common)
             require_finite(values)
-        found.append(apply(op.name, values))
-    return np.column_stack(found)
+        changed[index] = values if op.name == "identity" else _of(op.name, values)
+    return Table(table.n_rows, tuple(changed))
 
 
 def apply(name: str, values: NDArray[Any]) -> NDArray[Any]:
     """A function by its name."""
-    if name != "identity":
-        with np.errstate(all="ignore"):
-            values = getattr(np, name)(values)
+    values = values if name == "identity" else _of(name, values)
     return np.asarray(values, values.dtype if values.dtype.kind == "f" else np.float64)
+
+
+def _of(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    with np.errstate(all="ignore"):
+        return np.asarray(getattr(np, name)(values))
 
 
 def power(op: Power, X: Matrix) -> NDArray[Any]:

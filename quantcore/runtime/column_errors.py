@@ -29,6 +29,7 @@ OPS = (
     ops.HashedFeatures,
     ops.Lookup,
     ops.NamedFeatures,
+    ops.Numbers,
     ops.OneHot,
     ops.Power,
     ops.Quantiles,
@@ -61,8 +62,9 @@ def error_of(op: Any, X: Any, error: Error, value: Any) -> Error:
     if isinstance(op, ops.HashedFeatures):
         return _hashed(op, X)
     if isinstance(op, ops.ColumnUfunc):
-        columns = [_ufunc(op.name, X.column(j).astype(np.float64), None, value[:, k]) for k, j in enumerate(op.columns.tolist())]
-        return None if any(c is None for c in columns) else np.column_stack(columns)  # type: ignore[arg-type]
+        return _of_table(op, X, error, value)
+    if isinstance(op, ops.Numbers):
+        return None if error is None else np.asarray(error[:, op.columns])
     if isinstance(op, ops.OneHot | ops.Lookup):
         return None if error is None else _of_codes(op, error, value)
     if isinstance(op, ops.Cells):
@@ -75,6 +77,17 @@ def error_of(op: Any, X: Any, error: Error, value: Any) -> Error:
     if isinstance(op, ops.Quantiles):
         return _quantiles(op, X, error, _values(value))
     return _spline(op, X, error, value)
+
+
+def _of_table(op: ops.ColumnUfunc, table: Any, error: Error, value: Any) -> Error:
+    """Of a table: shape (n_rows, n_columns), 0 where no op reads the column."""
+    out = np.zeros((table.n_rows, len(table.columns))) if error is None else error.copy()
+    for j in op.columns.tolist():
+        result = value.column(j)
+        result = result if result.dtype.kind == "f" else result.astype(np.float64)
+        found = _ufunc(op.name, table.column(j).astype(np.float64), None if error is None else error[:, j], result)
+        out[:, j] = 0.0 if found is None else found
+    return out if out.any() else None
 
 
 def _ufunc(name: str, x: NDArray[np.float64], error: Error, value: NDArray[Any]) -> Error:

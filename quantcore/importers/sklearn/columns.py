@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,13 +111,13 @@ def function_transformer(estimator: Any, source: Node, build: Builder) -> Result
     """FunctionTransformer: nothing, or a function of NumPy's that is known by its name."""
     name = _function(estimator, build)
     finite = bool(estimator.validate)
-    if name == "identity" and not finite and (source.table is not None or source.position >= 0):
+    if name == "identity" and not finite:
         return Result({"transform": source})
     width = width_of(estimator, source, build)
     if source.table is not None:
         columns = np.array(source.table, np.uint32)
         over = ColumnUfunc(inputs=(source.position,), columns=columns, name=name, finite=finite)
-        return Result({"transform": build.add(over, len(columns))})
+        return Result({"transform": replace(build.add(over, len(columns)), table=source.table, single=source.single)})
     source = build.read_matrix(estimator, source, width)
     op = Ufunc(inputs=(source.position,), name=name, finite=finite, sparse=not finite or bool(estimator.accept_sparse))
     return Result({"transform": build.add(op, source.width, as_float(source))})
