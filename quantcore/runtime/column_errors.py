@@ -151,10 +151,13 @@ def _power_rounded(op: ops.Power, X: NDArray[np.float64], found: NDArray[np.floa
     with np.errstate(all="ignore"):
         L = np.log(X) if box_cox else np.log1p(np.abs(X))
         p = np.where(box_cox | (X >= 0.0), op.exponents, 2.0 - op.exponents)
-        none = np.abs(p) < float(info.eps)
+        none = np.abs(p) < float(np.finfo(np.float64).eps)
         power, size = np.exp(np.maximum(p * L, 0.0)), np.abs(L)
         share = np.where(none, 0.0, 1.0 / np.abs(np.where(none, 1.0, p)))
-        bound = _ULP * float(info.eps) * (power * (size * (1.0 + size) + 1.0 + share) + np.abs(found)) + 4.0 * float(info.tiny)
+        bound = float(info.eps) * (power * (size * (1.0 + size) + 1.0 + share) + np.abs(found))
+        if op.dtype == "float32" and not box_cox:  # in which some versions of NumPy compute 2 - p
+            bound = bound + np.where(X < 0.0, float(np.finfo(np.float32).eps) * power * size * (1.0 + size), 0.0)
+        bound = _ULP * bound + 4.0 * float(info.tiny)
         bound = np.where(power * (1.0 + share) <= float(info.max) / 4.0, bound, np.inf)
     bound = np.nan_to_num(bound, nan=np.inf, posinf=np.inf)
     return np.where(np.isnan(X) | (X == (1.0 if box_cox else 0.0)), 0.0, bound)
@@ -217,8 +220,7 @@ def _moved(op: ops.Spline, X: NDArray[Any], error: Error) -> NDArray[np.float64]
         if k == 0:
             slope: Any = np.where(crosses, np.inf, 0.0)
         else:
-            with np.errstate(divide="ignore"):
-                slope = np.broadcast_to(2.0 * k / (op.knots[:, k:] - op.knots[:, :-k]).min(axis=1), X.shape)
+            slope = np.broadcast_to(_slopes(op), X.shape)
         away = np.zeros(X.shape)
         moved = ~(error <= 0.0)
         away[moved] = (error * 1.0001)[moved] * slope[moved] if k else slope[moved]
@@ -228,7 +230,22 @@ def _moved(op: ops.Spline, X: NDArray[Any], error: Error) -> NDArray[np.float64]
         found += away
     if X.dtype.kind == "f" and X.dtype != np.float64:
         found[_compared(op, X)] = np.inf
+        if op.extrapolation == "linear":  # and they subtract the rounded end
+            at = max(op.degree, 2) if op.degree <= 1 else op.degree
+            ends = np.abs(op.knots[:, [at, -at - 1]]).max(axis=1)
+            beyond = (X < op.knots[:, at]) | (X > op.knots[:, -at - 1])
+            lost = 2.0 * float(np.finfo(X.dtype).eps) * (np.abs(X.astype(np.float64)) + ends) * _slopes(op)
+            found += np.where(beyond, lost, 0.0)
     return found
+
+
+def _slopes(op: ops.Spline) -> NDArray[np.float64]:
+    """The largest slope of a column's splines."""
+    k = op.degree
+    if k == 0:
+        return np.zeros(len(op.knots))
+    with np.errstate(divide="ignore"):
+        return np.asarray(2.0 * k / (op.knots[:, k:] - op.knots[:, :-k]).min(axis=1))
 
 
 def _crosses(op: ops.Spline, X: NDArray[Any], error: NDArray[Any]) -> NDArray[np.bool_]:
