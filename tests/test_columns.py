@@ -24,8 +24,10 @@ from sklearn.preprocessing import (
 
 import quantcore as qc
 from quantcore.importers import convert
-from quantcore.plan.ops import Trees
-from quantcore.runtime.execute import Executor
+from quantcore.plan import Csr
+from quantcore.plan.ops import Cells, ColumnUfunc, Trees
+from quantcore.reference.bounds import UNKNOWN
+from quantcore.runtime.execute import Executor, Value
 
 RANDOM = np.random.default_rng(23)
 X = np.column_stack(
@@ -142,21 +144,27 @@ def test_certificates_hold_where_the_label_changes(front, last):
     np.testing.assert_array_equal(labels[sure], model.predict(rows)[sure])
 
 
-@pytest.mark.parametrize("front", ["normal", "powers", "function", "quantiles, then functions"])
-def test_trees_behind_what_is_not_exact_are_open_at_their_thresholds(front):
-    """What a threshold is compared with is moved by as much as is stated: then certified rows must not change their leaves."""
-    model = fitted(front, "forest")
-    plan = convert(model)
-    trees = next(i for i, op in enumerate(plan.ops) if isinstance(op, Trees))
-    executor, rows = Executor(plan), np.vstack([NEW, at_thresholds(model)])
-    before = executor._evaluate(plan.ops[trees].inputs[0], rows)
-    leaves = executor._evaluate(trees, rows)
-    sure = np.ones(len(rows), np.bool_) if leaves.error is None else leaves.error[:, 0] == 0.0
-    assert 0.9 < sure[: len(NEW)].mean()
-    for share in (-1.0, 1.0):
-        moved = before.value + share * before.error
-        other = Executor(plan)._apply(trees, rows, {plan.ops[trees].inputs[0]: before._replace(value=moved)}, False).value
-        np.testing.assert_array_equal(other[sure], leaves.value[sure])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("last", LAST)
+@pytest.mark.parametrize("front", FRONTS)
+def test_what_errors_allow_changes_no_certified_label(front, last, dtype):
+    """A source on another machine: each op's result is moved by as much as is stated, and the rest computed anew."""
+    model = fitted(front, last, dtype)
+    executor = Executor(convert(model))
+    rows = executor._input(np.vstack([NEW, at_thresholds(model)]).astype(dtype))
+    decision, known = executor.plan.ops[executor.plan.outputs["predict"]], {}
+    labels, sure = executor._decided(decision, rows, known)
+    for at, found in known.items():
+        if found.error is None or found.error is UNKNOWN or isinstance(executor.plan.ops[at], Trees | Cells | ColumnUfunc):
+            continue
+        held = found.value.data if isinstance(found.value, Csr) else found.value
+        for sign in (-1.0, 1.0, RANDOM.choice([-1.0, 0.0, 1.0], held.shape)):
+            with np.errstate(invalid="ignore"):
+                away = np.where(np.isfinite(found.error), 0.999 * found.error, 0.0) * sign
+            moved = (held + away).astype(held.dtype)
+            value = found.value.with_data(moved) if isinstance(found.value, Csr) else moved
+            others, _ = executor._decided(decision, rows, {at: Value(value)})
+            np.testing.assert_array_equal(others[sure], labels[sure])
 
 
 def test_flags_depend_on_the_row_alone():
