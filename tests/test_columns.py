@@ -199,3 +199,33 @@ def test_sparse_rows_through_functions():
     y = np.asarray(rows.sum(axis=1)).ravel() > 1.2
     model = make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()).fit(rows, y)
     check(model, qc.quantize(model, rows), rows, least=0.95)
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(), RandomForestClassifier(4, random_state=0)], ids=["linear", "trees"])
+@pytest.mark.parametrize(
+    "front",
+    [
+        PowerTransformer("box-cox"),
+        SplineTransformer(extrapolation="error"),
+        make_pipeline(MinMaxScaler(), SplineTransformer(extrapolation="error")),
+        make_pipeline(StandardScaler(), SplineTransformer(extrapolation="error")),
+        make_pipeline(QuantileTransformer(n_quantiles=30), SplineTransformer(extrapolation="error")),
+        FunctionTransformer(np.log),
+        FunctionTransformer(np.log, validate=True),
+        make_pipeline(MinMaxScaler(), FunctionTransformer(np.arcsin)),
+    ],
+    ids=lambda m: str(m).replace("\n", ""),
+)
+def test_models_that_refuse_some_rows_need_no_calibration(front, last):
+    rows = np.abs(X) + 3.0
+    model = make_pipeline(front, last).fit(rows, Y)
+    found = qc.quantize(model)
+    np.testing.assert_array_equal(found.predict(rows), model.predict(rows))
+    bounds = [value for name, value in found.report().items() if name.startswith("max_bound")]
+    assert bounds and all(bound is None or bound < 1e-2 for bound in bounds)
+
+
+def test_functions_of_columns_need_no_calibration():
+    columns = ColumnTransformer([("logarithm", FunctionTransformer(np.log), [1, 3]), ("as it is", "passthrough", [0])])
+    model = make_pipeline(columns, LogisticRegression()).fit(X, Y)
+    np.testing.assert_array_equal(qc.quantize(model).predict(NEW), model.predict(NEW))
