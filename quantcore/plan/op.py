@@ -26,8 +26,8 @@ class Op(Record):
 
     def __init_subclass__(cls, *, base: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.kind = cls.__name__
         if not base:
+            cls.kind = cls.__name__
             OPS[cls.kind] = cls
 
     @property
