@@ -344,6 +344,8 @@ def _bounded(executor: Executor, source: Plan, rows: Any, seed: int) -> dict[str
 
     found: dict[str, Any] = {"bounds_over": "drawn rows" if rows is None else "calibration rows"}
     some = drawn_rows(source, seed) if rows is None else rows[:_MEASURED_ROWS]
+    if some is None:
+        return {}
     for method, name in {"predict": "", **_ERRORS}.items():
         bound = executor.bound(method, some, checked=rows is None)  # drawn documents are contents, not names of files
         if bound is not None:

@@ -119,11 +119,10 @@ def test_jobs_widen_the_bounds():
     np.testing.assert_array_equal(labels[sure], source.predict(rows)[sure])
 
 
-def test_leaves_after_rounding_are_not_certified():
+def test_leaves_after_rounding_are_certified_away_from_thresholds():
     source = make_pipeline(PCA(4), ensemble.RandomForestClassifier(5, random_state=0)).fit(X, Y)
-    model = qc.quantize(source)
-    labels, sure = model.predict_certified(X)
-    assert not sure.any()
+    labels, sure = qc.quantize(source).predict_certified(X)
+    assert sure.mean() > 0.95
     np.testing.assert_array_equal(labels, source.predict(X))
 
 

@@ -57,7 +57,7 @@ class Builder:
     def __init__(self) -> None:
         self.ops: list[Op] = []
         self.obstacles: list[Obstacle] = []
-        self.input: Literal["text", "matrix", "table"] | None = None
+        self.input: Literal["text", "matrix", "table", "records"] | None = None
         self.n_features_in: int | None = None
         self.feature_names_in: tuple[str, ...] | None = None
         self.by_name = False
@@ -83,8 +83,9 @@ class Builder:
             return source
         if source.position != INPUT:
             return None
-        if self.input == "text":
-            self.obstacle(estimator, "", "it reads a table, but another branch of the model reads documents; convert it apart")
+        if self.input in ("text", "records"):
+            what = "documents" if self.input == "text" else "records"
+            self.obstacle(estimator, "", f"it reads a table, but another branch of the model reads {what}; convert it apart")
         self._caller(estimator, width)
         self.input, self.by_name = "table", by_name and (self.by_name or self.input is None)
         return Node(INPUT, width, table=tuple(range(width)))
@@ -93,9 +94,18 @@ class Builder:
         """A vectorizer reads documents: the caller's own, or a column of a table. The inputs of its op."""
         if source.single and source.table is not None:
             return (self.add(Documents(inputs=(source.position,), column=source.table[0]), None).position,)
-        if source.position != INPUT or self.input == "matrix":
+        if source.position != INPUT or self.input not in (None, "text"):
             self.obstacle(estimator, "", "a vectorizer must be the first step, over documents alone; convert the rest apart")
         self.input = "text"
+        return (INPUT,)
+
+    def read_records(self, estimator: Any, source: Node) -> tuple[int, ...]:
+        """A vectorizer reads records: the caller's own, or a column of a table. The inputs of its op."""
+        if source.single and source.table is not None:
+            return (self.add(Documents(inputs=(source.position,), column=source.table[0]), None).position,)
+        if source.position != INPUT or self.input not in (None, "records"):
+            self.obstacle(estimator, "", "it must be the first step, over records alone; convert the rest apart")
+        self.input = "records"
         return (INPUT,)
 
     def read_matrix(self, estimator: Any, source: Node, width: int) -> Node:
@@ -105,8 +115,9 @@ class Builder:
             return self.add(numbers, len(source.table))
         if source.position != INPUT:
             return source
-        if self.input == "text":
-            self.obstacle(estimator, "", "it reads a matrix, but another branch of the model reads documents; convert it apart")
+        if self.input in ("text", "records"):
+            what = "documents" if self.input == "text" else "records"
+            self.obstacle(estimator, "", f"it reads a matrix, but another branch of the model reads {what}; convert it apart")
         self._caller(estimator, width)
         self.input = self.input or "matrix"
         return Node(INPUT, width)

@@ -15,7 +15,7 @@ from typing import Any
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers.builder import SOURCE, Builder, Node, Result
-from quantcore.plan import Plan
+from quantcore.plan import INPUT, Plan
 from quantcore.plan.validate import validate
 
 __all__ = ["IMPORTERS", "convert", "import_estimator"]
@@ -24,6 +24,13 @@ Importer = Callable[[Any, Node, Builder], Result]
 
 _SKLEARN = {
     "calibration": {"CalibratedClassifierCV": "calibrated_classifier"},
+    "columns": {
+        "FunctionTransformer": "function_transformer",
+        "KBinsDiscretizer": "k_bins_discretizer",
+        "PowerTransformer": "power_transformer",
+        "QuantileTransformer": "quantile_transformer",
+        "SplineTransformer": "spline_transformer",
+    },
     "compose": {"ColumnTransformer": "column_transformer"},
     "decomposition": {
         "IncrementalPCA": "pca",
@@ -86,6 +93,13 @@ _SKLEARN = {
         "RobustScaler": "robust_scaler",
         "SimpleImputer": "simple_imputer",
         "StandardScaler": "standard_scaler",
+    },
+    "records": {
+        "DictVectorizer": "dict_vectorizer",
+        "FeatureHasher": "feature_hasher",
+        "LabelBinarizer": "label_encoder",
+        "LabelEncoder": "label_encoder",
+        "MultiLabelBinarizer": "label_encoder",
     },
     "regression": {
         "ARDRegression": "linear_regressor",
@@ -209,7 +223,7 @@ def convert(estimator: Any) -> Plan:
         result = import_module("quantcore.importers.files").from_path(estimator, build)
     else:
         result = import_estimator(estimator, SOURCE, build)
-    if not build.obstacles and not result.methods:
+    if not build.obstacles and (not result.methods or any(node.position == INPUT for node in result.methods.values())):
         build.obstacle(estimator, "", "it changes nothing, so there is nothing to convert")
     if build.obstacles:
         raise UnsupportedModelError(build.obstacles)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from quantcore.passes.accepted import accepted
 from quantcore.plan import INPUT, Plan
 from quantcore.plan.ops import Affine, Linear, Text
 from quantcore.runtime import selftest
@@ -17,8 +18,7 @@ _SYMBOLS = 20
 
 
 def drawn_rows(plan: Plan, seed: int) -> Any:
-    """Rows as ``predict`` takes them: texts of symbols of the vocabularies, or numbers as a scaler says that columns are spread;
-    without one such that all columns weigh alike.
+    """Rows that the Plan takes, or None if none are found; see ``_drawn``.
 
     Parameters
     ----------
@@ -26,8 +26,16 @@ def drawn_rows(plan: Plan, seed: int) -> Any:
         The source's.
     seed : int
     """
+    rows = _drawn(plan, seed)
+    return accepted(plan, rows, seed) if plan.input in ("matrix", "table") else rows
+
+
+def _drawn(plan: Plan, seed: int) -> Any:
+    """Rows as ``predict`` takes them: texts of symbols of the vocabularies, or numbers as a scaler says that columns are spread;
+    without one such that all columns weigh alike.
+    """
     random = np.random.default_rng(seed)
-    if plan.input == "table":
+    if plan.input in ("table", "records"):
         return selftest.rows(plan)
     if plan.input == "text":
         return _texts(plan, random)

@@ -14,7 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.plan.column_ops import ColumnUfunc, Power, Quantiles, Spline, Ufunc
 from quantcore.plan.op import INPUT, OPS, Op
+from quantcore.plan.record_ops import HashedFeatures, NamedFeatures, RecordOp
 from quantcore.plan.table_ops import Cells, Codes, Documents, Fill, Lookup, MissingCells, Numbers, OneHot, TableOp
 from quantcore.plan.tree_ops import LeafMedian, LeafNumbers, LeafOneHot, LeafSum, PathScore, Trees
 from quantcore.plan.vocabulary import Vocabulary
@@ -28,6 +30,7 @@ __all__ = [
     "Binarize",
     "Cells",
     "Codes",
+    "ColumnUfunc",
     "Columns",
     "Concat",
     "Difference",
@@ -35,6 +38,7 @@ __all__ = [
     "Exp",
     "Fill",
     "Float32",
+    "HashedFeatures",
     "Impute",
     "Isotonic",
     "LeafMedian",
@@ -48,6 +52,7 @@ __all__ = [
     "Missing",
     "MissingCells",
     "MultiLabel",
+    "NamedFeatures",
     "NormalizeRows",
     "Numbers",
     "OneHot",
@@ -55,16 +60,20 @@ __all__ = [
     "PathScore",
     "PlanarLinear",
     "Polynomial",
+    "Power",
     "Predictions",
     "Project",
     "Quadratic",
+    "Quantiles",
     "Ramp",
+    "RecordOp",
     "RowNorm",
     "Several",
     "Sigmoid",
     "SignedSquare",
     "Softmax",
     "Softplus",
+    "Spline",
     "Stack",
     "TableOp",
     "Take",
@@ -72,6 +81,7 @@ __all__ = [
     "TfIdf",
     "Threshold",
     "Trees",
+    "Ufunc",
 ]
 
 

@@ -22,10 +22,10 @@ class Plan(Record, kw_only=False):
         An op's inputs come before it.
     outputs : mapping of str to int
         Method name (one of ``METHODS``) → position of the op whose result it returns.
-    input : {"text", "matrix", "table"}
-        What a row is: a document, a row of numbers (dense or sparse), or a row of values of any kind.
+    input : {"text", "matrix", "table", "records"}
+        What a row is: a document, a row of numbers (dense or sparse), a row of values of any kind, or a record (named features).
     n_features_in : int or None
-        Width of matrix or table input; None for text.
+        Width of matrix or table input; None for text and records.
     classes : Any
         The source's ``classes_`` (array, or list of arrays), or None.
     feature_names_in : tuple of str or None
@@ -35,7 +35,7 @@ class Plan(Record, kw_only=False):
 
     ops: tuple[Op, ...]
     outputs: Mapping[str, int]
-    input: Literal["text", "matrix", "table"]
+    input: Literal["text", "matrix", "table", "records"]
     n_features_in: int | None = None
     classes: Any = None
     feature_names_in: tuple[str, ...] | None = None

@@ -16,7 +16,7 @@ from quantcore.plan.op import Op
 __all__ = ["Cells", "Codes", "Documents", "Fill", "Lookup", "MissingCells", "Numbers", "OneHot", "TableOp"]
 
 
-class TableOp(Op):
+class TableOp(Op, base=True):
     """Base of the ops that read a table."""
 
 
@@ -91,13 +91,17 @@ class OneHot(Op):
     place : ndarray of int32
         Output column, or -1; several codes may share one.
     n_outputs : int
-    dtype : {"float64", "float32"}
+    dtype : {"float64", "float32", "rows"}
+        "rows": that of the rows which Cells looked at.
+    dense : bool
+        The result is a dense matrix.
     """
 
     ends: tuple[int, ...]
     place: NDArray[np.int32]
     n_outputs: int
-    dtype: Literal["float64", "float32"] = "float64"
+    dtype: Literal["float64", "float32", "rows"] = "float64"
+    dense: bool = False
 
 
 class Lookup(Op):
@@ -109,14 +113,19 @@ class Lookup(Op):
         As in OneHot.
     values : ndarray of float64 or float32, shape (ends[-1], width)
         May hold NaN.
+    rows : bool
+        They are given in the dtype of the rows which Cells looked at.
     """
 
     ends: tuple[int, ...]
     values: NDArray[Any]
+    rows: bool = False
 
 
 class Cells(Op):
     """Dense matrix → codes: in which interval each value lies (KBinsDiscretizer), ``searchsorted(edges[1:-1], x, "right")``.
+
+    Codes are as wide as the rows, int32 for float32 and int64 for float64, so that what is made of them can have their dtype.
 
     Parameters
     ----------
@@ -124,10 +133,17 @@ class Cells(Op):
         End of each column's edges.
     edges : ndarray of float64
         The inner edges of all columns, one after another.
+    dtype : {"float64", "float32", "rows"}
+        What rows are rounded to first; "rows": float32 stays, all else is float64.
     """
 
     ends: tuple[int, ...]
     edges: NDArray[np.float64]
+    dtype: Literal["float64", "float32", "rows"] = "rows"
+
+    @property
+    def accepts_sparse(self) -> bool:
+        return False
 
 
 class Documents(TableOp):

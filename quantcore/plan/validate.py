@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quantcore.plan import ops, validate_matrix, validate_table, validate_trees
+from quantcore.plan import ops, validate_columns, validate_matrix, validate_table, validate_trees
 from quantcore.plan.ops import INPUT, Op
 from quantcore.plan.plan import METHODS, Plan
 from quantcore.plan.rules import array as _array
@@ -30,7 +30,8 @@ __all__ = ["validate"]
 _MAX_EXPONENT = 1000
 _LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel, ops.Predictions)
 _SCORES = (ops.Linear, ops.PlanarLinear, ops.Quadratic)
-_TO_MATRIX = (ops.TfIdf, ops.Affine, ops.Columns, ops.Impute, ops.Missing, ops.RowNorm, ops.Polynomial, ops.Project)
+_OF_COLUMNS = (ops.Power, ops.Quantiles, ops.Spline, ops.Ufunc)
+_TO_MATRIX = (ops.TfIdf, ops.Affine, ops.Columns, ops.Impute, ops.Missing, ops.RowNorm, ops.Polynomial, ops.Project, *_OF_COLUMNS)
 _READS_MATRIX = (ops.Concat, ops.Binarize, ops.Take, ops.Trees, *_TO_MATRIX, *_SCORES)
 
 
@@ -48,12 +49,13 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
     ValueError
         Says which op breaks which rule.
     """
-    _require(plan.input in ("text", "matrix", "table"), f"input is {plan.input!r}, expected 'text', 'matrix' or 'table'")
-    if plan.input != "text":
+    known = ("text", "matrix", "table", "records")
+    _require(plan.input in known, f"input is {plan.input!r}, expected 'text', 'matrix', 'table' or 'records'")
+    if plan.input in ("matrix", "table"):
         width = plan.n_features_in
         _require(_is_count(width) and 0 < (width or 0) < 2**32, f"n_features_in is {width!r}, expected a positive number")
     else:
-        _require(plan.n_features_in is None, "a Plan over text has no n_features_in")
+        _require(plan.n_features_in is None, f"a Plan over {plan.input} has no n_features_in")
     results: list[_Result] = []
     for position, op in enumerate(plan.ops):
         try:
@@ -90,6 +92,9 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         single = all(i >= 0 and isinstance(plan.ops[i], (ops.ArgMax, ops.Threshold)) for i in op.inputs)
         _require(single, "it reads labels of one output each")
         return _Result(len(op.inputs), "labels")
+    if op.kind in validate_columns.RECORDS:
+        read = _Result(0, plan.input) if op.inputs[0] == INPUT else results[op.inputs[0]]
+        return _Result(validate_columns.check_records(op, read.what), "matrix")
     if op.kind in validate_table.OPS:
         own = _Result(plan.n_features_in or 0, plan.input)
         incoming = [results[i] if i >= 0 else own for i in op.inputs]
@@ -264,6 +269,7 @@ _CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
         "TfIdf": _tfidf,
         "Threshold": _threshold,
         "Trees": validate_trees.check_trees,
+        **validate_columns.CHECKS,
         **validate_matrix.CHECKS,
     }
 )

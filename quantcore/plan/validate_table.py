@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from quantcore.plan import table_ops as ops
+from quantcore.plan import validate_columns
+from quantcore.plan.column_ops import ColumnUfunc
 from quantcore.plan.op import Op
 from quantcore.plan.rules import array as _array
-from quantcore.plan.rules import dtype as _dtype
+from quantcore.plan.rules import boolean as _boolean
 from quantcore.plan.rules import is_count as _is_count
 from quantcore.plan.rules import require as _require
 
@@ -67,7 +69,8 @@ def _one_hot(op: ops.OneHot, width: int) -> tuple[int, str]:
     _array(op.place, "place", np.int32, (op.ends[-1],))
     _require(_is_count(op.n_outputs) and 0 < op.n_outputs < 2**31, "n_outputs must be a positive number")
     _require(int(op.place.max()) < op.n_outputs, "a place is beyond the outputs")
-    _dtype(op.dtype)
+    _require(op.dtype in ("float64", "float32", "rows"), f"dtype is {op.dtype!r}, expected 'float64', 'float32' or 'rows'")
+    _boolean(op.dense, "dense")
     return op.n_outputs, "matrix"
 
 
@@ -75,18 +78,26 @@ def _lookup(op: ops.Lookup, width: int) -> tuple[int, str]:
     _ends(op.ends, width, 1)
     fits = isinstance(op.values, np.ndarray) and op.values.dtype in (np.float64, np.float32) and op.values.ndim == 2
     _require(fits and len(op.values) == op.ends[-1], "needs rows of floats, one a code")
+    _boolean(op.rows, "rows")
     return width * op.values.shape[1], "matrix"
 
 
 def _cells(op: ops.Cells, width: int) -> tuple[int, str]:
     _ends(op.ends, width, 0)
     _array(op.edges, "edges", np.float64, (op.ends[-1],))
+    _require(op.dtype in ("float64", "float32", "rows"), f"dtype is {op.dtype!r}, expected 'float64', 'float32' or 'rows'")
     return width, "codes"
 
 
 def _ends(ends: Any, width: int, least: int) -> None:
     _require(type(ends) is tuple and len(ends) == width and all(map(_is_count, ends)), "needs one end a column")
     _require(all(a + least <= b for a, b in zip((0, *ends), ends, strict=False)), "ends must ascend")
+
+
+def _column_ufunc(op: ColumnUfunc, width: int) -> tuple[int, str]:
+    validate_columns.check_name(op)
+    _columns(op.columns, width)
+    return width, "table"
 
 
 def _documents(op: ops.Documents, width: int) -> tuple[int, str]:
@@ -98,6 +109,7 @@ _CHECKS: Mapping[str, Callable[[Any, int], tuple[int, str]]] = MappingProxyType(
     {
         "Cells": _cells,
         "Codes": _codes,
+        "ColumnUfunc": _column_ufunc,
         "Documents": _documents,
         "Fill": _fill,
         "Lookup": _lookup,

@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["UP", "edges", "gamma"]
+__all__ = ["UNKNOWN", "UP", "Error", "edges", "gamma"]
+
+# Per value of a matrix (of CSR: per stored value) a bound on |source - ours|; None where they are the same bits. Infinite where
+# nothing is known, 0 of what is NaN to both.
+Error = NDArray[Any] | None
+# No bound: not even that what is not stored is 0.
+UNKNOWN: NDArray[np.float64] = np.array(np.inf)
 
 # Each bound is itself a sum of rounded terms, up to 2^30 of them.
 UP = 1.0 + 2.0**-20

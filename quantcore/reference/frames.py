@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan import Plan
-from quantcore.plan.table import Table
+from quantcore.plan import Plan, Table
+from quantcore.plan.column_ops import ColumnUfunc
 from quantcore.plan.table_ops import Codes, Documents, Fill, MissingCells, Numbers
 
 __all__ = ["needed_columns", "read"]
@@ -22,7 +22,7 @@ def needed_columns(plan: Plan) -> list[int]:
     """The columns of the caller's table that some op reads, ascending."""
     found: set[int] = set()
     for op in plan.ops:
-        if isinstance(op, Numbers | Fill | MissingCells | Codes):
+        if isinstance(op, Numbers | Fill | MissingCells | Codes | ColumnUfunc):
             found.update(op.columns.tolist())
         elif isinstance(op, Documents):
             found.add(op.column)

@@ -31,14 +31,24 @@ def read(plan: Plan, X: Any) -> Any:
         from quantcore.reference import frames  # texts and matrices do without
 
         return frames.read(plan, X)
+    if plan.input == "records":
+        from quantcore.reference import records  # so do they
+
+        return records.read(plan, X)
     first = [op for op in plan.ops if INPUT in op.inputs]
     if _is_sparse(X) and not any(op.accepts_sparse for op in first):
         _refuse_complex(X.data.dtype if isinstance(X, Csr) else X.dtype)
         raise TypeError("a sparse matrix was passed, but dense rows are required; pass X.toarray()")
+    integers = False
+    if any(op.kind == "Ufunc" for op in first):
+        from quantcore.reference import functions  # so do all others
+
+        integers = functions.reads_integers(first, X)
     return matrix(
         X,
         plan.n_features_in or 0,
         plan.feature_names_in,
+        integers=integers,
         allow_nan=all(op.accepts_nan for op in first),
         allow_infinity=all(op.accepts_infinity for op in first),
     )
@@ -78,6 +88,7 @@ def matrix(
     *,
     allow_nan: bool = False,
     allow_infinity: bool = False,
+    integers: bool = False,
 ) -> NDArray[Any] | Csr:
     """Rows of numbers, checked as scikit-learn's linear models check them.
 
@@ -96,6 +107,8 @@ def matrix(
         NaN is a missing value that some op of the model knows what to do with.
     allow_infinity : bool
         Infinite values are compared as all others (trees alone do that).
+    integers : bool
+        Integers and booleans stay what they are: NumPy's functions have own ways with them.
 
     Returns
     -------
@@ -103,7 +116,7 @@ def matrix(
         C-contiguous, or CSR with ascending columns and repeats summed.
     """
     _check_names(X, feature_names)
-    found: NDArray[Any] | Csr = _sparse(X) if _is_sparse(X) else _dense(X)
+    found: NDArray[Any] | Csr = _sparse(X) if _is_sparse(X) else _dense(X, integers)
     rows, columns = found.shape
     require_rows(rows)
     if columns < 1:
@@ -149,7 +162,7 @@ def _check_names(X: Any, feature_names: tuple[str, ...] | None) -> None:
         )
 
 
-def _dense(X: Any) -> NDArray[Any]:
+def _dense(X: Any, integers: bool) -> NDArray[Any]:
     if isinstance(X, np.matrix):
         raise TypeError("np.matrix is not supported; pass np.asarray(X)")
     array = np.asarray(X)
@@ -164,6 +177,8 @@ def _dense(X: Any) -> NDArray[Any]:
     if array.dtype.kind == "O" and isinstance(X, (list, tuple)) and any(value is None for value in array.ravel()):
         # In an object array None is a missing value (NaN, refused as such), in a list it is no number at all.
         raise TypeError("expected numbers, got None within a list; impute missing values first")
+    if integers and array.dtype.kind in "biu":
+        return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
     return np.ascontiguousarray(array, _float(array.dtype))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from quantcore.plan.csr import Csr
 from quantcore.plan.table import Table
 from quantcore.plan.table_ops import Cells, Codes, Documents, Fill, Lookup, MissingCells, Numbers, OneHot
+from quantcore.reference.inputs import require_finite
 
 __all__ = ["cells", "codes", "documents", "fill", "lookup", "missing_cells", "numbers", "one_hot"]
 
@@ -57,22 +58,31 @@ def codes(op: Codes, table: Table) -> NDArray[np.int32]:
     return out
 
 
-def one_hot(op: OneHot, found: NDArray[np.int32]) -> Csr:
+def one_hot(op: OneHot, found: NDArray[Any]) -> Csr | NDArray[Any]:
     """Ones at the places of codes."""
     places = op.place[_slots(op.ends, found)]
     rows, columns = np.nonzero(places >= 0)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(found)))]).astype(np.int64)
-    return Csr(indptr, places[rows, columns].astype(np.int64), np.ones(len(rows), op.dtype), op.n_outputs)
+    dtype = _dtype_of(found) if op.dtype == "rows" else op.dtype
+    hot = Csr(indptr, places[rows, columns].astype(np.int64), np.ones(len(rows), dtype), op.n_outputs)
+    return hot.toarray() if op.dense else hot
 
 
-def lookup(op: Lookup, found: NDArray[np.int32]) -> NDArray[Any]:
+def lookup(op: Lookup, found: NDArray[Any]) -> NDArray[Any]:
     """The numbers of codes."""
-    return op.values[_slots(op.ends, found)].reshape(len(found), -1)
+    numbers_ = op.values[_slots(op.ends, found)].reshape(len(found), -1)
+    return numbers_.astype(_dtype_of(found)) if op.rows else numbers_
 
 
-def cells(op: Cells, X: NDArray[Any]) -> NDArray[np.int32]:
+def cells(op: Cells, X: NDArray[Any] | Csr) -> NDArray[Any]:
     """The interval of each value."""
-    out = np.empty(X.shape, np.int32)
+    if isinstance(X, Csr):
+        raise TypeError("a sparse matrix was passed, but dense rows are required; pass X.toarray()")
+    single = op.dtype == "float32" or (op.dtype == "rows" and X.dtype == np.float32)
+    with np.errstate(over="ignore"):
+        X = X.astype(np.float32 if single else np.float64)
+    require_finite(X)
+    out = np.empty(X.shape, np.int32 if single else np.int64)
     for j, end in enumerate(op.ends):
         out[:, j] = np.searchsorted(op.edges[op.ends[j - 1] if j else 0 : end], X[:, j], side="right")
     return out
@@ -83,7 +93,12 @@ def documents(op: Documents, table: Table) -> list[Any]:
     return list(table.column(op.column))
 
 
-def _slots(ends: tuple[int, ...], found: NDArray[np.int32]) -> NDArray[np.int64]:
+def _dtype_of(codes_: NDArray[Any]) -> np.dtype[Any]:
+    """Of the rows that Cells found codes of that width for."""
+    return np.dtype(np.float32 if codes_.dtype == np.int32 else np.float64)
+
+
+def _slots(ends: tuple[int, ...], found: NDArray[Any]) -> NDArray[np.int64]:
     """Positions among the slots of all columns; the last one of a column is that of the unknown."""
     starts = np.array((0, *ends[:-1]), np.int64)
     return np.where(found >= 0, starts + found, np.array(ends, np.int64) - 1)

@@ -33,12 +33,14 @@ from quantcore.plan.ops import (
     Quadratic,
     Several,
     Stack,
+    Take,
     Text,
     TfIdf,
     Threshold,
     Trees,
 )
 from quantcore.reference import FUNCTIONS, inputs
+from quantcore.reference.bounds import UNKNOWN
 from quantcore.reference.text import decode
 from quantcore.runtime import csr, intervals, sparse, table, text
 from quantcore.runtime.certify import LABEL, Property, decided
@@ -105,7 +107,7 @@ class Executor:
     def _fused(self) -> Any:
         """The compiled model of the whole way to the label, or None."""
         decision = self._decision
-        if self.module is None or self.plan.input == "table" or not isinstance(decision, ArgMax | Threshold):
+        if self.module is None or self.plan.input in ("table", "records") or not isinstance(decision, ArgMax | Threshold):
             return None
         return self._fused_text(decision) if self.plan.input == "text" else self._fused_table(decision)
 
@@ -368,7 +370,7 @@ class Executor:
         if isinstance(op, Trees):
             leaves = self.forests.leaves(position, arguments[0].value)
             value = FUNCTIONS[op.kind](op, arguments[0].value) if leaves is None else leaves
-            return Value(value, error=arguments[0].as_matrix())
+            return Value(value, error=_unsure(op, arguments[0]) if bounds else None)
         many = op.kind in ("Average", "Concat", "Several", "Stack")
         compiled = self.sparse.scores(position, op, arguments[0].value, bounds)
         given_ = [a.value for a in arguments] if many else arguments[0].value
@@ -384,12 +386,14 @@ class Executor:
         value = self.forests.sums(position, rows.value)
         if value is None:
             return None
-        exact = bounds and rows.as_matrix() is None
-        return self._summed(op, trees.n_trees, value) if exact else Value(value)
+        unsure = _unsure(trees, rows) if bounds else None
+        return self._summed(op, trees.n_trees, value, unsure) if bounds and unsure is not UNKNOWN else Value(value)
 
-    def _summed(self, op: LeafSum, n_trees: int, value: Any) -> Value:
+    def _summed(self, op: LeafSum, n_trees: int, value: Any, unsure: NDArray[Any] | None) -> Value:
+        """``unsure`` rows, infinite there, may reach other leaves."""
         bound = sums_error(op, n_trees)
-        return Value(value, (value, value) if bound == 0.0 else (value - bound, value + bound))
+        low, high = (value, value) if bound == 0.0 else (value - bound, value + bound)
+        return Value(value, (low, high) if unsure is None else (low - unsure, high + unsure))
 
     def _bounded(self, op: Op, arguments: list[Value], value: Any, sizes: NDArray[np.float64] | None) -> Value:
         from quantcore.reference.planar import planar_bound  # kernels do without
@@ -398,12 +402,15 @@ class Executor:
         first = arguments[0]
         if isinstance(op, LeafNumbers | LeafOneHot | LeafSum):
             # Rows that are not exact may reach other leaves.
-            if first.error is not None:
-                return Value(value, error=rounding.UNKNOWN)
-            return self._summed(op, first.value.shape[1], value) if isinstance(op, LeafSum) else Value(value)
+            unsure = first.error
+            if unsure is UNKNOWN:
+                return Value(value, error=UNKNOWN)
+            if isinstance(op, LeafSum):
+                return self._summed(op, first.value.shape[1], value, unsure)
+            return Value(value, error=None if unsure is None else _of_rows(unsure, value))
         if isinstance(op, Linear | PlanarLinear | Quadratic):
             error = first.as_matrix()
-            if error is rounding.UNKNOWN:
+            if error is UNKNOWN:
                 return Value(value)
             if isinstance(op, PlanarLinear) and op.approximate:
                 return Value(value)
@@ -413,13 +420,15 @@ class Executor:
                 bound = rounding.scores_error(op, first.value, error, value, sizes)
             return Value(value, (value - bound, value + bound))
         intervals_ = [a.interval for a in arguments if a.interval is not None]
-        if isinstance(op, rounding.MATRIX) or (isinstance(op, Concat) and len(intervals_) < len(arguments)):
+        of_matrix = isinstance(op, rounding.MATRIX) and not (isinstance(op, Take) and intervals_)
+        if of_matrix or (isinstance(op, Concat) and len(intervals_) < len(arguments)):
             if isinstance(op, Binarize) and isinstance(first.value, Csr) and first.error is not None:
                 value = first.value.with_data((first.value.data > op.threshold).astype(np.float64))
-            errors = [a.as_matrix() for a in arguments]
-            return Value(value, error=rounding.matrix_error(op, [a.value for a in arguments], errors, value))
+            errors, given = [a.as_matrix() for a in arguments], [a.value for a in arguments]
+            value = rounding.with_zeros(op, given, errors, value)
+            return Value(value, error=rounding.matrix_error(op, given, errors, value))
         if len(intervals_) < len(arguments):
-            return Value(value)
+            return Value(value, error=None if all(a.as_matrix() is None for a in arguments) else UNKNOWN)
         return Value(value, intervals.propagate(op, intervals_, self._dtype))
 
     def _model(self, positions: tuple[int, ...]) -> Any:
@@ -451,6 +460,24 @@ class Executor:
     def _dtype(self) -> str:
         float32 = any(getattr(op, "dtype", "float64") == "float32" for op in self.plan.ops)
         return "float32" if float32 else "float64"
+
+
+def _unsure(op: Trees, rows: Value) -> NDArray[Any] | None:
+    """Rows that may reach other leaves than they do here, shape (n_rows, 1), infinite there; None where there are none."""
+    error = rows.as_matrix()
+    if error is None or error is UNKNOWN:
+        return error
+    from quantcore.runtime.tree_errors import unsure_rows  # exact rows do without
+
+    found = unsure_rows(op, rows.value, error)
+    return np.where(found, np.inf, 0.0)[:, None] if found.any() else None
+
+
+def _of_rows(error: NDArray[Any], value: Any) -> NDArray[Any]:
+    """The errors of rows for each of their values."""
+    if isinstance(value, Csr):
+        return np.asarray(error[value.row_ids(), 0])
+    return np.broadcast_to(error, value.shape) if value.ndim == 2 else UNKNOWN
 
 
 def _reads_texts(plan: Plan) -> bool:

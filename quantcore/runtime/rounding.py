@@ -19,17 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan import Csr, ops
-from quantcore.reference.bounds import UP, edges, gamma
+from quantcore.reference.bounds import UNKNOWN, UP, Error, edges, gamma
 from quantcore.reference.columns import columns, norms_of
-from quantcore.reference.matrices import Matrix, concat
+from quantcore.reference.matrices import Matrix, as_csr, concat
 from quantcore.reference.products import polynomial
+from quantcore.runtime import column_errors
 
-__all__ = ["MATRIX", "UNKNOWN", "Error", "matrix_error", "scores_error"]
-
-# Per value (of CSR: per stored value) a bound on |source - ours|; None where they are the same bits.
-Error = NDArray[Any] | None
-# No bound: not even that what is not stored is 0.
-UNKNOWN: NDArray[np.float64] = np.array(np.inf)
+__all__ = ["MATRIX", "UNKNOWN", "Error", "matrix_error", "scores_error", "with_zeros"]
 
 MATRIX = (
     ops.Affine,
@@ -41,8 +37,38 @@ MATRIX = (
     ops.Project,
     ops.RowNorm,
     ops.Text,
+    ops.Take,
     ops.TfIdf,
+    *column_errors.OPS,
 )
+
+
+def with_zeros(op: ops.Op, arguments: list[Matrix], errors: list[Error], value: Matrix) -> Matrix:
+    """A result to which an error can be given: CSR stores zeros as well that may be other values in the source.
+
+    Parameters
+    ----------
+    op, arguments, errors, value
+        As for :func:`matrix_error`.
+    """
+    if not isinstance(value, Csr) or any(e is UNKNOWN for e in errors):
+        return value
+    if isinstance(op, ops.Concat):
+        if all(e is None or isinstance(X, Csr) for X, e in zip(arguments, errors, strict=True)):
+            return value
+        return concat(op, [_stored(X, e)[0] for X, e in zip(arguments, errors, strict=True)])
+    if isinstance(op, ops.Missing):
+        error = errors[0]
+        rows = None if error is None else np.bincount(arguments[0].row_ids(), ~np.isfinite(error), value.n_rows) > 0  # type: ignore[union-attr]
+    else:
+        rows = column_errors.unsettled_rows(op, arguments[0], errors[0])
+    if rows is None or not rows.any():
+        return value
+    # All columns of those rows.
+    pattern = Csr(value.indptr, value.indices, np.ones(len(value.data), np.bool_), value.n_columns).toarray()
+    row, column = np.nonzero(pattern | rows[:, None])
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=value.n_rows))]).astype(np.int64)
+    return Csr(indptr, column.astype(np.int64), value.toarray()[row, column], value.n_columns)
 
 
 def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value: Matrix) -> Error:
@@ -62,6 +88,8 @@ def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value
         return UNKNOWN
     if isinstance(op, ops.Text):
         return None
+    if isinstance(op, column_errors.OPS):
+        return column_errors.error_of(op, arguments[0], errors[0], value)
     if isinstance(op, ops.Concat):
         return None if all(e is None for e in errors) else _concat(op, arguments, errors, value)
     found = _values(value)
@@ -75,7 +103,9 @@ def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value
     if error is None:
         return None
     if isinstance(op, ops.Affine):
-        return _affine(op, X, error, found)
+        return np.where(np.isnan(_values(X)), error, _affine(op, X, error, found))
+    if isinstance(op, ops.Take) and isinstance(X, np.ndarray):
+        return np.asarray(error[:, list(op.columns)])
     if isinstance(op, ops.Columns):
         return _values(columns(ops.Columns(index=op.index, allow_nan=True), _like(X, error)))
     if isinstance(op, ops.Binarize):
@@ -85,8 +115,14 @@ def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value
         least, most = (_values(polynomial(op, np.abs(X) + e)) for e in (0.0, error))
         return np.asarray(most - least + 2.0 * op.most * _eps(found) * most)
     if isinstance(op, ops.Impute | ops.Missing) and op.missing is None:
-        # What is missing to us is missing to the source.
-        return np.where(np.isnan(_values(X)), 0.0, error) if isinstance(op, ops.Impute) else None
+        # What is missing to us is missing to the source, where a bound is known at all.
+        error = np.nan_to_num(error, nan=np.inf, posinf=np.inf)
+        if isinstance(op, ops.Impute):
+            return error
+        if isinstance(X, Csr):
+            rows = np.bincount(X.row_ids(), np.isinf(error), X.n_rows) > 0
+            return np.where(rows[value.row_ids()], np.inf, 0.0)  # type: ignore[union-attr]
+        return np.where(np.isinf(error[:, op.index]), np.inf, 0.0)
     return UNKNOWN
 
 
@@ -212,9 +248,26 @@ def _tfidf(value: Matrix, error: Error) -> NDArray[Any]:
 
 
 def _concat(op: ops.Concat, arguments: list[Matrix], errors: list[Error], value: Matrix) -> NDArray[Any]:
-    parts = [_like(X, np.zeros(_values(X).shape) if e is None else e) for X, e in zip(arguments, errors, strict=True)]
-    joined = concat(ops.Concat(inputs=op.inputs, weights=tuple(abs(w) for w in op.weights)), parts)
-    return np.asarray(_values(joined) * 1.0001 + np.abs(_values(value)) * (2.0 * _eps(_values(value))))
+    parts: list[Matrix] = [
+        _like(X, np.zeros(_values(X).shape) if e is None else e) for X, e in zip(arguments, errors, strict=True)
+    ]
+    if isinstance(value, Csr):
+        parts = [_stored(X, e)[1] for X, e in zip(arguments, errors, strict=True)]
+    joined = _values(concat(ops.Concat(inputs=op.inputs, weights=tuple(abs(w) for w in op.weights)), parts))
+    if all(w == 1.0 for w in op.weights):
+        return joined
+    rounded = np.abs(np.nan_to_num(_values(value), posinf=np.inf, neginf=-np.inf)) * (2.0 * _eps(_values(value)))
+    return np.asarray(joined * 1.0001 + rounded)
+
+
+def _stored(X: Matrix, error: Error) -> tuple[Csr, Csr]:
+    """A matrix as CSR, and the errors of what it stores: of zeros those that may be something else in the source."""
+    if isinstance(X, Csr):
+        return X, X.with_data(np.zeros(len(X.data)) if error is None else error)
+    away = np.zeros(X.shape) if error is None else error
+    pattern = as_csr((X != 0.0) | ~(away <= 0.0))
+    at = pattern.row_ids(), pattern.indices
+    return pattern.with_data(X[at]), pattern.with_data(away[at])
 
 
 def _product(X: Matrix, size: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -62,8 +62,8 @@ def test_all_obstacles_at_once():
 
 def test_an_unknown_step_hides_no_later_obstacle():
     X = np.random.default_rng(0).random((6, 2))
-    model = make_pipeline(FunctionTransformer(), OutputCodeClassifier(LogisticRegression())).fit(X, LABELS)
-    assert obstacles(model) == [("FunctionTransformer", ""), ("OutputCodeClassifier", "")]
+    model = make_pipeline(FunctionTransformer(np.round), OutputCodeClassifier(LogisticRegression())).fit(X, LABELS)
+    assert obstacles(model) == [("FunctionTransformer", "func"), ("OutputCodeClassifier", "")]
 
 
 def test_strangers_classes_and_subclasses():

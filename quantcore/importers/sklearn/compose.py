@@ -31,6 +31,8 @@ def column_transformer(estimator: Any, source: Node, build: Builder) -> Result:
             part = build.read_matrix(estimator, chosen, len(index))
         else:
             part = import_estimator(transformer, chosen, build).methods.get("transform")
+        if part is not None and part.table is not None:
+            part = build.read_matrix(estimator, part, len(index))  # what a step passes on as it is
         if part is not None:
             parts.append((part, float(weights.get(name) or 1.0)))
     if not parts:

@@ -16,6 +16,7 @@ from quantcore.plan.ops import Affine, Binarize, Columns, Concat, Impute, Missin
 from quantcore.plan.validate_matrix import MOST_PRODUCTS, n_products
 
 __all__ = [
+    "as_float",
     "binarizer",
     "max_abs_scaler",
     "min_max_scaler",
@@ -24,6 +25,7 @@ __all__ = [
     "robust_scaler",
     "simple_imputer",
     "standard_scaler",
+    "width_of",
 ]
 
 
@@ -64,21 +66,21 @@ def _affine(estimator: Any, shift: Any, scale: Any, source: Node, build: Builder
     if not all(c is None or np.isfinite(c).all() for c in constants):
         build.obstacle(estimator, "", "it was fitted on a column without any value; drop that column and refit")
     op = Affine(inputs=(source.position,), shift=constants[0], scale=constants[1], **settings)
-    return Result({"transform": build.add(op, source.width, _as_float(source))})
+    return Result({"transform": build.add(op, source.width, as_float(source))})
 
 
 def normalizer(estimator: Any, source: Node, build: Builder) -> Result:
     """Normalizer: no fitted state but the number of columns."""
-    source = build.read_matrix(estimator, source, _width(estimator, source, build))
+    source = build.read_matrix(estimator, source, width_of(estimator, source, build))
     op = RowNorm(inputs=(source.position,), norm=estimator.norm)
-    return Result({"transform": build.add(op, source.width, _as_float(source))})
+    return Result({"transform": build.add(op, source.width, as_float(source))})
 
 
 def binarizer(estimator: Any, source: Node, build: Builder) -> Result:
     """Binarizer."""
-    source = build.read_matrix(estimator, source, _width(estimator, source, build))
+    source = build.read_matrix(estimator, source, width_of(estimator, source, build))
     op = Binarize(inputs=(source.position,), threshold=float(estimator.threshold))
-    return Result({"transform": build.add(op, source.width, _as_float(source))})
+    return Result({"transform": build.add(op, source.width, as_float(source))})
 
 
 def polynomial_features(estimator: Any, source: Node, build: Builder) -> Result:
@@ -92,7 +94,7 @@ def polynomial_features(estimator: Any, source: Node, build: Builder) -> Result:
         build.obstacle(estimator, "degree", f"it makes {width} columns, expected 1 to {MOST_PRODUCTS}; select features first")
     source = build.read_matrix(estimator, source, n_features)
     op = Polynomial(inputs=(source.position,), least=degrees[0], most=degrees[1], interaction_only=only, bias=bias)
-    return Result({"transform": build.add(op, width, _as_float(source))})
+    return Result({"transform": build.add(op, width, as_float(source))})
 
 
 def simple_imputer(estimator: Any, source: Node, build: Builder) -> Result:
@@ -106,7 +108,7 @@ def simple_imputer(estimator: Any, source: Node, build: Builder) -> Result:
     marker = None if math.isnan(missing) else float(missing)
     fill: NDArray[np.float64] = np.array(estimator.statistics_, np.float64)
     empty = np.isnan(fill) & (not estimator.keep_empty_features)
-    dtype = _as_float(source)
+    dtype = as_float(source)
     op = Impute(inputs=(source.position,), missing=marker, fill=np.where(np.isnan(fill), 0.0, fill))
     filled = build.add(op, source.width, dtype)
     if empty.all():
@@ -128,7 +130,7 @@ def _columns(index: Any, source: Node, build: Builder) -> Node:
     return build.add(op, len(op.index), source.dtype)
 
 
-def _width(estimator: Any, source: Node, build: Builder) -> int:
+def width_of(estimator: Any, source: Node, build: Builder) -> int:
     """Columns of an estimator that may never have been fitted."""
     found = getattr(estimator, "n_features_in_", source.width)
     if found is None:
@@ -136,6 +138,6 @@ def _width(estimator: Any, source: Node, build: Builder) -> int:
     return found or 1
 
 
-def _as_float(source: Node) -> np.dtype[Any] | None:
+def as_float(source: Node) -> np.dtype[Any] | None:
     """The dtype of a transformer's result: floats stay what they are, None is the caller's own."""
     return source.dtype if source.dtype is None or source.dtype.kind == "f" else np.dtype(np.float64)
