@@ -106,9 +106,6 @@ def _scores(estimator: Any, data: bytes, source: Node, build: Builder) -> tuple[
     except Malformed as error:
         build.obstacle(estimator, error.field, error.why)
         return None
-    except ValueError as error:
-        build.obstacle(estimator, "left_child", str(error))
-        return None
     named = [f"Column_{k}" for k in range(model.n_features)] != model.feature_names
     if source.position == -1 and named and len(model.feature_names) == model.n_features:
         build.feature_names_in = tuple(model.feature_names)

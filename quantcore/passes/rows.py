@@ -12,6 +12,7 @@ from quantcore.plan.ops import Affine, Linear, Text
 __all__ = ["drawn_rows"]
 
 _ROWS = 200
+_MOST_NUMBERS = 1 << 22
 _SYMBOLS = 20
 
 
@@ -28,7 +29,8 @@ def drawn_rows(plan: Plan, seed: int) -> Any:
     random = np.random.default_rng(seed)
     if plan.input == "text":
         return _texts(plan, random)
-    rows = random.normal(size=(_ROWS, plan.n_features_in or 1))
+    width = plan.n_features_in or 1
+    rows = random.normal(size=(max(1, min(_ROWS, _MOST_NUMBERS // width)), width))
     first = [op for op in plan.ops if INPUT in op.inputs]
     scaler = next((op for op in first if isinstance(op, Affine)), None)
     if scaler is not None:
