@@ -252,7 +252,7 @@ def main(cases: list[str]) -> None:
             print(f"{case}: {reason}", file=sys.stderr)
             continue
         found = measured(case)
-        print(section([record for record in records(case, found)]), flush=True)
+        print(section(records(case, found)), flush=True)
 
 
 def records(case: str, found: Measured) -> list[dict[str, Any]]:

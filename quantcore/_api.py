@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore._version import __version__
-from quantcore.artifact import encode, read, write
+from quantcore.artifact import encoded, read, write
 from quantcore.model import Model, OnUncertain
 from quantcore.native import registry
 from quantcore.plan import Plan
@@ -124,14 +124,14 @@ def quantize(
     tell(3)
     extra["report"] = {"guarantee": guarantee, "calibrated": rows is not None, **_measured(estimator, executor, rows, wanted)}
     extra["report"].update(_bounded(executor, source, rows, seed))
-    data = encode(plan, extra, codec=registry.door("codec"))
+    data, artifact = encoded(plan, extra, codec=registry.door("codec"))
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(
             f"the smallest form that keeps guarantee={guarantee!r} takes {len(data)} bytes, more than max_bytes={max_bytes}; "
             "raise the limit, or try guarantee='measured'"
         )
     tell(4)
-    return Model(data)
+    return Model(data, artifact=artifact)
 
 
 def predict(model: Model | Path, X: Any, *, method: str = "predict", threads: int = 1) -> Any:

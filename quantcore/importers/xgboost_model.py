@@ -241,9 +241,7 @@ def _nodes(trees: list[Any], n_features: int, n_outputs: int) -> tuple[Nodes, ND
     return nodes, values, np.array(starts, np.int64)
 
 
-def _leaf_values(
-    tree: dict[str, Any], where: str, inner: Any, right: Any, threshold: Any, n_outputs: int
-) -> NDArray[np.float32]:
+def _leaf_values(tree: dict[str, Any], where: str, inner: Any, right: Any, threshold: Any, n_outputs: int) -> NDArray[np.float32]:
     parameters = _member(tree, "tree_param", dict, where)
     width = max(1, _count(parameters, "size_leaf_vector", f"{where}.tree_param") if "size_leaf_vector" in parameters else 1)
     if width == 1:

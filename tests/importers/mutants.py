@@ -37,7 +37,24 @@ NUMBERS = [
     *(2**k + off for k in (20, 31, 32, 53, 63, 64, 70) for off in (-1, 0)),
     *(-(2**31), -(2**63), -(2**63) - 1, 0.5, -0.0, 1e-45, 1e-320, 1e30, 1e39, 1e308, math.nan, math.inf, -math.inf),
 ]
-TEXTS = ["", " ", "x", "é", "\ud800", "-", "e", "1e999", "[]", "[1,2]", "[nan]", "{}", "null", "x" * 50_000, "[" * 50_000, "9" * 5000]
+TEXTS = [
+    "",
+    " ",
+    "x",
+    "é",
+    "\ud800",
+    "-",
+    "e",
+    "1e999",
+    "[]",
+    "[1,2]",
+    "[nan]",
+    "{}",
+    "null",
+    "x" * 50_000,
+    "[" * 50_000,
+    "9" * 5000,
+]
 OBJECTIVES = ["reg:squarederror", "multi:softprob", "multi:softmax", "binary:logistic", "binary:hinge", "count:poisson", "dart"]
 
 
@@ -115,7 +132,9 @@ def change_document(document, random):
         other, at = pick(random, places(document, [], random))
         where[key], other[at] = deep(copy.deepcopy, other[at]), deep(copy.deepcopy, value)
     elif kind < 0.9 and isinstance(value, list):
-        where[key] = pick(random, [value * 2, value[:-1], value[::-1], [*value, *value[:1]], value * 1000 if len(value) < 50 else []])
+        where[key] = pick(
+            random, [value * 2, value[:-1], value[::-1], [*value, *value[:1]], value * 1000 if len(value) < 50 else []]
+        )
     elif kind < 0.93:
         for _ in range(pick(random, [1, 2, 70, *DEEP])):
             value = [value]
@@ -177,7 +196,10 @@ def xgboost_mutant(seeds, random):
         return bytes_changed(deep(ubjson, document, random), random, 0.3)
     text = deep(json.dumps, document)
     if random.random() < 0.08:  # a name that stands twice, or brackets without end
-        more = pick(random, ['"learner": 1, ', '"trees": [], "trees": [], ', '"left_children": [], ', '"x": ' + "[" * 100_000, '{"x": ' * 9000])
+        more = pick(
+            random,
+            ['"learner": 1, ', '"trees": [], "trees": [], ', '"left_children": [], ', '"x": ' + "[" * 100_000, '{"x": ' * 9000],
+        )
         cut = pick(random, [i for i in range(len(text)) if text[i] == "{"]) + 1
         text = text[:cut] + more + text[cut:]
     return bytes_changed(text.encode("utf-8", "surrogatepass"), random, 0.1)
@@ -206,7 +228,9 @@ def lightgbm_seeds():
     found = []
     for options, target, categories in kinds:
         data = lightgbm.Dataset(X, target, categorical_feature=categories)
-        found.append(lightgbm.train(options, data, 2).model_to_string().partition("\nfeature_importances")[0] + "\n\nparameters:\n")
+        found.append(
+            lightgbm.train(options, data, 2).model_to_string().partition("\nfeature_importances")[0] + "\n\nparameters:\n"
+        )
     return found
 
 
@@ -242,7 +266,9 @@ def change_lines(lines, random):
         end = int(random.integers(at, len(lines))) + 1
         lines[at:end] = pick(random, [[], lines[at:end] * 2, lines[at:end][::-1]])
     else:
-        lines[at] = pick(random, [name, "=" + value, name + "x=" + value, " " + lines[at], lines[at] + "\r", name + "=" + "1" * 5000])
+        lines[at] = pick(
+            random, [name, "=" + value, name + "x=" + value, " " + lines[at], lines[at] + "\r", name + "=" + "1" * 5000]
+        )
     if not lines:
         lines.append("tree")
 
@@ -315,7 +341,9 @@ def main(family, seed, count):
                 fields[tried(path)] += 1
             except (Exception, Hang) as error:
                 signal.setitimer(signal.ITIMER_PROF, 0.0)
-                failures.append({"number": number, "error": f"{type(error).__name__}: {error}"[:300], "at": traceback.format_exc()[-900:]})
+                failures.append(
+                    {"number": number, "error": f"{type(error).__name__}: {error}"[:300], "at": traceback.format_exc()[-900:]}
+                )
                 if "QUANTCORE_KEEP_MUTANTS" in os.environ:
                     kept = Path(os.environ["QUANTCORE_KEEP_MUTANTS"]) / f"{family}-{seed}-{number}"
                     kept.write_bytes(path.read_bytes())

@@ -70,8 +70,8 @@ def test_names_that_stand_twice(tmp_path):
 def test_one_long_word_costs_no_room_for_all(tmp_path):
     """NumPy gives each string of an array the room of the longest: here 40 GB."""
     words = " ".join(["0"] * 1000 + ["1" * 10_000_000])
-    text = f"tree\nversion=v4\nnum_tree_per_iteration=1\nmax_feature_idx=0\n\nTree=0\nnum_leaves=1\nleaf_value={words}\n\nend of trees"
-    assert "leaf_value" in refused(tmp_path, text)
+    head = "tree\nversion=v4\nnum_tree_per_iteration=1\nmax_feature_idx=0"
+    assert "leaf_value" in refused(tmp_path, f"{head}\n\nTree=0\nnum_leaves=1\nleaf_value={words}\n\nend of trees")
 
 
 def test_sets_of_categories_that_multiply(tmp_path):

@@ -1,13 +1,13 @@
 """At least ten million row-trees a model, on thresholds and beside them: no leaf differs from the source's.
 
-What serves many rows finds no leaves, only sums. So each leaf's value is replaced by a random integer below 2**44: sums of 200 of
-them are exact in doubles, and equal only if all leaves are. They go through every form of an ensemble (bit slices, walks, rows one
-by one), in batches of several sizes, on every instruction set of the machine. Then the model itself: labels, and sums bit for bit.
+What serves many rows finds no leaves, only sums. So each leaf's value is replaced by a random integer below 2**44: sums of 200
+of them are exact in doubles, and equal only if all leaves are. They go through every form of an ensemble (bit slices, walks, rows
+one by one), in batches of several sizes, on every instruction set of the machine. Then the model itself: labels, and sums bit for
+bit.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import warnings
 from typing import Any, NamedTuple
 
