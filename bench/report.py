@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import report_trees
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "results.md"
 README = ROOT / "README.md"
@@ -79,17 +81,20 @@ def main(results: Path, readme: bool) -> None:
     )
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     text = f"# Results\n\n`make bench` on {about}\n\n{_table(rows)}"
+    trees = report_trees.section(run["benchmarks"])
+    text += f"\n{trees}" if trees else ""
     RESULTS.write_text(text, "utf-8")
     print(text)
     if readme:
         headlines = [row for row in rows if row.key in HEADLINES]
+        headlines += [Row(("trees", line[0]), *line) for line in report_trees.headlines(run["benchmarks"])]
         before, _, rest = README.read_text("utf-8").partition(START)
         after = rest.partition(END)[2]
         README.write_text(f"{before}{START}\n{_table(headlines)}\n`make bench` on {about}\n{END}{after}", "utf-8")
 
 
 def _table(rows: list[Row]) -> str:
-    head = ("what", "quantcore", "scikit-learn", "onnxruntime", "ratio to scikit-learn", "goal", "met")
+    head = ("what", "quantcore", "source library", "onnxruntime", "ratio to the source", "goal", "met")
     lines = [head, ("---",) * len(head), *(row[1:] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore._version import __version__
-from quantcore.artifact import encode, read, write
+from quantcore.artifact import encoded, read, write
 from quantcore.errors import UnsupportedModelError
 from quantcore.model import Model, OnUncertain
 from quantcore.native import registry
@@ -137,14 +137,14 @@ def quantize(
     tell(3)
     extra["report"] = {"guarantee": guarantee, "calibrated": rows is not None, **_measured(estimator, executor, rows, wanted)}
     extra["report"].update(_bounded(executor, source, rows, seed))
-    data = encode(plan, extra, codec=registry.door("codec"))
+    data, artifact = encoded(plan, extra, codec=registry.door("codec"))
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(
             f"the smallest form that keeps guarantee={guarantee!r} takes {len(data)} bytes, more than max_bytes={max_bytes}; "
             "raise the limit, or try guarantee='measured'"
         )
     tell(4)
-    model = Model(data)
+    model = Model(data, artifact=artifact)
     model._candidates = [{**one, "bytes": len(data)} if one["kept"] else one for one in found.candidates]
     return model
 

@@ -75,6 +75,8 @@ class Model:
         What happens to rows that no plane of the file could settle.
     max_bytes : int or None
         Refuse an artifact that needs more than this, before it is decoded.
+    artifact : Artifact or None
+        What ``data`` decodes to, where it has just been decoded.
 
     Raises
     ------
@@ -82,12 +84,19 @@ class Model:
         ``data`` is no artifact that can be trusted.
     """
 
-    def __init__(self, data: bytes, *, on_uncertain: OnUncertain = "answer", max_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        on_uncertain: OnUncertain = "answer",
+        max_bytes: int | None = None,
+        artifact: Artifact | None = None,
+    ) -> None:
         if on_uncertain not in ("answer", "raise") and not callable(on_uncertain):
             raise ValueError(f"on_uncertain={on_uncertain!r}; expected 'answer', 'raise' or a callable of rows → labels")
         self._data = data
         self._on_uncertain = on_uncertain
-        self._artifact: Artifact = decode(data, max_bytes=max_bytes, codec=registry.door("codec"))
+        self._artifact: Artifact = artifact or decode(data, max_bytes=max_bytes, codec=registry.door("codec"))
         self._certify = _property(self._artifact)
         if callable(on_uncertain) and self._certify is not LABEL:
             raise ValueError(

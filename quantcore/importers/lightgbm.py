@@ -104,10 +104,7 @@ def _scores(estimator: Any, data: bytes, source: Node, build: Builder) -> tuple[
         options: dict[str, Any] = {"allow_nan": True, "allow_infinity": True, "category": "truncated"}
         op, at = trees_op(model.nodes, (source.position,), **options)
     except Malformed as error:
-        build.obstacle(estimator, error.field, error.why)
-        return None
-    except ValueError as error:
-        build.obstacle(estimator, "left_child", str(error))
+        build.obstacle(estimator, "left_child, right_child" if error.field == "children" else error.field, error.why)
         return None
     named = [f"Column_{k}" for k in range(model.n_features)] != model.feature_names
     if source.position == -1 and named and len(model.feature_names) == model.n_features:

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.importers.forests import Nodes, Sets
+from quantcore.importers.forests import MOST_FEATURES, Nodes, Sets
 from quantcore.importers.malformed import Malformed
 from quantcore.plan.tree_ops import LEFT, MEMBERS_LEFT, ZERO
 
 __all__ = ["LightgbmModel", "parse"]
 
-_MOST_FEATURES = 1 << 31
 _MOST_OUTPUTS = 1 << 16
 _ZERO_BELOW = float(np.float32(1e-35))
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
+_LONGEST = 40  # characters of a number
 _NONE, _ZERO, _NAN = 0, 1, 2
 
 
@@ -68,7 +68,7 @@ def parse(data: bytes) -> LightgbmModel:
     if not end:
         raise Malformed("end of trees", "missing: the text is cut short")
     head, *blocks = re.split(r"\n(?=Tree=)", body)
-    header = _pairs(head)
+    header = _pairs(head, "header")
     if not head.startswith("tree"):
         raise Malformed("tree", "missing: this is no model text of LightGBM")
     version = header.get("version")
@@ -76,8 +76,11 @@ def parse(data: bytes) -> LightgbmModel:
         raise Malformed("version", f"{version!r} is not supported, only v3 and v4 are")
     n_features = _count(header, "max_feature_idx") + 1
     n_outputs = _count(header, "num_tree_per_iteration")
-    if n_features > _MOST_FEATURES or not 0 < n_outputs <= _MOST_OUTPUTS:
-        raise Malformed("num_tree_per_iteration", f"{n_outputs} outputs over {n_features} features")
+    names = header.get("feature_names", "").split()
+    if n_features > MOST_FEATURES or len(names) not in (0, n_features):
+        raise Malformed("max_feature_idx", f"{n_features} features of at most {MOST_FEATURES}, and names of {len(names)}")
+    if not 0 < n_outputs <= _MOST_OUTPUTS:
+        raise Malformed("num_tree_per_iteration", f"{n_outputs} outputs, expected 1 to {_MOST_OUTPUTS}")
     if not blocks or len(blocks) % n_outputs:
         raise Malformed("Tree", f"{len(blocks)} trees for {n_outputs} outputs")
     found = re.search(r"^pandas_categorical:(.*)$", tail, re.MULTILINE)
@@ -89,7 +92,7 @@ def parse(data: bytes) -> LightgbmModel:
         n_features=n_features,
         n_outputs=n_outputs,
         averaged="average_output" in header,
-        feature_names=header.get("feature_names", "").split(),
+        feature_names=names,
         nodes=nodes,
         values=values,
         starts=starts,
@@ -101,7 +104,8 @@ def _nodes(blocks: list[str], n_features: int) -> tuple[Nodes, NDArray[np.float6
     sets: list[tuple[Any, Any, Any]] = []
     starts, total = [], 0
     for number, block in enumerate(blocks):
-        tree, where = _pairs(block), f"Tree={number}"
+        where = f"Tree={number}"
+        tree = _pairs(block, where)
         if tree.get("is_linear", "0").strip() != "0":
             raise Malformed("linear_tree", "linear models in leaves are not supported; fit with linear_tree=False")
         n_leaves = _count(tree, "num_leaves", where)
@@ -196,9 +200,16 @@ def _padded(inner: Any, n_leaves: int) -> Any:
     return np.concatenate([inner, np.zeros(n_leaves, inner.dtype)])
 
 
-def _pairs(block: str) -> dict[str, str]:
+def _pairs(block: str, where: str) -> dict[str, str]:
     """Lines of the form name=value; a line without a value is a flag."""
-    return dict(_split(line) for line in block.split("\n") if line)
+    found: dict[str, str] = {}
+    for line in block.split("\n"):
+        name, value = _split(line)
+        if name in found:  # readers differ in which of the two they believe
+            raise Malformed(f"{where}.{name:.80}", "it stands twice")
+        if line:
+            found[name] = value
+    return found
 
 
 def _split(line: str) -> tuple[str, str]:
@@ -215,6 +226,8 @@ def _count(found: dict[str, str], name: str, where: str = "header") -> int:
 
 def _array(found: dict[str, str], name: str, dtype: Any, where: str, count: int | None = None) -> Any:
     words = found.get(name, "").split()
+    if max(map(len, words), default=0) > _LONGEST:  # NumPy would give each word the room of the longest
+        raise Malformed(f"{where}.{name}", "it holds something that is no number")
     try:
         array = np.array(words, str).astype(dtype)
     except (ValueError, OverflowError):

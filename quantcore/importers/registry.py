@@ -15,6 +15,7 @@ from typing import Any
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers.builder import SOURCE, Builder, Node, Result
+from quantcore.importers.malformed import Malformed
 from quantcore.plan import INPUT, Plan
 from quantcore.plan.validate import validate
 
@@ -250,7 +251,11 @@ def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:
         return Result()
     module, _, function = target.partition(":")
     importer: Importer = getattr(import_module(module), function)
-    found = importer(estimator, source, build)
+    try:
+        found = importer(estimator, source, build)
+    except Malformed as error:
+        build.obstacle(estimator, error.field, error.why)
+        return Result()
     # What wraps another estimator does not pass these on.
     gone = [name for name in ("apply", "score_samples") if name in found.methods and not hasattr(estimator, name)]
     return Result({name: node for name, node in found.methods.items() if name not in gone}, found.classes) if gone else found

@@ -146,8 +146,8 @@ def _margin(
     options: dict[str, Any] = {"allow_nan": True, "allow_infinity": inplace, "absent": absent, "sparse": "missing"}
     try:
         op, at = trees_op(model.nodes, (source.position,), category="unsigned", **options)
-    except ValueError as error:
-        build.obstacle(estimator, "trees", str(error))
+    except Malformed as error:
+        build.obstacle(estimator, f"trees.{error.field}", error.why)
         return None
     leaves = build.add(op, len(model.starts))
     base = _base(model)

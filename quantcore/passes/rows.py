@@ -14,6 +14,7 @@ from quantcore.runtime import selftest
 __all__ = ["drawn_rows"]
 
 _ROWS = 200
+_MOST_NUMBERS = 1 << 22
 _SYMBOLS = 20
 
 
@@ -39,7 +40,8 @@ def _drawn(plan: Plan, seed: int) -> Any:
         return selftest.rows(plan)
     if plan.input == "text":
         return _texts(plan, random)
-    rows = random.normal(size=(_ROWS, plan.n_features_in or 1))
+    width = plan.n_features_in or 1
+    rows = random.normal(size=(max(1, min(_ROWS, _MOST_NUMBERS // width)), width))
     first = [op for op in plan.ops if INPUT in op.inputs]
     scaler = next((op for op in first if isinstance(op, Affine)), None)
     if scaler is not None:

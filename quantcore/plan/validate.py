@@ -28,6 +28,7 @@ from quantcore.plan.validate_text import check_text
 __all__ = ["validate"]
 
 _MAX_EXPONENT = 1000
+_MOST_COLUMNS = 1 << 20
 _LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel, ops.Predictions)
 _SCORES = (ops.Linear, ops.PlanarLinear, ops.Quadratic)
 _OF_COLUMNS = (ops.Power, ops.Quantiles, ops.Spline, ops.Ufunc)
@@ -54,6 +55,9 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
     if plan.input in ("matrix", "table"):
         width = plan.n_features_in
         _require(_is_count(width) and 0 < (width or 0) < 2**32, f"n_features_in is {width!r}, expected a positive number")
+        # A number costs a file nothing, rows of so many columns cost memory: there have to be weights for them, or the like.
+        held = max((a.size for op in plan.ops for a in vars(op).values() if isinstance(a, np.ndarray)), default=0)
+        _require((width or 0) <= max(_MOST_COLUMNS, held), f"n_features_in is {width}, but no op holds so many numbers")
     else:
         _require(plan.n_features_in is None, f"a Plan over {plan.input} has no n_features_in")
     results: list[_Result] = []

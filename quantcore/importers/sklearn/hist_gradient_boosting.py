@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
-from quantcore.importers.forests import Nodes, Sets, trees_op
+from quantcore.importers.forests import MOST_FEATURES, Nodes, Sets, in_range, trees_op
+from quantcore.importers.malformed import Malformed
 from quantcore.importers.sklearn.common import classes_of, labels
 from quantcore.importers.sklearn.trees import Forest, leaf_sum
 from quantcore.plan.ops import Exp, Predictions, Sigmoid, Softmax
@@ -60,6 +61,8 @@ def _scores(estimator: Any, source: Node, build: Builder) -> Node | None:
     if columns is None:
         return None
     leaf = whole["is_leaf"].astype(bool)
+    if not int(np.where(leaf, 0, whole["feature_idx"]).max(initial=0)) < len(columns) <= MOST_FEATURES:
+        raise Malformed("feature_idx", f"a split tests one that is not among {len(columns)} features, or they are too many")
     missing = whole["missing_go_to_left"].astype(np.uint8)
     set_of, sets = _sets(predictors, whole, counts, leaf, missing, categories)
     nodes = Nodes(
@@ -73,6 +76,7 @@ def _scores(estimator: Any, source: Node, build: Builder) -> Node | None:
         set_of=set_of,
         sets=sets,
     )
+    in_range(nodes, len(columns))
     op, at = trees_op(nodes, (source.position,), allow_nan=True, allow_infinity=True, sparse="refuse")
     forest = Forest(build.add(op, len(predictors)), at, starts)
     base = np.asarray(estimator._baseline_prediction, np.float64).ravel()
@@ -113,6 +117,8 @@ def _sets(
     bitsets = np.concatenate([p.raw_left_cat_bitsets.reshape(-1, 8) for p in predictors])
     sizes = np.array([len(p.raw_left_cat_bitsets) for p in predictors], np.int64)
     first = np.repeat(np.cumsum(sizes) - sizes, counts)
+    if (whole["bitset_idx"][at] >= np.repeat(sizes, counts)[at]).any() or (whole["feature_idx"][at] >= len(categories)).any():
+        raise Malformed("bitset_idx", "a split tests a set of categories that is not there")
     rows = np.ascontiguousarray(bitsets[first[at] + whole["bitset_idx"][at]].astype("<u4"))
     in_left = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little").astype(bool)
     n_known = np.array([len(c) for c in categories])[whole["feature_idx"][at]]
