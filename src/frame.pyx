@@ -1,0 +1,505 @@
+"""The door to ``src/kernels/frame``: a table as the caller holds it → the matrix that a model reads, in one pass.
+
+It answers what is plainly right. Everything else, input that is wrong or merely unusual, is refused, and the reference reads it.
+"""
+
+import sys
+
+import numpy as np
+
+cimport cython
+cimport numpy as cnp
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from cpython.object cimport PyObject
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.math cimport NAN
+from libc.string cimport memset
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #include "kernels/frame/cells.h"
+    #if defined(Py_GIL_DISABLED)
+    #define QC_SWAP(place, value) __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL)
+    #define QC_SHARED 1 /* objects in lists and arrays may be replaced while they are looked at */
+    #else
+    static void *qc_swap(void **place, void *value) { void *old = *place; *place = value; return old; }
+    #define QC_SWAP(place, value) qc_swap((void **)(place), value)
+    #define QC_SHARED 0
+    #endif
+    """
+    ctypedef enum qc_frame_kind:
+        QC_OF_BOOL
+        QC_OF_INT8
+        QC_OF_UINT8
+        QC_OF_INT16
+        QC_OF_UINT16
+        QC_OF_INT32
+        QC_OF_UINT32
+        QC_OF_INT64
+        QC_OF_UINT64
+        QC_OF_FLOAT64
+        QC_OF_BITS
+        QC_OF_OBJECT
+        QC_OF_UTF8
+        QC_OF_UTF8_64
+        QC_OF_VIEWS
+    ctypedef struct qc_frame_column:
+        qc_frame_kind kind
+        const char *data
+        ptrdiff_t stride
+        ptrdiff_t offset
+        const uint8_t *valid
+        int null_is_none
+    ctypedef enum qc_frame_action:
+        pass
+    ctypedef struct qc_frame_step:
+        qc_frame_action action
+        double a
+        double b
+    ctypedef struct qc_frame_strings:
+        const uint32_t *slots
+        uint32_t mask
+        const uint32_t *ends
+        const char *text
+        const int32_t *codes
+    ctypedef struct qc_cell_codes:
+        PyObject *known
+        const double *numbers
+        const int32_t *number_codes
+        ptrdiff_t n_numbers
+        int32_t of_nan
+        int32_t of_none
+    enum:
+        QC_FRAME_ROWS
+        QC_SHARED
+    void qc_frame_numbers(const qc_frame_column *, ptrdiff_t, ptrdiff_t, double *) noexcept nogil
+    void qc_frame_nulls(const qc_frame_column *, ptrdiff_t, ptrdiff_t, double, double *) noexcept nogil
+    bint qc_frame_steps(const qc_frame_step *, ptrdiff_t, double *, ptrdiff_t) noexcept nogil
+    void qc_frame_store(const double *, ptrdiff_t, double *, ptrdiff_t) noexcept nogil
+    void qc_frame_lookup(const int32_t *, ptrdiff_t, const double *, ptrdiff_t, double *, ptrdiff_t) noexcept nogil
+    void qc_frame_hot(const int32_t *, ptrdiff_t, const int32_t *, ptrdiff_t, double, double *, ptrdiff_t) noexcept nogil
+    void qc_frame_stored(const double *, ptrdiff_t, int32_t, int32_t *, double *) noexcept nogil
+    void qc_frame_stored_hot(
+        const int32_t *, ptrdiff_t, const int32_t *, ptrdiff_t, double, int32_t *, double *) noexcept nogil
+    int64_t qc_frame_rows(
+        const int32_t *, const double *, ptrdiff_t, ptrdiff_t, int64_t, int64_t *, int64_t *, double *) noexcept nogil
+    void qc_frame_find(
+        const double *, ptrdiff_t, const double *, const int32_t *, ptrdiff_t, int32_t, int32_t *) noexcept nogil
+    void qc_frame_cells(const double *, ptrdiff_t, const double *, ptrdiff_t, int32_t *) noexcept nogil
+    bint qc_frame_is_large(const double *, ptrdiff_t) noexcept nogil
+    void qc_frame_strings_fill(const char *, const uint32_t *, ptrdiff_t, uint32_t *, uint32_t) noexcept nogil
+    bint qc_frame_strings_codes(
+        const qc_frame_strings *, const qc_frame_column *, ptrdiff_t, ptrdiff_t, int32_t, int32_t *) noexcept nogil
+    bint qc_cells_numbers(const char *, ptrdiff_t, ptrdiff_t, double, double *) noexcept
+    int qc_cells_codes(const qc_cell_codes *, const char *, ptrdiff_t, ptrdiff_t, int32_t *) except -1
+    PyObject *qc_dict_value(object, PyObject *) except? NULL
+    PyObject *qc_item(object, Py_ssize_t) except? NULL
+    bint qc_is_scalar(PyObject *) noexcept
+    void *QC_SWAP(void *place, void *value) noexcept
+
+cdef extern from "Python.h":
+    int PyErr_CheckSignals() except -1
+    void Py_XDECREF(PyObject *)
+    void Py_DECREF(PyObject *)
+    bint PyDict_CheckExact(PyObject *)
+    Py_ssize_t PyTuple_GET_SIZE(PyObject *)
+    PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
+    Py_ssize_t PySequence_Fast_GET_SIZE(PyObject *)
+    PyObject **PySequence_Fast_ITEMS(object)
+
+cdef extern from "numpy/arrayobject.h":
+    bint PyArray_CheckExact(object)
+
+DENSE, CSR = 0, 1
+STORE, LOOKUP, HOT = 0, 1, 2
+
+# Rows whose matrix is made at a time where it is answered at once: some MB of doubles.
+cdef enum:
+    PART = 1 << 19
+    NOT_READ = -2
+
+
+cdef struct _Sink:
+    int kind
+    int32_t column
+    int32_t unknown  # the slot of code -1
+    double one
+    const double *values
+    const int32_t *place
+
+
+cdef struct _Part:
+    int column  # among those that are read
+    bint coded
+    bint refuses  # unknown values
+    double none
+    double nan
+    const qc_frame_step *steps
+    ptrdiff_t n_steps
+    const double *edges
+    ptrdiff_t n_edges  # -1: numbers stay numbers
+    qc_cell_codes codes
+    qc_frame_strings strings
+    int first_sink
+    int n_sinks
+
+
+cdef struct _Scratch:
+    qc_frame_column *columns
+    PyObject **cells  # of a block of rows that are dicts, column by column
+    double *values
+    int32_t *codes
+    int32_t *stored_columns  # CSR: what each sink stores
+    double *stored_values
+
+
+include "ways.pxi"
+include "columns.pxi"
+include "arrow.pxi"
+
+
+@cython.final
+cdef class Reader:
+    """Tables of any form → a matrix of float64, dense or CSR.
+
+    Parameters
+    ----------
+    names : tuple of str, or None
+        Of all columns, as the source was fitted on them.
+    n_columns : int
+    by_name : bool
+        Columns are found by their names, in any order, beside others.
+    columns : tuple of int
+        Those that are read, ascending.
+    parts : tuple of Part
+    width : int
+        Of the matrix.
+    form : int
+        ``DENSE`` or ``CSR``; in CSR parts write to ascending columns.
+    csr : type
+        What is made of (indptr, indices, data, n_columns).
+    answer : callable or None
+        What ``predict`` makes of a matrix.
+    other : callable or None
+        Answers ``predict`` for what is not read here.
+    """
+
+    cdef tuple names, columns, parts_
+    cdef Py_ssize_t n_columns, n_needed, n_parts, n_sinks, width, part_rows
+    cdef bint by_name, sparse, zeroed
+    cdef object csr, answer, other
+    cdef object places  # (an Index of pandas that was seen, where the columns are in it)
+    cdef _Part *parts
+    cdef _Sink *sinks
+    cdef void *spare
+
+    def __cinit__(self, names, Py_ssize_t n_columns, bint by_name, tuple columns, tuple parts, Py_ssize_t width, int form,
+                  csr, answer, other):
+        cdef Py_ssize_t k, n_sinks = 0
+        cdef Part part
+        self.names, self.n_columns, self.by_name = names, n_columns, by_name
+        self.columns, self.n_needed, self.parts_, self.n_parts = columns, len(columns), parts, len(parts)
+        self.width, self.sparse, self.csr, self.answer, self.other = width, form == 1, csr, answer, other
+        self.part_rows = max(QC_FRAME_ROWS, PART // max(width, 1))
+        if names is not None and len(names) != n_columns or any(not 0 <= i < n_columns for i in columns):
+            raise ValueError("names and columns don't belong together")
+        for part in parts:
+            n_sinks += len(part.sinks)
+            if not 0 <= part.p.column < self.n_needed or part.reach > width:
+                raise ValueError("a part leads out of the columns or the matrix")
+        self.n_sinks = n_sinks
+        self.parts = <_Part *>PyMem_Malloc(self.n_parts * sizeof(_Part) + 1)
+        self.sinks = <_Sink *>PyMem_Malloc(n_sinks * sizeof(_Sink) + 1)
+        if self.parts is NULL or self.sinks is NULL:
+            raise MemoryError
+        n_sinks = 0
+        for k in range(self.n_parts):
+            part = parts[k]
+            self.parts[k] = part.p
+            self.parts[k].first_sink = n_sinks
+            for sink in part.sinks:
+                self.sinks[n_sinks] = (<Sink>sink).s
+                self.zeroed |= (<Sink>sink).s.kind == 2
+                n_sinks += 1
+
+    def __dealloc__(self):
+        PyMem_Free(self.parts)
+        PyMem_Free(self.sinks)
+        PyMem_Free(self.spare)
+
+    def read(self, X):
+        """The matrix of a table; None for what is not read here."""
+        return self.given(X, None)
+
+    def predict(self, X):
+        """What ``answer`` makes of the matrix, or ``other`` of the table."""
+        found = self.given(X, self.answer)
+        return self.other(X) if found is None else found
+
+    cdef object given(self, X, answer):
+        cdef _Scratch s
+        cdef void *held = self.scratch(&s)
+        try:
+            if type(X) is dict:
+                return self.of_dict(X, &s, answer)
+            if type(X) is list or type(X) is tuple:
+                return self.of_dicts(X, &s, answer)
+            if PyArray_CheckExact(X):
+                return self.of_array(X, &s, answer)
+            return self.of_frame(X, &s, answer)
+        finally:
+            PyMem_Free(QC_SWAP(&self.spare, held))
+
+    cdef void *scratch(self, _Scratch *s) except NULL:
+        """Carved from one piece, which stays for the next call."""
+        cdef char *at = <char *>QC_SWAP(&self.spare, NULL)
+        cdef size_t columns = self.n_needed * sizeof(qc_frame_column), stored = self.n_sinks * QC_FRAME_ROWS if self.sparse else 0
+        cdef char *whole = at
+        if at is NULL:
+            at = whole = <char *>PyMem_Malloc(
+                columns + self.n_needed * QC_FRAME_ROWS * sizeof(PyObject *) + QC_FRAME_ROWS * 12 + stored * 12)
+            if at is NULL:
+                raise MemoryError
+        s.columns, at = <qc_frame_column *>at, at + columns
+        s.cells, at = <PyObject **>at, at + self.n_needed * QC_FRAME_ROWS * sizeof(PyObject *)
+        s.values, at = <double *>at, at + QC_FRAME_ROWS * 8
+        s.stored_values, at = <double *>at, at + stored * 8
+        s.codes, at = <int32_t *>at, at + QC_FRAME_ROWS * 4
+        s.stored_columns = <int32_t *>at
+        return whole
+
+    # ------------------------------------------------------------- the forms
+
+    cdef object of_dict(self, dict X, _Scratch *s, answer):
+        """One row, or columns: lists and arrays."""
+        cdef Py_ssize_t n = 1, k
+        cdef bint scalars = True
+        held = []
+        if self.names is None:
+            return None
+        try:
+            memset(s.cells, 0, self.n_needed * sizeof(PyObject *))
+            for k in range(self.n_needed):
+                s.cells[k] = qc_dict_value(X, PyTuple_GET_ITEM(<PyObject *>self.names, self.columns[k]))
+                if s.cells[k] is NULL:
+                    return None
+                scalars &= qc_is_scalar(s.cells[k])
+                s.columns[k].kind, s.columns[k].data, s.columns[k].stride = QC_OF_OBJECT, <char *>(s.cells + k), 0
+            if not scalars:
+                for k in range(self.n_needed):
+                    found = _of_values(<object>s.cells[k], &s.columns[k], held)
+                    if found < 0 or (k and found != n):
+                        return None
+                    n = found
+            return self.answered(s, n, answer, None)
+        finally:
+            for k in range(self.n_needed):
+                Py_XDECREF(s.cells[k])
+
+    cdef object of_dicts(self, X, _Scratch *s, answer):
+        """Rows that are dicts."""
+        cdef Py_ssize_t k
+        if self.names is None or not len(X) or type(X[0]) is not dict:
+            return None
+        for k in range(self.n_needed):
+            s.columns[k].kind, s.columns[k].stride = QC_OF_OBJECT, sizeof(PyObject *)
+        return self.answered(s, len(X), answer, X)
+
+    cdef bint gather(self, X, Py_ssize_t start, Py_ssize_t n, _Scratch *s) except -1:
+        """The cells of some rows; whether all were there. What was taken is to be dropped in either case."""
+        cdef Py_ssize_t i, k
+        cdef PyObject *row
+        cdef PyObject *cell
+        memset(s.cells, 0, self.n_needed * n * sizeof(PyObject *))
+        for k in range(self.n_needed):  # as if they were of all rows
+            s.columns[k].data = <char *>(s.cells + k * n) - start * <Py_ssize_t>sizeof(PyObject *)
+        for i in range(n):
+            row = qc_item(X, start + i)
+            if row is NULL:
+                return False
+            try:
+                if not PyDict_CheckExact(row):
+                    return False
+                for k in range(self.n_needed):
+                    cell = qc_dict_value(<object>row, PyTuple_GET_ITEM(<PyObject *>self.names, self.columns[k]))
+                    if cell is NULL:
+                        return False
+                    s.cells[k * n + i] = cell
+            finally:
+                Py_DECREF(row)
+        return True
+
+    cdef object of_array(self, cnp.ndarray X, _Scratch *s, answer):
+        cdef Py_ssize_t k, at
+        if cnp.PyArray_NDIM(X) != 2 or cnp.PyArray_DIM(X, 1) != self.n_columns or not cnp.PyArray_DIM(X, 0):
+            return None
+        for k in range(self.n_needed):
+            at = self.columns[k]
+            if not _of_memory(X, at * cnp.PyArray_STRIDE(X, 1), cnp.PyArray_STRIDE(X, 0), &s.columns[k]):
+                return None
+        return self.answered(s, cnp.PyArray_DIM(X, 0), answer, None)
+
+    cdef object of_frame(self, X, _Scratch *s, answer):
+        cdef Py_ssize_t n
+        if self.names is None:
+            return None
+        held = []
+        pandas = sys.modules.get("pandas")
+        if pandas is not None and type(X) is getattr(pandas, "DataFrame", None):
+            n = self.of_pandas(X, s, held)
+            return None if n < 1 else self.answered(s, n, answer, None)
+        if type(X).__module__.partition(".")[0] in ("polars", "pyarrow") and hasattr(X, "__arrow_c_stream__"):
+            return self.of_arrow(X, s, answer)
+        return None
+
+    cdef Py_ssize_t of_pandas(self, X, _Scratch *s, list held) except -1:
+        """The columns of a data frame, by way of its blocks: a column by its name takes pandas 10 us."""
+        cdef Py_ssize_t k, n
+        manager = getattr(X, "_mgr", None)
+        places = self.places_in(X.columns)
+        if places is None or manager is None:
+            return NOT_READ
+        try:
+            blocks, block_of, within, n = manager.blocks, manager.blknos, manager.blklocs, manager.shape[1]
+            for k in range(self.n_needed):
+                at = places[k]
+                values = blocks[block_of[at]].values
+                if _of_block(values, within[at], n, &s.columns[k], held) < 0:
+                    return NOT_READ
+                held.append(values)
+        except (AttributeError, IndexError, TypeError):  # not the pandas that we know
+            return NOT_READ
+        return n
+
+    cdef tuple places_in(self, index):
+        """Where the columns that are read stand in an Index; None where they don't, or not as they have to."""
+        seen = self.places
+        if seen is not None and seen[0].is_(index):
+            return seen[1]
+        there = index.tolist()
+        places = None
+        if self.by_name:
+            numbers = {name: i for i, name in enumerate(there)}
+            if len(numbers) == len(there) and all([type(name) is str for name in there]):
+                found = [numbers.get(self.names[i], -1) for i in self.columns]
+                places = None if -1 in found else tuple(found)
+        elif tuple(there) == self.names:
+            places = self.columns
+        if places is not None:
+            self.places = (index, places)
+        return places
+
+    cdef object of_arrow(self, X, _Scratch *s, answer):
+        """A table of polars or pyarrow, chunk by chunk."""
+        stream = _Chunks(X)
+        if not stream.take() or not stream.find(self.names, self.columns, self.by_name):
+            return None
+        if len(stream) == 1:
+            return None if not stream.columns(0, s.columns) else self.answered(s, stream.rows(0), answer, None)
+        answers = []
+        for k in range(len(stream)):
+            if stream.rows(k):
+                found = self.answered(s, stream.rows(k), answer, None) if stream.columns(k, s.columns) else None
+                if found is None or not PyArray_CheckExact(found):
+                    return None
+                answers.append(found)
+        return np.concatenate(answers) if answers else None
+
+    # --------------------------------------------------------------- the way
+
+    cdef object answered(self, _Scratch *s, Py_ssize_t n, answer, rows):
+        """The matrix of columns (or of rows that are dicts), or what is answered to it."""
+        cdef Py_ssize_t start = 0, count
+        if answer is None or n <= self.part_rows:
+            found = self.matrix(s, 0, n, rows)
+            return found if answer is None or found is None else answer(found)
+        answers = []
+        while start < n:
+            count = min(self.part_rows, n - start)
+            found = self.matrix(s, start, count, rows)
+            if found is None:
+                return None
+            answers.append(answer(found))
+            PyErr_CheckSignals()
+            start += count
+        return np.concatenate(answers)
+
+    cdef object matrix(self, _Scratch *s, Py_ssize_t first, Py_ssize_t n_rows, rows):
+        """The rows from first on; None where one is not read."""
+        cdef cnp.npy_intp shape[2]
+        cdef Py_ssize_t done = 0, n, width = self.width, i
+        cdef int64_t stored = 0
+        cdef double *out = NULL
+        cdef int64_t *indptr = NULL
+        cdef int64_t *indices = NULL
+        cdef bint read
+        shape[0], shape[1] = n_rows, width
+        if self.sparse:
+            pointers, found = np.empty(n_rows + 1, np.int64), np.empty(n_rows * self.n_sinks, np.int64)
+            data = np.empty(n_rows * self.n_sinks)
+            indptr, indices = <int64_t *>cnp.PyArray_DATA(pointers), <int64_t *>cnp.PyArray_DATA(found)
+            out = <double *>cnp.PyArray_DATA(data)
+            indptr[0] = 0
+        else:
+            data = cnp.PyArray_EMPTY(2, shape, cnp.NPY_DOUBLE, 0)
+            out = <double *>cnp.PyArray_DATA(data)
+        while done < n_rows:
+            n = min(QC_FRAME_ROWS, n_rows - done)
+            try:
+                if rows is not None and not self.gather(rows, first + done, n, s):
+                    return None
+                if not self.sparse and self.zeroed:
+                    memset(out + done * width, 0, n * width * sizeof(double))
+                read = self.block(s, first + done, n, NULL if self.sparse else out + done * width)
+            finally:
+                if rows is not None:
+                    for i in range(n * self.n_needed):
+                        Py_XDECREF(s.cells[i])
+            if not read:
+                return None
+            if self.sparse:
+                stored = qc_frame_rows(
+                    s.stored_columns, s.stored_values, self.n_sinks, n, stored, indptr + done, indices, out)
+            done += n
+        return self.csr(pointers, found[:stored], data[:stored], width) if self.sparse else data
+
+    cdef bint block(self, _Scratch *s, Py_ssize_t start, Py_ssize_t n, double *out) except -1:
+        """Some rows through all parts, to dense rows or to what sinks store; whether all were read."""
+        cdef Py_ssize_t k, i
+        cdef _Part *p
+        cdef _Sink *sink
+        for k in range(self.n_parts):
+            p = &self.parts[k]
+            if p.coded:
+                if not _codes(p, &s.columns[p.column], start, n, s):
+                    return False
+            else:
+                if not _numbers(p, &s.columns[p.column], start, n, s.values):
+                    return False
+                if not qc_frame_steps(p.steps, p.n_steps, s.values, n):
+                    return False
+                if p.n_edges >= 0:
+                    qc_frame_cells(s.values, n, p.edges, p.n_edges, s.codes)
+            for i in range(p.first_sink, p.first_sink + p.n_sinks):
+                sink = &self.sinks[i]
+                if out is not NULL:
+                    _to_rows(sink, s, n, out, self.width)
+                else:
+                    _to_stored(sink, s, n, i)
+        return True
+
+
+def kernels():
+    """None: these functions are the same on every instruction set."""
+    return []
+
+
+def select(str isa):
+    """Nothing depends on the instruction set."""
+
+
+def selected():
+    """None, as of ``kernels``."""
+    return []
