@@ -33,6 +33,8 @@ class Plan(Record, kw_only=False):
     feature_names_in : tuple of str or None
     by_name : bool
         Of a table: columns are found by their names, in any order, beside others.
+    feature_names_out : tuple of str or None
+        Names of the columns of ``transform``.
     """
 
     ops: tuple[Op, ...]
@@ -43,6 +45,7 @@ class Plan(Record, kw_only=False):
     feature_names_in: tuple[str, ...] | None = None
     source: str = ""
     by_name: bool = False
+    feature_names_out: tuple[str, ...] | None = None
 
     @cached_property
     def schema(self) -> Schema:

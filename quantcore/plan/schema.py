@@ -11,7 +11,7 @@ from quantcore.plan.op import INPUT, Op
 from quantcore.plan.record import Record
 from quantcore.plan.table_ops import Codes, Fill, MissingCells, Numbers
 
-__all__ = ["Schema", "schema_of"]
+__all__ = ["Schema", "schema_of", "values_of"]
 
 
 class Schema(Record):
@@ -27,12 +27,15 @@ class Schema(Record):
         Those that are read as floats, be it beside something else.
     none : frozenset of int
         Those of which some op tells None from NaN: the source was fitted on objects with None among them.
+    tables : frozenset of int
+        Positions of the results that hold the caller's columns, the caller's own table among them.
     """
 
     columns: tuple[int, ...]
     numbers: frozenset[int]
     floats: frozenset[int]
     none: frozenset[int]
+    tables: frozenset[int]
 
 
 def schema_of(ops: tuple[Op, ...]) -> Schema:
@@ -58,7 +61,17 @@ def schema_of(ops: tuple[Op, ...]) -> Schema:
         numbers=frozenset(floats - others),
         floats=frozenset(floats),
         none=frozenset(none),
+        tables=frozenset(aligned),
     )
+
+
+def values_of(ops: tuple[Op, ...], schema: Schema) -> Iterator[tuple[int, list[Any]]]:
+    """Columns and the values that the ops know of them: categories, NaN among them. A column may come more than once."""
+    for op in ops:
+        if isinstance(op, Codes) and op.inputs[0] in schema.tables:
+            for index, known, nan in zip(op.columns.tolist(), op.categories, op.nan, strict=True):
+                listed = known.tolist() if isinstance(known, np.ndarray) else list(known)
+                yield index, [*listed, *([float("nan")] if nan else [])]
 
 
 def _columns(op: Op, aligned: set[int]) -> Iterator[int]:

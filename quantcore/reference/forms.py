@@ -12,7 +12,7 @@ from quantcore.plan.csr import Csr
 from quantcore.plan.table import Table
 from quantcore.reference.cells import is_column
 
-__all__ = ["head", "is_records", "n_rows", "part", "take"]
+__all__ = ["head", "is_column", "is_records", "n_rows", "part", "take"]
 
 
 def is_records(X: Any) -> bool:
