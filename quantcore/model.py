@@ -264,7 +264,7 @@ class Model:
         """
         names = self._artifact.plan.feature_names_out
         if names is None:
-            raise AttributeError("this model has no get_feature_names_out: names are kept of models that transform numbers or tables")
+            raise AttributeError("this model has no get_feature_names_out: names are kept of what transforms numbers or tables")
 
         def get_feature_names_out(input_features: Any = None) -> NDArray[Any]:
             """Names of the columns of ``transform``.

@@ -1,4 +1,4 @@
-"""Forms of tables, good and bad: answers and exception types are those of scikit-learn on pandas, through the public Model alone."""
+"""Forms of tables, good and bad: answers and exception types are scikit-learn's on pandas, through the public Model alone."""
 
 from __future__ import annotations
 
@@ -45,7 +45,11 @@ def by_name():
     """Columns are found by their names, in any order."""
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     front = ColumnTransformer(
-        [("n", numbers, ["age", "hours"]), ("w", OneHotEncoder(handle_unknown="ignore"), ["job"]), ("l", SimpleImputer(), ["level"])]
+        [
+            ("n", numbers, ["age", "hours"]),
+            ("w", OneHotEncoder(handle_unknown="ignore"), ["job"]),
+            ("l", SimpleImputer(), ["level"]),
+        ]
     )
     return make_pipeline(front, LogisticRegression()).fit(X, Y)
 
@@ -327,7 +331,11 @@ BAD_RECORDS = {
     "no key": (lambda r: {}, ValueError, ["'job'"]),
     "one is no dict": (lambda r: [r[0], r[1], [1, 2]], TypeError, ["row 2", "list"]),
     "one is None": (lambda r: [r[0], None], TypeError, ["row 1", "NoneType"]),
-    "columns of different length": (lambda r: {"age": [1.0], "job": ["cook", "cook"], "hours": [1.0], "level": [1]}, ValueError, ["'job'", "'age'"]),
+    "columns of different length": (
+        lambda r: {"age": [1.0], "job": ["cook", "cook"], "hours": [1.0], "level": [1]},
+        ValueError,
+        ["'job'", "'age'"],
+    ),
     "a column among values": (lambda r: r[0] | {"job": ["cook"]}, TypeError, ["'job'", "'age'"]),
     "a matrix for a column": (lambda r: {n: np.ones((2, 2)) for n in r[0]}, ValueError, ["'age'"]),
     "no rows": (lambda r: {n: [] for n in r[0]}, ValueError, ["row"]),

@@ -42,7 +42,9 @@ def _table(plan: Plan) -> Table:
     schema = plan.schema
     for i in schema.columns:
         columns[i] = np.sin(np.arange(2.0) + i).astype(float if i in schema.floats else object)
-    texts = [(op.column, ["quantcore", "table"]) for op in plan.ops if isinstance(op, Documents) and op.inputs[0] in schema.tables]
+    texts = [
+        (op.column, ["quantcore", "table"]) for op in plan.ops if isinstance(op, Documents) and op.inputs[0] in schema.tables
+    ]
     for index, known in (*values_of(plan.ops, schema), *texts):
         own = columns[index]
         if own is not None and known and (own.dtype == object or all(isinstance(v, int | float) for v in known)):
