@@ -8,6 +8,7 @@ imported before an estimator of it is here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from os import PathLike
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from typing import Any
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers.builder import SOURCE, Builder, Node, Result
 from quantcore.plan import Plan
+from quantcore.plan.ops import Text
 from quantcore.plan.validate import validate
 
 __all__ = ["IMPORTERS", "convert", "import_estimator"]
@@ -214,8 +216,20 @@ def convert(estimator: Any) -> Plan:
     if build.obstacles:
         raise UnsupportedModelError(build.obstacles)
     plan = build.plan(result, source="Booster" if isinstance(estimator, (str, PathLike)) else type(estimator).__name__)
+    plan = replace(plan, feature_names_out=_names_out(estimator, plan))
     validate(plan)
     return plan
+
+
+def _names_out(estimator: Any, plan: Plan) -> tuple[str, ...] | None:
+    """What the source calls the columns of its transform. Terms of texts are not stored a second time."""
+    find = getattr(estimator, "get_feature_names_out", None)
+    if find is None or "transform" not in plan.outputs or any(isinstance(op, Text) for op in plan.ops):
+        return None
+    try:
+        return tuple(map(str, find()))
+    except (ValueError, AttributeError):  # a step of a pipeline can't say it
+        return None
 
 
 def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from quantcore.plan import INPUT, Plan
-from quantcore.plan.ops import Affine, Linear, Text
-from quantcore.runtime import selftest
+from quantcore.passes.ranges import ranges
+from quantcore.plan import INPUT, Plan, Table
+from quantcore.plan.ops import Affine, Documents, Linear, Text
+from quantcore.plan.schema import values_of
 
-__all__ = ["drawn_rows"]
+__all__ = ["drawn_rows", "drawn_table"]
 
 _ROWS = 200
 _SYMBOLS = 20
@@ -18,7 +20,7 @@ _SYMBOLS = 20
 
 def drawn_rows(plan: Plan, seed: int) -> Any:
     """Rows as ``predict`` takes them: texts of symbols of the vocabularies, or numbers as a scaler says that columns are spread;
-    without one such that all columns weigh alike.
+    without one such that all columns weigh alike. Of tables, as they are once they have been checked.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ def drawn_rows(plan: Plan, seed: int) -> Any:
     """
     random = np.random.default_rng(seed)
     if plan.input == "table":
-        return selftest.rows(plan)
+        return drawn_table(plan, _ROWS, seed)
     if plan.input == "text":
         return _texts(plan, random)
     rows = random.normal(size=(_ROWS, plan.n_features_in or 1))
@@ -46,9 +48,44 @@ def drawn_rows(plan: Plan, seed: int) -> Any:
 
 
 def _texts(plan: Plan, random: np.random.Generator) -> list[str]:
+    return _documents(plan, random, _ROWS)
+
+
+def drawn_table(plan: Plan, n_rows: int, seed: int) -> Table:
+    """Rows of a table, columns drawn independently: each of a column's categories as often as the others; numbers as scalers,
+    fills and thresholds say that they are spread (about 0 where none does); documents as of texts.
+
+    Parameters
+    ----------
+    plan : Plan
+    n_rows : int
+    seed : int
+    """
+    random = np.random.default_rng(seed)
+    centre, spread = ranges(plan)
+    numbers = centre + spread * random.normal(size=(n_rows, len(centre)))
+    columns: list[NDArray[Any] | None] = [None] * len(centre)
+    for i in plan.schema.columns:
+        columns[i] = numbers[:, i] if i in plan.schema.floats else numbers[:, i].astype(object)
+    for op in plan.ops:
+        if isinstance(op, Documents) and op.inputs[0] in plan.schema.tables:
+            columns[op.column] = _objects(_documents(plan, random, n_rows))
+    for index, known in values_of(plan.ops, plan.schema):
+        own = columns[index]
+        if own is not None and known and (own.dtype == object or all(isinstance(v, int | float) for v in known)):
+            picked = [known[i] for i in random.integers(0, len(known), n_rows).tolist()]
+            columns[index] = _objects(picked) if own.dtype == object else np.array(picked, np.float64)
+    return Table(n_rows, tuple(columns))
+
+
+def _objects(values: list[Any]) -> NDArray[Any]:
+    return np.fromiter(values, object, len(values))
+
+
+def _documents(plan: Plan, random: np.random.Generator, n_rows: int) -> list[str]:
     known = [op.vocabulary for op in plan.ops if isinstance(op, Text) and op.vocabulary is not None]
     symbols = [s for vocabulary in known for s in vocabulary.symbols()]
     if not symbols:
-        return [" ".join(f"w{i}" for i in random.integers(0, 10_000, _SYMBOLS)) for _ in range(_ROWS)]
+        return [" ".join(f"w{i}" for i in random.integers(0, 10_000, _SYMBOLS)) for _ in range(n_rows)]
     gap = next((v.separator for v in known if v.separator), " ")
-    return [gap.join(symbols[i] for i in random.integers(0, len(symbols), _SYMBOLS)) for _ in range(_ROWS)]
+    return [gap.join(symbols[i] for i in random.integers(0, len(symbols), _SYMBOLS)) for _ in range(n_rows)]

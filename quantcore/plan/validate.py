@@ -34,6 +34,9 @@ _TO_MATRIX = (ops.TfIdf, ops.Affine, ops.Columns, ops.Impute, ops.Missing, ops.R
 _READS_MATRIX = (ops.Concat, ops.Binarize, ops.Take, ops.Trees, *_TO_MATRIX, *_SCORES)
 
 
+_MOST_COLUMNS = 1 << 20
+
+
 def validate(plan: Plan, codec: ModuleType | None = None) -> None:
     """Check a Plan.
 
@@ -54,6 +57,11 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
         _require(_is_count(width) and 0 < (width or 0) < 2**32, f"n_features_in is {width!r}, expected a positive number")
     else:
         _require(plan.n_features_in is None, "a Plan over text has no n_features_in")
+    if plan.input == "table":  # a row holds a place for each
+        _require((plan.n_features_in or 0) <= _MOST_COLUMNS, f"a table of {plan.n_features_in} columns")
+    _require(type(plan.by_name) is bool, f"by_name is {plan.by_name!r}")
+    named = plan.input == "table" and plan.feature_names_in is not None
+    _require(named or not plan.by_name, "columns of a table can be found by name where the source has names")
     results: list[_Result] = []
     for position, op in enumerate(plan.ops):
         try:
@@ -283,6 +291,11 @@ def _check_outputs(plan: Plan, results: list[_Result]) -> None:
     if names is not None:
         _require(type(names) is tuple and all(type(n) is str for n in names), "feature_names_in must be a tuple of strings")
         _require(len(names) == plan.n_features_in, f"{len(names)} feature names for {plan.n_features_in} features")
+    given = plan.feature_names_out
+    if given is not None:
+        _require(type(given) is tuple and all(type(n) is str for n in given), "feature_names_out must be a tuple of strings")
+        width = results[plan.outputs["transform"]].width if "transform" in plan.outputs else None
+        _require(len(given) == width, f"{len(given)} names for what transform gives: {width} columns")
 
 
 def _classes(classes: Any, count: int | None) -> None:

@@ -50,7 +50,7 @@ def codes(op: Codes, table: Table) -> NDArray[np.int32]:
         known = {value: code for code, value in enumerate(categories)}
         of_nan = len(categories) if op.nan[j] else -1
         values = table.column(index).tolist()
-        out[:, j] = [of_nan if v != v else known.get(v, -1) if isinstance(v, Hashable) else -1 for v in values]  # noqa: PLR0124
+        out[:, j] = [of_nan if _is_nan(v) else known.get(v, -1) if isinstance(v, Hashable) else -1 for v in values]
         if op.unknown == "error" and (out[:, j] < 0).any():
             strange = list(dict.fromkeys(v for v, code in zip(values, out[:, j], strict=True) if code < 0))
             raise ValueError(f"column {index} holds {strange[:5]}, which the encoder was not fitted on; handle_unknown='error'")
@@ -81,6 +81,10 @@ def cells(op: Cells, X: NDArray[Any]) -> NDArray[np.int32]:
 def documents(op: Documents, table: Table) -> list[Any]:
     """The values of one column."""
     return list(table.column(op.column))
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float | np.floating) and value != value  # noqa: PLR0124
 
 
 def _slots(ends: tuple[int, ...], found: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -227,7 +227,7 @@ class Executor:
         if len(rows) and isinstance(self.settle, Cold):
             labels[rows], sure[rows] = self.settle.proved(LABEL, _take(given, rows))
         elif len(rows) and self.settle is not None:
-            labels[rows] = self.settle(_take(given, rows), rows.tolist())
+            labels[rows] = self.settle(self._asked(X, given, rows), rows.tolist())
         return labels, sure
 
     def certified_as(self, wanted: Property, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -240,8 +240,12 @@ class Executor:
         if len(rows) and isinstance(self.settle, Cold):
             answers[rows], sure[rows] = self.settle.proved(wanted, _take(given, rows))
         elif len(rows) and self.settle is not None:
-            answers[rows] = self.settle(_take(given, rows), rows.tolist())
+            answers[rows] = self.settle(self._asked(X, given, rows), rows.tolist())
         return answers, sure
+
+    def _asked(self, X: Any, given: Any, rows: NDArray[np.int64]) -> Any:
+        """Open rows for the caller to answer: of tables in the form that they came in, else as they were checked."""
+        return _take(X if self.plan.input == "table" else given, rows)
 
     def scores(self, X: Any, *, checked: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Scores that the label follows from, and a bound on the error of each row's; None where there is no such bound.
@@ -520,7 +524,13 @@ def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArr
 def _take(X: Any, rows: NDArray[np.int64]) -> Any:
     if isinstance(X, Csr | Table):
         return X.take_rows(rows)
-    return X[rows] if isinstance(X, np.ndarray) else [X[i] for i in rows.tolist()]
+    if isinstance(X, np.ndarray):
+        return X[rows]
+    if isinstance(X, list) and not isinstance(X[0], dict):
+        return [X[i] for i in rows.tolist()]
+    from quantcore.reference import forms  # tables alone come in others
+
+    return forms.take(X, rows)
 
 
 def _shown(value: Any, method: str) -> Any:
