@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan import Plan
+from quantcore.plan import INPUT, Plan
 from quantcore.plan.table import Table
-from quantcore.plan.table_ops import Codes, Documents, Fill, MissingCells, Numbers
+from quantcore.plan.table_ops import Codes, Documents, Fill, Join, MissingCells, Numbers
 
 __all__ = ["needed_columns", "read"]
 
@@ -21,11 +21,17 @@ __all__ = ["needed_columns", "read"]
 def needed_columns(plan: Plan) -> list[int]:
     """The columns of the caller's table that some op reads, ascending."""
     found: set[int] = set()
-    for op in plan.ops:
-        if isinstance(op, Numbers | Fill | MissingCells | Codes):
+    own = {INPUT}  # what holds the caller's columns at their own places
+    for position, op in enumerate(plan.ops):
+        if isinstance(op, Join):
+            found.update(c for i, columns in zip(op.inputs, op.columns, strict=True) if i in own for c in columns.tolist())
+        elif not own.isdisjoint(op.inputs) and isinstance(op, Numbers | Fill | MissingCells | Codes):
             found.update(op.columns.tolist())
-        elif isinstance(op, Documents):
+            found.update(op.complete.tolist() if isinstance(op, MissingCells) and op.complete is not None else ())
+        elif isinstance(op, Documents) and not own.isdisjoint(op.inputs):
             found.add(op.column)
+        if isinstance(op, Fill) and not own.isdisjoint(op.inputs):
+            own.add(position)
     return sorted(found)
 
 
