@@ -214,7 +214,8 @@ def convert(estimator: Any) -> Plan:
         result = import_estimator(estimator, SOURCE, build)
     if not build.obstacles and not result.methods:
         build.obstacle(estimator, "", "it changes nothing, so there is nothing to convert")
-    result = build.numbers(estimator, result)
+    if not build.obstacles:
+        result = build.numbers(estimator, result)
     if build.obstacles:
         raise UnsupportedModelError(build.obstacles)
     plan = build.plan(result, source="Booster" if isinstance(estimator, (str, PathLike)) else type(estimator).__name__)

@@ -179,9 +179,9 @@ def _require_finite(table: Table, index: int, values: NDArray[Any], *, allow_nan
 def _missing(marker: Any, values: NDArray[Any], name: str) -> NDArray[np.bool_]:
     """Where values are missing, as scikit-learn's imputers look for them."""
     if marker is None:
-        absent = [v is None or v != v or type(v).__name__ == "NAType" for v in values.tolist()]  # noqa: PLR0124
+        absent = [v is None or type(v).__name__ == "NAType" or v != v for v in values.tolist()]
         return np.array(absent, np.bool_)
-    nan: NDArray[np.bool_] = np.asarray(values != values, np.bool_)  # noqa: PLR0124
+    nan: NDArray[np.bool_] = np.asarray(values != values, np.bool_)
     if not marker:
         return nan
     if nan.any():
@@ -193,8 +193,8 @@ def _missing(marker: Any, values: NDArray[Any], name: str) -> NDArray[np.bool_]:
 
 def _is_nan(value: Any) -> bool:
     """NaN of any kind of real number, as scikit-learn's ``is_scalar_nan``."""
-    return value != value if type(value) is float else _is_odd_nan(value)  # noqa: PLR0124
+    return value != value if type(value) is float else _is_odd_nan(value)
 
 
 def _is_odd_nan(value: Any) -> bool:
-    return not isinstance(value, str | Integral) and isinstance(value, Real) and bool(value != value)  # noqa: PLR0124
+    return not isinstance(value, str | Integral) and isinstance(value, Real) and bool(value != value)

@@ -119,7 +119,8 @@ def target_encoder(estimator: Any, source: Node, build: Builder) -> Result:
     node, op = codes(estimator, source, build, "ignore")
     mean = np.atleast_1d(np.asarray(estimator.target_mean_, np.float64))
     width = len(mean)
-    ends, values = [], []
+    values: list[NDArray[np.float64]] = []
+    ends: list[int] = []
     for i, count in enumerate(op.n_codes()):
         found = np.column_stack(estimator.encodings_[i * width : (i + 1) * width])
         values.append(np.vstack([found.astype(np.float64).reshape(count, width), mean]))
@@ -138,4 +139,4 @@ def _float(dtype: Any) -> Literal["float64", "float32"]:
 
 
 def _is_nan(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral) and bool(value != value)  # noqa: PLR0124
+    return isinstance(value, numbers.Real) and not isinstance(value, numbers.Integral) and bool(value != value)
