@@ -127,7 +127,7 @@ class Codes(TableOp):
 
 
 class OneHot(Op):
-    """Codes → matrix of ones and zeros: code c of column i sets output ``place[start_i + c]`` where that is not negative.
+    """Codes → CSR matrix of ones: code c of column i sets output ``place[start_i + c]`` where that is not negative.
 
     Parameters
     ----------
@@ -137,15 +137,15 @@ class OneHot(Op):
         Output column, or -1; several codes may share one.
     n_outputs : int
     dtype : {"float64", "float32"}
-    sparse : bool
-        The result is CSR.
+    dense : bool
+        The result is a dense matrix.
     """
 
     ends: tuple[int, ...]
     place: NDArray[np.int32]
     n_outputs: int
     dtype: Literal["float64", "float32"] = "float64"
-    sparse: bool = True
+    dense: bool = False
 
 
 class Lookup(Op):

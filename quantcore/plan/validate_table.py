@@ -92,12 +92,12 @@ def _is_plain(value: Any) -> bool:
 
 
 def _one_hot(op: ops.OneHot, width: int) -> tuple[int, str]:
-    _boolean(op.sparse, "sparse")
     _ends(op.ends, width, 1)
     _array(op.place, "place", np.int32, (op.ends[-1],))
     _require(_is_count(op.n_outputs) and 0 < op.n_outputs < 2**31, "n_outputs must be a positive number")
     _require(-1 <= int(op.place.min()) and int(op.place.max()) < op.n_outputs, "a place is beyond the outputs")
     _dtype(op.dtype)
+    _boolean(op.dense, "dense")
     return op.n_outputs, "matrix"
 
 

@@ -121,12 +121,9 @@ def one_hot(op: OneHot, found: NDArray[np.int32]) -> Matrix:
     """Ones at the places of codes."""
     places = op.place[_slots(op.ends, found)]
     rows, columns = np.nonzero(places >= 0)
-    if not op.sparse:
-        out = np.zeros((len(found), op.n_outputs), op.dtype)
-        out[rows, places[rows, columns]] = 1.0
-        return out
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(found)))]).astype(np.int64)
-    return Csr(indptr, places[rows, columns].astype(np.int64), np.ones(len(rows), op.dtype), op.n_outputs)
+    hot = Csr(indptr, places[rows, columns].astype(np.int64), np.ones(len(rows), op.dtype), op.n_outputs)
+    return hot.toarray() if op.dense else hot
 
 
 def lookup(op: Lookup, found: NDArray[np.int32]) -> NDArray[Any]:

@@ -75,7 +75,7 @@ def one_hot_encoder(estimator: Any, source: Node, build: Builder) -> Result:
         place=np.array(place, np.int32),
         n_outputs=start,
         dtype=_float(estimator.dtype),
-        sparse=bool(estimator.sparse_output),
+        dense=not estimator.sparse_output,
     )
     return Result({"transform": build.add(hot, start, np.dtype(_float(estimator.dtype)))})
 
