@@ -161,7 +161,7 @@ def _floats(table: Table, index: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """A column as floats; an error names it."""
     try:
         return table.column(index).astype(dtype)
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise type(error)(f"{table.name(index)} must hold numbers: {error}") from None
 
 
