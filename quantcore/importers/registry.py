@@ -26,7 +26,7 @@ Importer = Callable[[Any, Node, Builder], Result]
 
 _SKLEARN = {
     "calibration": {"CalibratedClassifierCV": "calibrated_classifier"},
-    "compose": {"ColumnTransformer": "column_transformer"},
+    "compose": {"ColumnTransformer": "column_transformer", "FeatureUnion": "feature_union"},
     "decomposition": {
         "IncrementalPCA": "pca",
         "PCA": "pca",
@@ -42,7 +42,11 @@ _SKLEARN = {
         "GradientBoostingClassifier": "gradient_boosting_classifier",
         "GradientBoostingRegressor": "gradient_boosting_regressor",
     },
-    "encoders": {"OneHotEncoder": "one_hot_encoder", "OrdinalEncoder": "ordinal_encoder"},
+    "encoders": {
+        "OneHotEncoder": "one_hot_encoder",
+        "OrdinalEncoder": "ordinal_encoder",
+        "TargetEncoder": "target_encoder",
+    },
     "ensembles": {
         "BaggingClassifier": "bagging_classifier",
         "BaggingRegressor": "bagging_regressor",
@@ -52,6 +56,7 @@ _SKLEARN = {
         "HistGradientBoostingClassifier": "hist_gradient_boosting_classifier",
         "HistGradientBoostingRegressor": "hist_gradient_boosting_regressor",
     },
+    "imputation": {"MissingIndicator": "missing_indicator", "SimpleImputer": "simple_imputer"},
     "linear": {
         "LinearSVC": "linear_classifier",
         "LogisticRegression": "logistic_regression",
@@ -63,7 +68,6 @@ _SKLEARN = {
         "SGDClassifier": "sgd_classifier",
     },
     "meta": {
-        "FeatureUnion": "feature_union",
         "FrozenEstimator": "frozen_estimator",
         "GridSearchCV": "search",
         "HalvingGridSearchCV": "search",
@@ -86,7 +90,6 @@ _SKLEARN = {
         "Normalizer": "normalizer",
         "PolynomialFeatures": "polynomial_features",
         "RobustScaler": "robust_scaler",
-        "SimpleImputer": "simple_imputer",
         "StandardScaler": "standard_scaler",
     },
     "regression": {
@@ -213,6 +216,8 @@ def convert(estimator: Any) -> Plan:
         result = import_estimator(estimator, SOURCE, build)
     if not build.obstacles and not result.methods:
         build.obstacle(estimator, "", "it changes nothing, so there is nothing to convert")
+    if not build.obstacles:
+        result = build.numbers(estimator, result)
     if build.obstacles:
         raise UnsupportedModelError(build.obstacles)
     plan = build.plan(result, source="Booster" if isinstance(estimator, (str, PathLike)) else type(estimator).__name__)

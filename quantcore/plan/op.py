@@ -24,10 +24,11 @@ class Op(Record):
     kind: ClassVar[str] = ""
     inputs: tuple[int, ...] = (INPUT,)
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, base: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        cls.kind = cls.__name__
-        OPS[cls.kind] = cls
+        if not base:
+            cls.kind = cls.__name__
+            OPS[cls.kind] = cls
 
     @property
     def accepts_nan(self) -> bool:

@@ -80,7 +80,7 @@ class _Result(NamedTuple):
 
 
 def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None) -> _Result:
-    joins = isinstance(op, (ops.Average, ops.Concat, ops.Several, ops.Stack))
+    joins = isinstance(op, (ops.Average, ops.Concat, ops.Join, ops.Several, ops.Stack))
     _require(type(op.inputs) is tuple and all(_is_int(i) for i in op.inputs), "inputs must be a tuple of integers")
     _require(1 <= len(op.inputs) <= (65536 if joins else 1), f"it can't take {len(op.inputs)} inputs")
     _require(all(INPUT <= i < len(results) for i in op.inputs), f"its inputs {op.inputs[:5]} must come before it")
@@ -101,7 +101,7 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
     if op.kind in validate_table.OPS:
         own = _Result(plan.n_features_in or 0, plan.input)
         incoming = [results[i] if i >= 0 else own for i in op.inputs]
-        return _Result(*validate_table.check(op, incoming[0].width, incoming[0].what))
+        return _Result(*validate_table.check(op, incoming))
     check = _CHECKS.get(op.kind)
     if check is None:
         raise ValueError("this op is not known")
@@ -135,7 +135,7 @@ def _folded(op: ops.TfIdf | ops.PlanarLinear, width: int) -> None:
 
 def _concat(op: ops.Concat, incoming: list[int]) -> int:
     _require(type(op.weights) is tuple and len(op.weights) == len(incoming), "needs one weight per input")
-    _bool(op.sparse, "sparse")
+    _require(op.sparse is None or type(op.sparse) is bool, "sparse must be a bool or None")
     _require(all(_is_finite(w) for w in op.weights), "weights must be finite numbers")
     _require(sum(incoming) < 2**32, "has too many columns")
     return sum(incoming)

@@ -76,7 +76,7 @@ def _table(plan: Plan, columns: Iterable[tuple[int, Array]], n_rows: int) -> Tab
     found: list[Array | None] = [None] * (plan.n_features_in or 0)
     for i, values in columns:
         found[i] = values
-    return Table(n_rows, tuple(found))
+    return Table(n_rows, tuple(found), plan.feature_names_in)
 
 
 # ------------------------------------------------------------------- by position

@@ -21,18 +21,24 @@ from quantcore.plan import INPUT, Csr, Op, Plan, Table
 from quantcore.plan.ops import (
     ArgMax,
     Binarize,
+    Cells,
     Concat,
+    Join,
     LeafNumbers,
     LeafOneHot,
     LeafSum,
     Linear,
+    Lookup,
     MultiLabel,
     NormalizeRows,
+    OneHot,
     PlanarLinear,
     Predictions,
     Quadratic,
     Several,
     Stack,
+    TableOp,
+    Take,
     Text,
     TfIdf,
     Threshold,
@@ -47,6 +53,7 @@ from quantcore.runtime.trees import Forests, sums_error
 __all__ = ["Cold", "Executor", "Known", "Value", "cold_plan", "settle_cold"]
 
 HOT, FINE, OPEN = 0, 1, 2
+_OF_TABLES = (TableOp, Cells, Join, Lookup, OneHot)
 _DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions, Several, Stack)
 Settle = Callable[[list[Any], list[int]], Any]
 
@@ -368,7 +375,7 @@ class Executor:
             leaves = self.forests.leaves(position, arguments[0].value)
             value = FUNCTIONS[op.kind](op, arguments[0].value) if leaves is None else leaves
             return Value(value, error=arguments[0].as_matrix())
-        many = op.kind in ("Average", "Concat", "Several", "Stack")
+        many = op.kind in ("Average", "Concat", "Join", "Several", "Stack")
         compiled = self.sparse.scores(position, op, arguments[0].value, bounds)
         given_ = [a.value for a in arguments] if many else arguments[0].value
         value, sizes = compiled if compiled is not None else (FUNCTIONS[op.kind](op, given_), None)
@@ -391,7 +398,8 @@ class Executor:
         return Value(value, (value, value) if bound == 0.0 else (value - bound, value + bound))
 
     def _bounded(self, op: Op, arguments: list[Value], value: Any, sizes: NDArray[np.float64] | None) -> Value:
-        from quantcore.reference.planar import planar_bound  # kernels do without
+        from quantcore.reference.matrices import as_csr  # kernels do without
+        from quantcore.reference.planar import planar_bound
         from quantcore.runtime import rounding
 
         first = arguments[0]
@@ -410,11 +418,18 @@ class Executor:
                 bound = rounding.scores_error(op, first.value, error, value, sizes)
             return Value(value, (value - bound, value + bound))
         intervals_ = [a.interval for a in arguments if a.interval is not None]
-        if isinstance(op, rounding.MATRIX) or (isinstance(op, Concat) and len(intervals_) < len(arguments)):
+        if isinstance(op, rounding.MATRIX) or (isinstance(op, Concat | Take) and len(intervals_) < len(arguments)):
             if isinstance(op, Binarize) and isinstance(first.value, Csr) and first.error is not None:
                 value = first.value.with_data((first.value.data > op.threshold).astype(np.float64))
             errors = [a.as_matrix() for a in arguments]
+            if isinstance(op, Concat) and isinstance(value, Csr):
+                # Zeros of what is not exact may be none in the source.
+                stored = [a.value if e is None else as_csr(a.value, zeros=True) for a, e in zip(arguments, errors, strict=True)]
+                value = FUNCTIONS[op.kind](op, stored)
             return Value(value, error=rounding.matrix_error(op, [a.value for a in arguments], errors, value))
+        if isinstance(op, _OF_TABLES):
+            exact = all(a.as_matrix() is None for a in arguments)
+            return Value(value, error=None if exact else rounding.UNKNOWN)
         if len(intervals_) < len(arguments):
             return Value(value)
         return Value(value, intervals.propagate(op, intervals_, self._dtype))

@@ -13,6 +13,7 @@ source's dtype has no bound.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from quantcore.plan import Csr, ops
 from quantcore.reference.bounds import UP, edges, gamma
 from quantcore.reference.columns import columns, norms_of
-from quantcore.reference.matrices import Matrix, concat
+from quantcore.reference.matrices import Matrix, as_csr, concat, take
 from quantcore.reference.products import polynomial
 
 __all__ = ["MATRIX", "UNKNOWN", "Error", "matrix_error", "scores_error"]
@@ -84,6 +85,8 @@ def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value
     if isinstance(op, ops.Polynomial) and isinstance(X, np.ndarray) and np.isfinite(error).all():
         least, most = (_values(polynomial(op, np.abs(X) + e)) for e in (0.0, error))
         return np.asarray(most - least + 2.0 * op.most * _eps(found) * most)
+    if isinstance(op, ops.Take):
+        return _values(take(op, _like(X, error)))
     if isinstance(op, ops.Impute | ops.Missing) and op.missing is None:
         # What is missing to us is missing to the source.
         return np.where(np.isnan(_values(X)), 0.0, error) if isinstance(op, ops.Impute) else None
@@ -212,8 +215,12 @@ def _tfidf(value: Matrix, error: Error) -> NDArray[Any]:
 
 
 def _concat(op: ops.Concat, arguments: list[Matrix], errors: list[Error], value: Matrix) -> NDArray[Any]:
+    if isinstance(value, Csr):  # the executor stores the zeros of dense parts that are not exact, so that both have one pattern
+        arguments = [as_csr(X, zeros=e is not None) for X, e in zip(arguments, errors, strict=True)]
+        errors = [None if e is None else e.ravel() for e in errors]
     parts = [_like(X, np.zeros(_values(X).shape) if e is None else e) for X, e in zip(arguments, errors, strict=True)]
-    joined = concat(ops.Concat(inputs=op.inputs, weights=tuple(abs(w) for w in op.weights)), parts)
+    parts = [part.toarray() if isinstance(part, Csr) and not isinstance(value, Csr) else part for part in parts]
+    joined = concat(replace(op, weights=tuple(abs(w) for w in op.weights)), parts)
     return np.asarray(_values(joined) * 1.0001 + np.abs(_values(value)) * (2.0 * _eps(_values(value))))
 
 
