@@ -106,8 +106,10 @@ class Model:
     def _serve(self, *, native: bool) -> None:
         self._executor = Executor(self._artifact.plan, native=native, settle=self._settle())
         # The compiled pass itself, without a Python frame around it.
-        compiled = self._executor.fused or self._executor.direct
-        if compiled is not None:
+        compiled, front = self._executor.compiled, self._executor.front
+        if front is not None and front.answer is not None:
+            self.__dict__["predict"] = front.answer
+        elif compiled is not None:
             self.__dict__["predict"] = compiled.predict
         elif "predict" in self._artifact.plan.outputs:
             self.__dict__["predict"] = self._executor.predict
@@ -311,7 +313,7 @@ class Model:
         """
         sections = {name: {"stored": a, "decoded": b} for name, (a, b) in self._artifact.sizes.items()}
         bound = linear_bound(self._artifact.plan)
-        served = "op by op" if self._executor.fused is None and self._executor.direct is None else "fused kernel"
+        served = "op by op" if self._executor.compiled is None else "fused kernel"
         return {
             **copy.deepcopy(self._artifact.extra.get("report", {})),
             "certify": self._certify.as_json(),

@@ -93,5 +93,5 @@ cdef class _Chunks:
             at = self.places[k]
             if not qc_arrow_column(self.schema.children[at], array.children[at], array.offset, &out[k]):
                 return False
-            out[k].null_is_none = out[k].kind != QC_OF_FLOAT64
+            out[k].holds_none = out[k].kind != QC_OF_FLOAT64
         return True

@@ -25,6 +25,7 @@ cdef bint _of_memory(cnp.ndarray array, Py_ssize_t first, Py_ssize_t stride, qc_
     if kind < 0 or (kind == QC_OF_OBJECT and not cnp.PyArray_ISALIGNED(array)):
         return False
     c.kind, c.data, c.stride, c.valid = <qc_frame_kind>kind, cnp.PyArray_BYTES(array) + first, stride, NULL
+    c.holds_none = True
     return True
 
 
@@ -34,11 +35,15 @@ cdef Py_ssize_t _of_values(values, qc_frame_column *c, list held):
         values = tuple(values)  # a list may change while rows of it are answered
         held.append(values)
         c.kind, c.data, c.stride, c.valid = QC_OF_OBJECT, <char *>PySequence_Fast_ITEMS(values), sizeof(PyObject *), NULL
+        c.holds_none = False
         return len(values) if len(values) else NOT_READ
     if not PyArray_CheckExact(values) or cnp.PyArray_NDIM(values) != 1 or not cnp.PyArray_DIM(values, 0):
         return NOT_READ
     held.append(values)
-    return cnp.PyArray_DIM(values, 0) if _of_memory(values, 0, cnp.PyArray_STRIDE(values, 0), c) else NOT_READ
+    if not _of_memory(values, 0, cnp.PyArray_STRIDE(values, 0), c):
+        return NOT_READ
+    c.holds_none = False
+    return cnp.PyArray_DIM(values, 0)
 
 
 cdef Py_ssize_t _of_block(values, Py_ssize_t row, Py_ssize_t n, qc_frame_column *c, list held) except -1:
@@ -58,5 +63,5 @@ cdef Py_ssize_t _of_block(values, Py_ssize_t row, Py_ssize_t n, qc_frame_column 
     if name in ("StringArray", "StringArrayNumpySemantics"):
         objects = np.asarray(values)
         held.append(objects)
-        return 0 if _of_values(objects, c, held) == n else NOT_READ
+        return 0 if len(objects) == n and _of_memory(objects, 0, cnp.PyArray_STRIDE(objects, 0), c) else NOT_READ
     return NOT_READ

@@ -51,7 +51,7 @@ cdef extern from *:
         ptrdiff_t stride
         ptrdiff_t offset
         const uint8_t *valid
-        int null_is_none
+        int holds_none
     ctypedef enum qc_frame_action:
         pass
     ctypedef struct qc_frame_step:
@@ -89,11 +89,12 @@ cdef extern from *:
         const double *, ptrdiff_t, const double *, const int32_t *, ptrdiff_t, int32_t, int32_t *) noexcept nogil
     void qc_frame_cells(const double *, ptrdiff_t, const double *, ptrdiff_t, int32_t *) noexcept nogil
     bint qc_frame_is_large(const double *, ptrdiff_t) noexcept nogil
+    bint qc_frame_is_infinite(const double *, ptrdiff_t) noexcept nogil
     void qc_frame_strings_fill(const char *, const uint32_t *, ptrdiff_t, uint32_t *, uint32_t) noexcept nogil
     bint qc_frame_strings_codes(
         const qc_frame_strings *, const qc_frame_column *, ptrdiff_t, ptrdiff_t, int32_t, int32_t *) noexcept nogil
     bint qc_cells_numbers(const char *, ptrdiff_t, ptrdiff_t, double, double *) noexcept
-    int qc_cells_codes(const qc_cell_codes *, const char *, ptrdiff_t, ptrdiff_t, int32_t *) except -1
+    int qc_cells_codes(const qc_cell_codes *, int32_t, const char *, ptrdiff_t, ptrdiff_t, int32_t *) except -1
     PyObject *qc_dict_value(object, PyObject *) except? NULL
     PyObject *qc_item(object, Py_ssize_t) except? NULL
     bint qc_is_scalar(PyObject *) noexcept
@@ -133,7 +134,10 @@ cdef struct _Sink:
 cdef struct _Part:
     int column  # among those that are read
     bint coded
-    bint refuses  # unknown values
+    bint knows_none
+    bint objects
+    bint all_numbers
+    int least
     double none
     double nan
     const qc_frame_step *steps
@@ -277,7 +281,7 @@ cdef class Reader:
         cdef Py_ssize_t n = 1, k
         cdef bint scalars = True
         held = []
-        if self.names is None:
+        if self.names is None or not self.may_hold(len(X)):
             return None
         try:
             memset(s.cells, 0, self.n_needed * sizeof(PyObject *))
@@ -287,6 +291,7 @@ cdef class Reader:
                     return None
                 scalars &= qc_is_scalar(s.cells[k])
                 s.columns[k].kind, s.columns[k].data, s.columns[k].stride = QC_OF_OBJECT, <char *>(s.cells + k), 0
+                s.columns[k].holds_none = False
             if not scalars:
                 for k in range(self.n_needed):
                     found = _of_values(<object>s.cells[k], &s.columns[k], held)
@@ -298,6 +303,10 @@ cdef class Reader:
             for k in range(self.n_needed):
                 Py_XDECREF(s.cells[k])
 
+    cdef bint may_hold(self, Py_ssize_t count):
+        """Whether a dict of so many values may be read: other names than the source's are for the reference to refuse."""
+        return self.by_name or (count == self.n_columns and self.n_needed == self.n_columns)
+
     cdef object of_dicts(self, X, _Scratch *s, answer):
         """Rows that are dicts."""
         cdef Py_ssize_t k
@@ -305,6 +314,7 @@ cdef class Reader:
             return None
         for k in range(self.n_needed):
             s.columns[k].kind, s.columns[k].stride = QC_OF_OBJECT, sizeof(PyObject *)
+            s.columns[k].holds_none = False
         return self.answered(s, len(X), answer, X)
 
     cdef bint gather(self, X, Py_ssize_t start, Py_ssize_t n, _Scratch *s) except -1:
@@ -320,7 +330,7 @@ cdef class Reader:
             if row is NULL:
                 return False
             try:
-                if not PyDict_CheckExact(row):
+                if not PyDict_CheckExact(row) or not self.may_hold(len(<object>row)):
                     return False
                 for k in range(self.n_needed):
                     cell = qc_dict_value(<object>row, PyTuple_GET_ITEM(<PyObject *>self.names, self.columns[k]))

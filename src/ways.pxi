@@ -53,32 +53,38 @@ cdef class Part:
     ----------
     column : int
         Its number among those that are read.
+    knows_none : bool
+        None in dicts and lists is None; else it is NaN there.
     sinks : tuple of Sink
     none, nan : float
         The numbers that None and NaN are read as.
-    steps : array of float64, shape (n_steps, 3)
-        Actions and their constants.
+    steps : list of (action, a, b)
     edges : array of float64, or None
         Numbers become the number of edges that are not above them.
     known : dict of value → code, or None
-        Values become codes: strings, numbers without NaN, None.
-    of_nan : int
-        The code of NaN, or -1.
-    refuses : bool
-        A table with an unknown value is not read.
+        Values become codes: strings, and numbers without NaN.
+    of_nan, of_none : int
+        The codes of NaN and None, or -1.
+    least : int
+        A table with a lower code is not read.
+    objects : bool
+        Numbers of any column are compared as Python compares them; else columns of numbers are not read where a category is no
+        number, or a value infinite.
     """
 
     cdef _Part p
     cdef tuple sinks, held
     cdef Py_ssize_t reach
 
-    def __cinit__(self, int column, tuple sinks, double none, double nan, steps, edges, known, int of_nan, bint refuses):
+    def __cinit__(self, int column, bint knows_none, tuple sinks, *, double none=NAN, double nan=NAN, steps=(), edges=None,
+                  known=None, int of_nan=-1, int of_none=-1, int least=-1, bint objects=True):
         cdef _Part *p = &self.p
         cdef Sink sink
         cdef Py_ssize_t n_codes = -1
         memset(p, 0, sizeof(_Part))
         steps = _doubles(steps).reshape(-1, 3)
-        p.column, p.none, p.nan, p.coded, p.refuses = column, none, nan, known is not None, refuses
+        p.column, p.knows_none, p.none, p.nan = column, knows_none, none, nan
+        p.coded, p.least, p.objects = known is not None, least, objects
         packed = np.empty(len(steps) * sizeof(qc_frame_step) + 1, np.uint8)
         cdef qc_frame_step *to = <qc_frame_step *>cnp.PyArray_DATA(packed)
         for k, (action, a, b) in enumerate(steps.tolist()):
@@ -90,23 +96,24 @@ cdef class Part:
             p.edges, p.n_edges, n_codes = _at(edges), len(edges), len(edges) + 1
             self.held += (edges,)
         if known is not None:
-            n_codes = self.set_codes(known, of_nan)
+            n_codes = self.set_codes(known, of_nan, of_none)
         p.n_sinks = len(sinks)
         for sink in sinks:
             self.reach = max(self.reach, sink.reach)
             if (sink.s.kind == 0) != (n_codes < 0) or (sink.s.kind and sink.n_slots < n_codes + (known is not None)):
                 raise ValueError("a sink that does not fit what it is given")
 
-    cdef Py_ssize_t set_codes(self, dict known, int of_nan) except -1:
+    cdef Py_ssize_t set_codes(self, dict known, int of_nan, int of_none) except -1:
         """How many codes there are."""
         cdef qc_cell_codes *c = &self.p.codes
         strings = {value: code for value, code in known.items() if type(value) is str}
         numbers = sorted([(float(value), code) for value, code in known.items() if type(value) in (int, float, bool)])
-        if len(strings) + len(numbers) + (None in known) != len(known):
-            raise TypeError("categories must be strings, numbers or None")
+        if len(strings) + len(numbers) != len(known):
+            raise TypeError("categories must be strings or numbers")
+        self.p.all_numbers = not strings
         doubles, codes = np.array([v for v, _ in numbers], np.float64), np.array([code for _, code in numbers], np.int32)
         c.numbers, c.number_codes = _at(doubles), <const int32_t *>cnp.PyArray_DATA(codes)
-        c.n_numbers, c.of_nan, c.of_none = len(numbers), of_nan, known.get(None, -1)
+        c.n_numbers, c.of_nan, c.of_none = len(numbers), of_nan, of_none
         c.known = <PyObject *>strings
         listed = [(value.encode(), code) for value, code in strings.items() if _encodes(value)]
         text, ends = b"".join([value for value, _ in listed]), np.zeros(len(listed) + 1, np.uint32)
@@ -119,7 +126,7 @@ cdef class Part:
         self.p.strings.ends, self.p.strings.text = <const uint32_t *>cnp.PyArray_DATA(ends), text
         self.p.strings.codes = <const int32_t *>cnp.PyArray_DATA(of)
         self.held += (strings, doubles, codes, text, ends, slots, of)
-        return max([of_nan, *known.values()], default=-1) + 1
+        return max(-1, of_nan, of_none, *known.values()) + 1
 
 
 cdef bint _encodes(str value):
@@ -135,14 +142,14 @@ cdef bint _numbers(const _Part *p, const qc_frame_column *c, Py_ssize_t start, P
     """A column's numbers; False where it has others."""
     cdef Py_ssize_t i
     if c.kind == QC_OF_OBJECT:
-        if not qc_cells_numbers(c.data + start * c.stride, c.stride, n, p.none, out):
+        if not qc_cells_numbers(c.data + start * c.stride, c.stride, n, p.none if c.holds_none or p.knows_none else p.nan, out):
             return False
     elif c.kind >= QC_OF_UTF8:
         return False
     else:
         qc_frame_numbers(c, start, n, out)
         if c.valid is not NULL:
-            qc_frame_nulls(c, start, n, p.none if c.null_is_none else p.nan, out)
+            qc_frame_nulls(c, start, n, p.none if c.holds_none else p.nan, out)
     if p.nan == p.nan:
         for i in range(n):
             if out[i] != out[i]:
@@ -151,15 +158,15 @@ cdef bint _numbers(const _Part *p, const qc_frame_column *c, Py_ssize_t start, P
 
 
 cdef bint _codes(const _Part *p, const qc_frame_column *c, Py_ssize_t start, Py_ssize_t n, _Scratch *s) except -1:
-    """The codes of a column's values; False where it has some that are not read, or unknown ones that are refused."""
+    """The codes of a column's values; False where it has some that are not read."""
     cdef Py_ssize_t i
+    cdef int32_t of_none = p.codes.of_none if c.holds_none or p.knows_none else p.codes.of_nan
+    cdef int32_t least = p.least
     if c.kind == QC_OF_OBJECT:
-        if not qc_cells_codes(&p.codes, c.data + start * c.stride, c.stride, n, s.codes):
+        if not qc_cells_codes(&p.codes, of_none, c.data + start * c.stride, c.stride, n, s.codes):
             return False
     elif c.kind >= QC_OF_UTF8:
-        if not qc_frame_strings_codes(
-            &p.strings, c, start, n, p.codes.of_none if c.null_is_none else p.codes.of_nan, s.codes
-        ):
+        if not qc_frame_strings_codes(&p.strings, c, start, n, of_none, s.codes):
             return False
     else:
         qc_frame_numbers(c, start, n, s.values)
@@ -167,11 +174,15 @@ cdef bint _codes(const _Part *p, const qc_frame_column *c, Py_ssize_t start, Py_
             qc_frame_nulls(c, start, n, NAN, s.values)
         if (c.kind == QC_OF_INT64 or c.kind == QC_OF_UINT64) and qc_frame_is_large(s.values, n):
             return False
-        qc_frame_find(s.values, n, p.codes.numbers, p.codes.number_codes, p.codes.n_numbers, p.codes.of_nan, s.codes)
-    if p.refuses:
-        for i in range(n):
-            if s.codes[i] < 0:
+        if not p.objects:
+            if c.kind == QC_OF_BOOL or c.kind == QC_OF_BITS:
+                least = 0  # of unknown ones the reference says more
+            elif not p.all_numbers or qc_frame_is_infinite(s.values, n):
                 return False
+        qc_frame_find(s.values, n, p.codes.numbers, p.codes.number_codes, p.codes.n_numbers, p.codes.of_nan, s.codes)
+    for i in range(n):
+        if s.codes[i] < least:
+            return False
     return True
 
 

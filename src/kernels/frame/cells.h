@@ -67,7 +67,7 @@ typedef struct {
 } qc_cell_codes;
 
 /* 1: found out, -1 for what is unknown; 0: not a plain cell; -1: an exception is set. */
-static int qc_cell_code(const qc_cell_codes *m, PyObject *cell, int32_t *out) {
+static int qc_cell_code(const qc_cell_codes *m, int32_t of_none, PyObject *cell, int32_t *out) {
     double number;
     int is_none;
     if (PyUnicode_CheckExact(cell)) {
@@ -81,13 +81,13 @@ static int qc_cell_code(const qc_cell_codes *m, PyObject *cell, int32_t *out) {
     }
     if (!qc_cell_number(cell, &number, &is_none)) return 0;
     if (is_none)
-        *out = m->of_none;
+        *out = of_none;
     else
         qc_frame_find(&number, 1, m->numbers, m->number_codes, m->n_numbers, m->of_nan, out);
     return 1;
 }
 
-static int qc_cells_codes(const qc_cell_codes *m, const char *at, ptrdiff_t stride, ptrdiff_t n, int32_t *out) {
+static int qc_cells_codes(const qc_cell_codes *m, int32_t of_none, const char *at, ptrdiff_t stride, ptrdiff_t n, int32_t *out) {
     struct {
         PyObject *cell;
         int32_t code;
@@ -101,7 +101,7 @@ static int qc_cells_codes(const qc_cell_codes *m, const char *at, ptrdiff_t stri
             out[i] = met[place].code;
             continue;
         }
-        const int found = qc_cell_code(m, cell, out + i);
+        const int found = qc_cell_code(m, of_none, cell, out + i);
         if (found <= 0) return found;
         if (n >= QC_MET_FROM) {
             met[place].cell = cell;

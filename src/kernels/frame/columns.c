@@ -103,6 +103,9 @@ int qc_frame_steps(const qc_frame_step *steps, ptrdiff_t n_steps, double *x, ptr
             case QC_STEP_FINITE:
                 if (!finite(x, n)) return 0;
                 break;
+            case QC_STEP_NO_INFINITY:
+                if (qc_frame_is_infinite(x, n)) return 0;
+                break;
         }
     }
     return 1;
@@ -111,6 +114,12 @@ int qc_frame_steps(const qc_frame_step *steps, ptrdiff_t n_steps, double *x, ptr
 int qc_frame_is_large(const double *x, ptrdiff_t n) {
     int found = 0;
     for (ptrdiff_t i = 0; i < n; ++i) found |= fabs(x[i]) >= 0x1p53;
+    return found;
+}
+
+int qc_frame_is_infinite(const double *x, ptrdiff_t n) {
+    int found = 0;
+    for (ptrdiff_t i = 0; i < n; ++i) found |= fabs(x[i]) == INFINITY;
     return found;
 }
 

@@ -34,7 +34,7 @@ typedef struct {
     const void *const *more; /* views: the buffers of long strings */
     const int64_t *sizes;   /* views: of those buffers */
     int64_t n_more;
-    int null_is_none;       /* what is not there is None; else NaN */
+    int holds_none;         /* None, or what is not there, is None; else it is NaN */
 } qc_frame_column;
 
 /* What is done to numbers, each an IEEE operation of quantcore.reference, in its order. */
@@ -50,7 +50,8 @@ typedef enum {
     QC_STEP_ABOVE,     /* x > a: 1, else 0 */
     QC_STEP_IS_NAN,    /* 1, else 0 */
     QC_STEP_IS,        /* x == a: 1, else 0; NaN is refused */
-    QC_STEP_FINITE     /* NaN and infinity are refused */
+    QC_STEP_FINITE,    /* NaN and infinity are refused */
+    QC_STEP_NO_INFINITY
 } qc_frame_action;
 
 typedef struct {
@@ -94,6 +95,7 @@ void qc_frame_find(const double *x, ptrdiff_t n, const double *known, const int3
 void qc_frame_cells(const double *x, ptrdiff_t n, const double *edges, ptrdiff_t n_edges, int32_t *out);
 /* Whether a number is so large that integers beside it have no double of their own. */
 int qc_frame_is_large(const double *x, ptrdiff_t n);
+int qc_frame_is_infinite(const double *x, ptrdiff_t n);
 
 uint32_t qc_frame_hash(const char *text, size_t size);
 /* slots: n_slots (a power of two, at least twice n) zeros. Strings must differ. */
