@@ -422,6 +422,8 @@ cdef class Reader:
     cdef object answered(self, _Scratch *s, Py_ssize_t n, answer, rows):
         """The matrix of columns (or of rows that are dicts), or what is answered to it."""
         cdef Py_ssize_t start = 0, count
+        if n < 1:
+            return None
         if answer is None or n <= self.part_rows:
             found = self.matrix(s, 0, n, rows)
             return found if answer is None or found is None else answer(found)

@@ -112,7 +112,7 @@ class Executor:
         """What answers ``predict`` in one compiled pass, or None."""
         if self.front is not None:
             return self.front.reader if self.front.inner.compiled is not None else None
-        return self.fused or self.direct
+        return self.fused or self.direct or (self if "predict" in self._links else None)
 
     def _front(self) -> Any:
         from quantcore.runtime.front import front  # tables alone have one
@@ -222,6 +222,11 @@ class Executor:
         """Labels of what no compiled pass over documents or dense rows reads."""
         if self.front is not None:
             return self.front.answer(X)
+        if "predict" in self._links:
+            linked, link = self._links["predict"]
+            found = linked.linked(X, link)
+            if found is not None:
+                return found
         model = self.labels_of_csr if hasattr(X, "indptr") else None
         return self._labels(X)[0] if model is None else model.predict(X)
 
