@@ -68,8 +68,10 @@ cdef class Part:
     least : int
         A table with a lower code is not read.
     objects : bool
-        Numbers of any column are compared as Python compares them; else columns of numbers are not read where a category is no
-        number, or a value infinite.
+        Numbers of any column are compared as Python compares them; else columns of numbers are read with ``numbers`` alone, and
+        where none is infinite.
+    numbers : bool
+        The categories are an array of numbers.
     """
 
     cdef _Part p
@@ -77,14 +79,14 @@ cdef class Part:
     cdef Py_ssize_t reach
 
     def __cinit__(self, int column, bint knows_none, tuple sinks, *, double none=NAN, double nan=NAN, steps=(), edges=None,
-                  known=None, int of_nan=-1, int of_none=-1, int least=-1, bint objects=True):
+                  known=None, int of_nan=-1, int of_none=-1, int least=-1, bint objects=True, bint numbers=False):
         cdef _Part *p = &self.p
         cdef Sink sink
         cdef Py_ssize_t n_codes = -1
         memset(p, 0, sizeof(_Part))
         steps = _doubles(steps).reshape(-1, 3)
         p.column, p.knows_none, p.none, p.nan = column, knows_none, none, nan
-        p.coded, p.least, p.objects = known is not None, least, objects
+        p.coded, p.least, p.objects, p.all_numbers = known is not None, least, objects, numbers
         packed = np.empty(len(steps) * sizeof(qc_frame_step) + 1, np.uint8)
         cdef qc_frame_step *to = <qc_frame_step *>cnp.PyArray_DATA(packed)
         for k, (action, a, b) in enumerate(steps.tolist()):
@@ -110,7 +112,6 @@ cdef class Part:
         numbers = sorted([(float(value), code) for value, code in known.items() if type(value) in (int, float, bool)])
         if len(strings) + len(numbers) != len(known):
             raise TypeError("categories must be strings or numbers")
-        self.p.all_numbers = not strings
         doubles, codes = np.array([v for v, _ in numbers], np.float64), np.array([code for _, code in numbers], np.int32)
         c.numbers, c.number_codes = _at(doubles), <const int32_t *>cnp.PyArray_DATA(codes)
         c.n_numbers, c.of_nan, c.of_none = len(numbers), of_nan, of_none

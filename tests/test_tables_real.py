@@ -113,7 +113,7 @@ def check(sets, name, encoder, model, n_rows, most=None):
         if name == "california_housing":
             found = served.predict(rows)
             if model == "ridge":
-                np.testing.assert_allclose(found, expected, rtol=0, atol=served.report()["max_bound"])
+                np.testing.assert_allclose(found, expected, rtol=1e-14, atol=served.report()["max_bound"])
             else:
                 np.testing.assert_array_equal(found, expected)
         else:

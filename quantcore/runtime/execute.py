@@ -105,7 +105,7 @@ class Executor:
         width = self.plan.n_features_in if self.plan.input == "matrix" else None
         self.direct = self.forests.direct(self._decision, width, lambda X: self._labels(X)[0])
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
-        self.front = self._front() if native and plan.input == "table" else None
+        self.front: Any = self._front() if native and plan.input == "table" else None
 
     @property
     def compiled(self) -> Any:

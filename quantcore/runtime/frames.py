@@ -80,7 +80,7 @@ def behind(plan: Plan, position: int) -> Plan:
 
 
 def form(rows: Rows, plan: Plan) -> str:
-    """"dense" or "csr": in which form the Plan behind the cut gets its rows.
+    """ "dense" or "csr": in which form the Plan behind the cut gets its rows.
 
     Parameters
     ----------
@@ -91,7 +91,9 @@ def form(rows: Rows, plan: Plan) -> str:
     if not rows.sparse:
         return "dense"
     first = [op for op in plan.ops if INPUT in op.inputs]
-    alike = all(isinstance(op, Linear | PlanarLinear) or (isinstance(op, Trees) and op.sparse in ("zero", "finite")) for op in first)
+    alike = all(
+        isinstance(op, Linear | PlanarLinear) or (isinstance(op, Trees) and op.sparse in ("zero", "finite")) for op in first
+    )
     most = _MOST_DENSE if all(isinstance(op, Linear | PlanarLinear) for op in first) else 1 << 16
     return "dense" if alike and rows.width <= most else "csr"
 
@@ -143,7 +145,7 @@ def build(
 
 def _sinks(module: ModuleType, rows: Rows) -> list[tuple[Any, Any, int, int]]:
     """What each result is made of, its sink, and the columns from .. to which it writes."""
-    found = []
+    found: list[tuple[Any, Any, int, int]] = []
     at = 0
     for column in rows.columns:
         if isinstance(column, Number):
@@ -181,15 +183,19 @@ def _column(of: Number | Binned | Coding) -> int:
 
 
 def _part(
-    module: ModuleType, of: Number | Binned | Coding, sinks: tuple[Any, ...], place: dict[int, int], none: frozenset[int], finite: bool
+    module: ModuleType,
+    of: Number | Binned | Coding,
+    sinks: tuple[Any, ...],
+    place: dict[int, int],
+    none: frozenset[int],
+    finite: bool,
 ) -> Any:
     column = place[_column(of)]
     knows_none = _column(of) in none
     if isinstance(of, Coding):
         known = {value: code for value, code in of.known.items() if value is not None}
-        return module.Part(
-            column, knows_none, sinks, known=known, of_nan=of.of_nan, of_none=of.of_none, least=of.least, objects=of.objects
-        )
+        settings = {"of_nan": of.of_nan, "of_none": of.of_none, "least": of.least, "objects": of.objects, "numbers": of.numbers}
+        return module.Part(column, knows_none, sinks, known=known, **settings)
     number = of.number if isinstance(of, Binned) else of
     steps = [*number.steps, *([(ways.FINITE, 0.0, 0.0)] if finite else [])]
     edges = of.edges if isinstance(of, Binned) else None

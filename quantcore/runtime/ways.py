@@ -59,7 +59,7 @@ class Cell(NamedTuple):
 
 class Coding(NamedTuple):
     """How a column's values become codes: ``least`` is the lowest that is not refused; ``objects``: compared as Python does,
-    whatever the column's dtype."""
+    whatever the column's dtype; else a column of numbers is refused but where ``numbers`` says that the categories are some."""
 
     column: int
     known: dict[Any, int]
@@ -67,6 +67,7 @@ class Coding(NamedTuple):
     of_none: int
     least: int
     objects: bool
+    numbers: bool = False
 
 
 class Number(NamedTuple):
@@ -215,8 +216,7 @@ def _codes(op: Codes, given: list[Any]) -> _Codes:
     found = []
     for i, listed, nan in zip(op.columns.tolist(), op.categories, op.nan, strict=True):
         cell: Cell = given[0].cells[i]
-        numbers = isinstance(listed, np.ndarray)
-        values = listed.tolist() if numbers else list(listed)
+        values = listed.tolist() if isinstance(listed, np.ndarray) else list(listed)
         if any(type(v) is int and abs(v) >= _MOST_EXACT for v in values):
             raise NoWay("categories beyond 2^53")
         known = {value: code for code, value in enumerate(values)}
@@ -234,10 +234,7 @@ def _codes(op: Codes, given: list[Any]) -> _Codes:
                 known[cell.marker[0]] = code
                 of_none = known.get(None, -1)
         least = 0 if op.unknown == "error" else -1
-        found.append(Coding(cell.column, known, of_nan, of_none, least, bool(cell.fill)))
-        # Of numbers compared with objects the reference raises; the reader leaves such columns to it.
-        if not numbers and not cell.fill:
-            found[-1] = found[-1]._replace(objects=False)
+        found.append(Coding(cell.column, known, of_nan, of_none, least, bool(cell.fill), isinstance(listed, np.ndarray)))
     return _Codes(tuple(found))
 
 
@@ -329,7 +326,7 @@ def _affine(op: Affine, given: list[Any]) -> Rows:
             found = [(MULTIPLY, 1.0 if scale is None else scale, 0.0), (ADD, 0.0 if shift is None else shift, 0.0)]
         else:
             found = [(a, v, 0.0) for a, v in ((SUBTRACT, shift), (DIVIDE, scale)) if v is not None]
-        return found + ([] if op.clip is None else [(CLIP, *map(float, op.clip))])
+        return found + ([] if op.clip is None else [(CLIP, float(op.clip[0]), float(op.clip[1]))])
 
     def part(j: int) -> Op:
         shift, scale = (None if c is None else c[j : j + 1] for c in (op.shift, op.scale))

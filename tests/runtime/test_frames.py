@@ -288,7 +288,7 @@ def test_data_frames_of_pandas():
         ):  # fmt: skip
             assert reader.read(strange) is None
         agree(plan, reader, frame.assign(rank=frame["rank"].astype("Int64")))
-        (other,) = [r for r in readers(strict)][:1]
+        other = next(readers(strict))
         assert agree(strict, other, frame, must=True)
         assert other.read(moved) is None and other.read(frame.assign(more=1)) is None
 
