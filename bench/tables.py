@@ -300,6 +300,8 @@ def measured(case: str) -> Found:
         seconds: dict[str, dict[str, float]] = {name: {} for name in present}
         for shape in FORMS:
             asked = {name: found for name, found in present.items() if isinstance(found.ask(shape), float)}
+            if not asked:
+                continue
             rounds = interleaved({name: lambda c=c, s=shape: c.ask(s) for name, c in asked.items()}, ROUNDS, patience=2.0)
             for name, times in rounds.items():
                 seconds[name][shape] = float(np.median(times))

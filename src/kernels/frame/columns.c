@@ -83,11 +83,10 @@ int qc_frame_steps(const qc_frame_step *steps, ptrdiff_t n_steps, double *x, ptr
             case QC_STEP_ADD:
                 for (i = 0; i < n; ++i) x[i] += a;
                 break;
-            case QC_STEP_CLIP: /* NaN stays; of two zeros the bound's is taken */
+            case QC_STEP_CLIP: /* NaN stays, and so does a zero beside one of the other sign */
                 for (i = 0; i < n; ++i) {
-                    double v = x[i];
-                    v = v > a || v != v ? v : a;
-                    x[i] = v < b || v != v ? v : b;
+                    const double low = x[i] < a ? a : x[i];
+                    x[i] = low > b ? b : low;
                 }
                 break;
             case QC_STEP_ABOVE:
