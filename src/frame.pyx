@@ -104,6 +104,7 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
     void Py_XDECREF(PyObject *)
     void Py_DECREF(PyObject *)
+    Py_ssize_t Py_REFCNT(object)
     bint PyDict_CheckExact(PyObject *)
     Py_ssize_t PyTuple_GET_SIZE(PyObject *)
     PyObject *PyTuple_GET_ITEM(PyObject *, Py_ssize_t)
@@ -116,9 +117,11 @@ cdef extern from "numpy/arrayobject.h":
 DENSE, CSR = 0, 1
 STORE, LOOKUP, HOT = 0, 1, 2
 
-# Rows whose matrix is made at a time where it is answered at once: some MB of doubles.
+# Doubles of a matrix that is answered at once, so that it stays in the second level of the cache, and the fewest of its rows.
 cdef enum:
-    PART = 1 << 19
+    PART = 1 << 16
+    LEAST_ROWS = 16
+    SMALL = 1 << 12  # for more doubles room is kept: pages that are new to a process take longer than all else here
     NOT_READ = -2
 
 
@@ -183,7 +186,7 @@ cdef class Reader:
     form : int
         ``DENSE`` or ``CSR``; in CSR parts write to ascending columns.
     csr : type
-        What is made of (indptr, indices, data, n_columns).
+        What has the fields indptr, indices, data and n_columns in its ``__dict__``.
     answer : callable or None
         What ``predict`` makes of a matrix.
     other : callable or None
@@ -194,6 +197,7 @@ cdef class Reader:
     cdef Py_ssize_t n_columns, n_needed, n_parts, n_sinks, width, part_rows
     cdef bint by_name, sparse, zeroed
     cdef object csr, answer, other
+    cdef object room  # where matrices are made that are answered at once
     cdef object places  # (an Index of pandas that was seen, where the columns are in it)
     cdef _Part *parts
     cdef _Sink *sinks
@@ -206,7 +210,6 @@ cdef class Reader:
         self.names, self.n_columns, self.by_name = names, n_columns, by_name
         self.columns, self.n_needed, self.parts_, self.n_parts = columns, len(columns), parts, len(parts)
         self.width, self.sparse, self.csr, self.answer, self.other = width, form == 1, csr, answer, other
-        self.part_rows = max(QC_FRAME_ROWS, PART // max(width, 1))
         if names is not None and len(names) != n_columns or any(not 0 <= i < n_columns for i in columns):
             raise ValueError("names and columns don't belong together")
         for part in parts:
@@ -214,6 +217,7 @@ cdef class Reader:
             if not 0 <= part.p.column < self.n_needed or part.reach > width:
                 raise ValueError("a part leads out of the columns or the matrix")
         self.n_sinks = n_sinks
+        self.part_rows = max(LEAST_ROWS, PART // max(n_sinks if self.sparse else width, 1))
         self.parts = <_Part *>PyMem_Malloc(self.n_parts * sizeof(_Part) + 1)
         self.sinks = <_Sink *>PyMem_Malloc(n_sinks * sizeof(_Sink) + 1)
         if self.parts is NULL or self.sinks is NULL:
@@ -241,6 +245,10 @@ cdef class Reader:
         """What ``answer`` makes of the matrix, or ``other`` of the table."""
         found = self.given(X, self.answer)
         return self.other(X) if found is None else found
+
+    def through(self, X, answer):
+        """What a callable makes of the matrix, some rows at a time, joined; None for what is not read here."""
+        return self.given(X, answer)
 
     cdef object given(self, X, answer):
         cdef _Scratch s
@@ -422,24 +430,33 @@ cdef class Reader:
     cdef object answered(self, _Scratch *s, Py_ssize_t n, answer, rows):
         """The matrix of columns (or of rows that are dicts), or what is answered to it."""
         cdef Py_ssize_t start = 0, count
+        cdef bint worth_it = not self.sparse and not QC_SHARED and min(n, self.part_rows) * self.width > SMALL
         if n < 1:
             return None
-        if answer is None or n <= self.part_rows:
-            found = self.matrix(s, 0, n, rows)
+        if answer is None or (n <= self.part_rows and not worth_it):
+            found = self.matrix(s, 0, n, rows, None)
             return found if answer is None or found is None else answer(found)
-        answers = []
+        answers, whole = [], self.room if worth_it else None
+        self.room = None
         while start < n:
             count = min(self.part_rows, n - start)
-            found = self.matrix(s, start, count, rows)
+            if worth_it and whole is None:
+                whole = np.empty((self.part_rows, self.width))
+            found = self.matrix(s, start, count, rows, whole)
             if found is None:
+                self.room = whole
                 return None
             answers.append(answer(found))
+            if worth_it and (Py_REFCNT(found) > 1 or Py_REFCNT(whole) > 2):
+                whole = None  # somebody keeps what was answered
+            found = None
             PyErr_CheckSignals()
             start += count
-        return np.concatenate(answers)
+        self.room = whole
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
 
-    cdef object matrix(self, _Scratch *s, Py_ssize_t first, Py_ssize_t n_rows, rows):
-        """The rows from first on; None where one is not read."""
+    cdef object matrix(self, _Scratch *s, Py_ssize_t first, Py_ssize_t n_rows, rows, whole):
+        """The rows from first on, dense ones within an array if there is one; None where one is not read."""
         cdef cnp.npy_intp shape[2]
         cdef Py_ssize_t done = 0, n, width = self.width, i
         cdef int64_t stored = 0
@@ -455,7 +472,7 @@ cdef class Reader:
             out = <double *>cnp.PyArray_DATA(data)
             indptr[0] = 0
         else:
-            data = cnp.PyArray_EMPTY(2, shape, cnp.NPY_DOUBLE, 0)
+            data = cnp.PyArray_EMPTY(2, shape, cnp.NPY_DOUBLE, 0) if whole is None else whole[:n_rows]
             out = <double *>cnp.PyArray_DATA(data)
         while done < n_rows:
             n = min(QC_FRAME_ROWS, n_rows - done)
@@ -475,7 +492,14 @@ cdef class Reader:
                 stored = qc_frame_rows(
                     s.stored_columns, s.stored_values, self.n_sinks, n, stored, indptr + done, indices, out)
             done += n
-        return self.csr(pointers, found[:stored], data[:stored], width) if self.sparse else data
+        return self.as_csr(pointers, found[:stored], data[:stored]) if self.sparse else data
+
+    cdef object as_csr(self, indptr, indices, data):
+        """As its own initializer makes it, which takes longer than all else here."""
+        made = self.csr.__new__(self.csr)
+        cdef dict fields = made.__dict__
+        fields["indptr"], fields["indices"], fields["data"], fields["n_columns"] = indptr, indices, data, self.width
+        return made
 
     cdef bint block(self, _Scratch *s, Py_ssize_t start, Py_ssize_t n, double *out) except -1:
         """Some rows through all parts, to dense rows or to what sinks store; whether all were read."""

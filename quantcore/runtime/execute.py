@@ -233,7 +233,7 @@ class Executor:
     def run(self, method: str, X: Any) -> Any:
         """What a method returns."""
         if self.front is not None:
-            return self.front.answer(X) if method == "predict" else self.front.inner.run(method, self.front.matrix(X))
+            return self.front.answer(X) if method == "predict" else self.front.run(method, X)
         compiled = self.fused or self.direct
         if method == "predict" and compiled is not None:
             return compiled.predict(X)

@@ -8,11 +8,14 @@ from typing import Any
 
 from quantcore.native import registry
 from quantcore.plan import Csr, Plan
-from quantcore.plan.ops import Trees
+from quantcore.plan.ops import Several, Trees
 from quantcore.runtime import frames, ways
 from quantcore.runtime.ways import NoWay
 
 __all__ = ["Front", "front"]
+
+# Methods whose results are arrays, a row a row: those of parts are joined. (Labels of several kinds come as arrays too.)
+_JOINED = ("predict_proba", "predict_log_proba", "decision_function", "score_samples")
 
 
 class Front:
@@ -47,7 +50,7 @@ class Front:
         evaluate: Callable[[Any], Any],
         own: Callable[[Any], Any] | None,
     ) -> None:
-        self.position, self.evaluate = position, evaluate
+        self.plan, self.position, self.evaluate = plan, position, evaluate
         rows = ways.at(plan, position)
         whole = frames.behind(plan, position)
         self.csr = frames.form(rows, whole) == "csr"
@@ -68,6 +71,13 @@ class Front:
         """The rows at the cut, of a table as the caller passes it."""
         found = self.reader.read(X)
         return self.evaluate(X) if found is None else found
+
+    def run(self, method: str, X: Any) -> Any:
+        """What a method returns, but for ``predict``."""
+        if method not in _JOINED or isinstance(self.plan.ops[self.plan.outputs[method]], Several):
+            return self.inner.run(method, self.matrix(X))
+        found = self.reader.through(X, lambda rows: self.inner.run(method, rows))
+        return self.inner.run(method, self.evaluate(X)) if found is None else found
 
     def predict(self, X: Any) -> Any:
         """Labels of what the reader refuses."""
