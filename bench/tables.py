@@ -111,7 +111,7 @@ def fitted(name: str, model: str, X: Any, y: Any) -> Any:
     encoder, last = _models(_SETS[name])[model]
     known = {
         "one-hot": OneHotEncoder(handle_unknown="ignore"),
-        "target": TargetEncoder(random_state=0),
+        "target": TargetEncoder(target_type="continuous" if _SETS[name] == "numbers" else "binary", random_state=0),
         "ordinal": OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2),
     }
     numbers = [column for column in X if X[column].dtype.kind in "if"]

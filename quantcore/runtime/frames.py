@@ -21,7 +21,7 @@ from quantcore.runtime.ways import Binned, Coding, Hot, NoWay, Number, Rows, Val
 __all__ = ["behind", "build", "cut", "form", "obstacle", "reads"]
 
 # So many columns are dense, whatever the source has: measured, see src/kernels/frame/README.md.
-_MOST_DENSE = 1 << 10
+_MOST_DENSE = 1 << 9
 _STORE, _LOOKUP, _HOT = 0, 1, 2
 
 
