@@ -145,6 +145,16 @@ def test_boosters(name, tmp_path):
         np.testing.assert_array_equal(qc.quantize(str(path)).predict(ROWS), source.predict(categories(ROWS)))
 
 
+@pytest.mark.parametrize("name", ["LGBMClassifier", "XGBClassifier"])
+def test_codes_in_an_array_are_refused(name):
+    """LightGBM and XGBoost take an array's numbers for codes; here they would be values."""
+    if name.startswith("XGB") and not _stores_categories():
+        pytest.skip("XGBoost stores no categories before 3.1")
+    model = qc.quantize(boosters()[0][name].fit(categories(X), Y))
+    with pytest.raises(TypeError, match="holds numbers"):
+        model.predict(np.zeros((2, 5)))
+
+
 def _stores_categories():
     import xgboost
 

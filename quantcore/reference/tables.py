@@ -49,6 +49,8 @@ def codes(op: Codes, table: Table) -> NDArray[np.int32]:
         categories = listed.tolist() if isinstance(listed, np.ndarray) else listed
         known = {value: code for code, value in enumerate(categories)}
         of_nan = len(categories) if op.nan[j] else -1
+        if table.column(index).dtype.kind in "iuf" and not isinstance(listed, np.ndarray):
+            raise TypeError(f"column {index} holds numbers, but the encoder was fitted on objects; pass the column as objects")
         values = table.column(index).tolist()
         out[:, j] = [of_nan if _is_nan(v) else known.get(v, -1) if isinstance(v, Hashable) else -1 for v in values]
         if op.unknown == "error" and (out[:, j] < 0).any():
