@@ -83,8 +83,8 @@ def _columns(op: Op, aligned: set[int]) -> Iterator[int]:
         for source, part in zip(op.inputs, named, strict=True):
             if source in aligned:
                 yield from np.asarray(part).tolist()
-    else:
-        yield getattr(op, "column")  # noqa: B009
+    elif (column := getattr(op, "column", None)) is not None:
+        yield column
 
 
 def _knows_none(op: Any) -> Iterator[int]:
