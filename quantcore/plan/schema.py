@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ class Schema(Record):
     floats: frozenset[int]
     none: frozenset[int]
     tables: frozenset[int]
+
+    @cached_property
+    def places(self) -> dict[tuple[Any, ...], Sequence[int]]:
+        """Where data frames of some names hold these columns: a memory of the last few kinds of frames, for whoever reads them."""
+        return {}
 
 
 def schema_of(ops: tuple[Op, ...]) -> Schema:

@@ -82,8 +82,10 @@ def of_pandas(values: Any, name: str, *, number: bool) -> Array:
     if dtype.kind in "biuf" and type(getattr(dtype, "na_value", None)).__name__ == "NAType":
         return of_array(values.to_numpy(np.float64, na_value=_NAN), name, number=number)
     categories = getattr(dtype, "categories", None)
-    floats = categories is not None and categories.dtype.kind == "b"
-    return of_array(np.asarray(values, np.float64 if floats else None), name, number=number)
+    if categories is not None and categories.dtype.kind == "b":
+        return of_array(np.asarray(values, np.float64), name, number=number)
+    # Of strings to_numpy takes half the time that NumPy's way to the same function does.
+    return of_array(values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values), name, number=number)
 
 
 def of_polars(values: Any, name: str, *, number: bool) -> Array:
