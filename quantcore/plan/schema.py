@@ -40,7 +40,7 @@ class Schema(Record):
 
     @cached_property
     def places(self) -> dict[tuple[Any, ...], Sequence[int]]:
-        """Where data frames of some names hold these columns: a memory of the last few kinds of frames, for whoever reads them."""
+        """Where data frames of some names hold these columns: what whoever reads them remembers."""
         return {}
 
 
