@@ -14,6 +14,8 @@ from quantcore.plan.table_ops import Codes, Fill, MissingCells, Numbers
 
 __all__ = ["Schema", "schema_of", "values_of"]
 
+_CHANGE_COLUMNS = ("Fill", "ColumnUfunc")
+
 
 class Schema(Record):
     """The caller's columns as a Plan's ops read them.
@@ -46,7 +48,7 @@ class Schema(Record):
 
 def schema_of(ops: tuple[Op, ...]) -> Schema:
     """The schema of a Plan's ops."""
-    # Fill passes the caller's table on, so what reads its result reads the caller's columns.
+    # Some ops pass the caller's table on with its columns changed: what reads their result reads the caller's columns too.
     aligned = {INPUT}
     floats: set[int] = set()
     others: set[int] = set()
@@ -60,7 +62,7 @@ def schema_of(ops: tuple[Op, ...]) -> Schema:
         else:
             others |= found
         none.update(_knows_none(op))
-        if isinstance(op, Fill):
+        if op.kind in _CHANGE_COLUMNS:
             aligned.add(position)
     return Schema(
         columns=tuple(sorted(floats | others)),
