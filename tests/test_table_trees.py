@@ -170,3 +170,60 @@ def test_categories_that_are_numbers_are_refused():
     for source in sources:
         with pytest.raises(qc.UnsupportedModelError, match="fit on strings"):
             qc.quantize(source.fit(rows, Y))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda t: t.replace("pandas_categorical:[", "pandas_categorical:[["), "no JSON"),
+        (lambda t: t.replace("pandas_categorical:[", "pandas_categorical:[1, "), "no list of categories"),
+        (lambda t: t.replace("pandas_categorical:[", "pandas_categorical:[[1], "), "fit on strings"),
+        (lambda t: t.replace("pandas_categorical:[", 'pandas_categorical:[["a"], '), "3 columns, but 2 features"),
+        (lambda t: t.replace("feature_infos=", "feature_infos=none "), "categories of 2 columns"),
+    ],
+)
+def test_files_of_lightgbm_that_contradict_themselves(change, words, tmp_path):
+    lightgbm = pytest.importorskip("lightgbm")
+    source = lightgbm.LGBMRegressor(n_estimators=3, verbose=-1).fit(categories(X), X["level"])
+    text = source.booster_.model_to_string()
+    assert change(text) != text
+    (tmp_path / "model.txt").write_text(change(text))
+    with pytest.raises(qc.UnsupportedModelError, match=words):
+        qc.quantize(str(tmp_path / "model.txt"))
+
+
+def test_ordered_categories_of_lightgbm_are_refused():
+    """Their codes are split by thresholds, and the file does not say which columns they are."""
+    lightgbm = pytest.importorskip("lightgbm")
+    rows = categories(X)
+    rows["job"] = rows["job"].cat.as_ordered()
+    source = lightgbm.LGBMRegressor(n_estimators=3, verbose=-1).fit(rows, X["level"])
+    with pytest.raises(qc.UnsupportedModelError, match="ordered or constant categories"):
+        qc.quantize(source)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda enc: enc.pop(),
+        lambda enc: enc[1].update(offsets=[0, 2]),
+        lambda enc: enc[1].update(offsets=[]),
+        lambda enc: enc[1].update(offsets=["a"]),
+        lambda enc: enc[1].pop("values"),
+        lambda enc: enc[1]["values"].__setitem__(0, 255),
+        lambda enc: enc[1]["offsets"].__setitem__(1, 10**9),
+        lambda enc: enc.__setitem__(1, "clerk"),
+    ],
+)
+def test_files_of_xgboost_that_contradict_themselves(change, tmp_path):
+    import json
+
+    xgboost = pytest.importorskip("xgboost")
+    if not _stores_categories():
+        pytest.skip("XGBoost stores no categories before 3.1")
+    source = xgboost.XGBRegressor(n_estimators=3, enable_categorical=True).fit(categories(X), X["level"])
+    document = json.loads(bytes(source.get_booster().save_raw("json")))
+    change(document["learner"]["gradient_booster"]["model"]["cats"]["enc"])
+    (tmp_path / "model.json").write_text(json.dumps(document))
+    with pytest.raises(qc.UnsupportedModelError, match="model.cats.enc"):
+        qc.quantize(str(tmp_path / "model.json"))
