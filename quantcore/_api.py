@@ -144,7 +144,7 @@ def predict(model: Model | Path, X: Any, *, method: str = "predict", threads: in
     method : str
         "predict", "predict_proba", "predict_log_proba" or "decision_function".
     threads : int
-        Lists of documents and arrays of rows are split among so many threads.
+        Lists of documents, arrays of rows and tables are split among so many threads.
     """
     if not isinstance(model, Model):
         model = _cached(model)
@@ -184,7 +184,8 @@ def load(
     max_bytes : int or None
         Refuse a file that is larger, or decodes to more.
     on_uncertain : {"answer", "raise"} or callable of rows → labels
-        What happens to rows that no plane of the file settles.
+        What happens to rows that no plane of the file settles. A callable gets them as they came: of a data frame, of a dict of
+        columns or of a list the rows in question.
 
     Raises
     ------

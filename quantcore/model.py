@@ -65,7 +65,8 @@ class Model:
 
     Made by :func:`quantcore.quantize` and :func:`quantcore.load`. It has the methods that its source has: ``predict``,
     ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform``, ``apply``, ``score_samples``; each takes what
-    the source's takes and raises what scikit-learn raises for bad input.
+    the source's takes and raises what scikit-learn raises for bad input. Where the source reads a data frame, a dict of columns,
+    one dict of values (a row) and a list of dicts do too: they mean what ``pandas.DataFrame`` makes of them, None being missing.
 
     Parameters
     ----------

@@ -23,6 +23,7 @@ _ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
 _FEW = 64  # items of an array; it is not worth a search for shorter ones
 _MANY = 1 << 20  # items; among more of them repeats are not looked for
 _FAR = 1 << 31  # as far as steps between integers are looked at
+_NAMES = 1024  # of columns that are written beside the categories that they repeat, which deflate then knows
 _LONG_LIST = 64  # strings; longer lists are stored as arrays
 Array = NDArray[Any]
 
@@ -73,6 +74,8 @@ class Encoder:
             table[ranks] = value
             if np.array_equal(table[ranks], value):
                 return self._node(["byidf", _name(value), self._ints(table)], None)
+        if name == "feature_names_out" and isinstance(value, list) and len(value) <= _NAMES:
+            return value
         if name == "idf" and isinstance(value, np.ndarray):
             return self._array(value, counts=True)
         return self.value(value)

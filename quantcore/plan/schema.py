@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from quantcore.plan.record import Record
 from quantcore.plan.table_ops import Codes, Fill, MissingCells, Numbers
 
 __all__ = ["Schema", "schema_of", "values_of"]
+
+_CHANGE_COLUMNS = ("Fill", "ColumnUfunc")
 
 
 class Schema(Record):
@@ -37,10 +40,15 @@ class Schema(Record):
     none: frozenset[int]
     tables: frozenset[int]
 
+    @cached_property
+    def places(self) -> dict[tuple[Any, ...], Sequence[int]]:
+        """Where data frames of some names hold these columns: what whoever reads them remembers."""
+        return {}
+
 
 def schema_of(ops: tuple[Op, ...]) -> Schema:
     """The schema of a Plan's ops."""
-    # Fill passes the caller's table on, so what reads its result reads the caller's columns.
+    # Some ops pass the caller's table on with its columns changed: what reads their result reads the caller's columns too.
     aligned = {INPUT}
     floats: set[int] = set()
     others: set[int] = set()
@@ -54,7 +62,7 @@ def schema_of(ops: tuple[Op, ...]) -> Schema:
         else:
             others |= found
         none.update(_knows_none(op))
-        if isinstance(op, Fill):
+        if op.kind in _CHANGE_COLUMNS:
             aligned.add(position)
     return Schema(
         columns=tuple(sorted(floats | others)),
@@ -85,8 +93,8 @@ def _columns(op: Op, aligned: set[int]) -> Iterator[int]:
         for source, part in zip(op.inputs, named, strict=True):
             if source in aligned:
                 yield from np.asarray(part).tolist()
-    else:
-        yield getattr(op, "column")  # noqa: B009
+    elif (column := getattr(op, "column", None)) is not None:
+        yield column
 
 
 def _knows_none(op: Any) -> Iterator[int]:

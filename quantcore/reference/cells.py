@@ -77,21 +77,27 @@ def of_pandas(values: Any, name: str, *, number: bool) -> Array:
     """A pandas array (of an own or of NumPy's dtype)."""
     if type(values) is np.ndarray:
         return of_array(values, name, number=number)
-    if values.dtype.kind in "biuf" and not hasattr(values, "sp_values") and hasattr(values, "to_numpy"):
-        # Nullable numbers, which scikit-learn makes float64 of, also where none is missing.
-        own = isinstance(values.dtype, np.dtype)
-        return of_array(np.asarray(values) if own else values.to_numpy(np.float64, na_value=_NAN), name, number=number)
-    return of_array(np.asarray(values), name, number=number)
+    dtype = values.dtype
+    # scikit-learn makes float64 of nullable numbers, also where none is missing, and of categories that are booleans.
+    if dtype.kind in "biuf" and type(getattr(dtype, "na_value", None)).__name__ == "NAType":
+        return of_array(values.to_numpy(np.float64, na_value=_NAN), name, number=number)
+    categories = getattr(dtype, "categories", None)
+    if categories is not None and categories.dtype.kind == "b":
+        return of_array(np.asarray(values, np.float64), name, number=number)
+    # Of strings to_numpy takes half the time that NumPy's way to the same function does.
+    return of_array(values.to_numpy() if hasattr(values, "to_numpy") else np.asarray(values), name, number=number)
 
 
 def of_polars(values: Any, name: str, *, number: bool) -> Array:
     """A polars Series: null is NaN among numbers, None elsewhere."""
-    return of_array(values.to_numpy(), name, number=number)
+    return of_array(values.to_frame().to_numpy()[:, 0], name, number=number)  # which makes float32 of small integers with nulls
 
 
 def of_arrow(values: Any, name: str, *, number: bool) -> Array:
     """An Arrow array, in one piece or in chunks: null is NaN among numbers, None elsewhere."""
     whole = hasattr(values, "num_chunks")
+    if hasattr(values.type, "value_type") and hasattr(values.type, "index_type"):  # of a dictionary to_numpy makes nulls entries
+        values = values.cast(values.type.value_type)
     return of_array(values.to_numpy() if whole else values.to_numpy(zero_copy_only=False), name, number=number)
 
 

@@ -33,6 +33,7 @@ __all__ = ["needed_columns", "read"]
 
 Array = NDArray[Any]
 _SHOWN = 5
+_KINDS = 8  # of data frames, whose names are checked once
 
 
 def needed_columns(plan: Plan) -> list[int]:
@@ -123,13 +124,18 @@ def _pandas_columns(X: Any) -> Callable[[int], Any]:
 
 def _of_frame(plan: Plan, names: Any, n_rows: int, column: Callable[[int], Any], convert: Callable[..., Array]) -> Table:
     schema, called = plan.schema, _called(plan)
-    places = _places(plan, names.tolist() if hasattr(names, "tolist") else list(names))
+    given = tuple(names.tolist() if hasattr(names, "tolist") else names)
+    places = schema.places.get(given)
+    if places is None:
+        places = _places(plan, given)
+        if len(schema.places) < _KINDS:
+            schema.places[given] = places
     require_rows(n_rows)
     pairs = ((i, convert(column(at), called(i), number=i in schema.floats)) for i, at in zip(schema.columns, places, strict=True))
     return _table(plan, pairs, n_rows)
 
 
-def _places(plan: Plan, names: list[Any]) -> Sequence[int]:
+def _places(plan: Plan, names: tuple[Any, ...]) -> Sequence[int]:
     """Where a data frame holds the columns that are read."""
     place = {name: at for at, name in enumerate(names)}
     if len(place) < len(names):
@@ -146,7 +152,7 @@ def _places(plan: Plan, names: list[Any]) -> Sequence[int]:
     if not texts:
         raise TypeError(f"columns are found by their names, such as {known[wanted[0]]!r}; the names of this frame are no strings")
     if not plan.by_name:
-        if tuple(names) != known:
+        if names != known:
             raise ValueError(_unlike(known, names))
         return wanted
     try:
