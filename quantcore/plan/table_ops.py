@@ -66,15 +66,15 @@ class MissingCells(TableOp):
     ----------
     columns : ndarray of uint32
     missing : tuple or None
-    complete : ndarray of uint32, or None
-        Columns that must not miss any value: ValueError if they do.
+    complete : int
+        So many columns, the last, are not shown, but must not miss any value: ValueError if they do.
     sparse : bool
         The result is CSR.
     """
 
     columns: NDArray[np.uint32]
     missing: Any
-    complete: NDArray[np.uint32] | None = None
+    complete: int = 0
     sparse: bool = False
 
 

@@ -54,9 +54,9 @@ def _fill(op: ops.Fill, width: int) -> tuple[int, str]:
 def _missing_cells(op: ops.MissingCells, width: int) -> tuple[int, str]:
     _marker(op.missing)
     _boolean(op.sparse, "sparse")
-    if op.complete is not None:
-        _columns(op.complete, width)
-    return _columns(op.columns, width), "matrix"
+    count = _columns(op.columns, width)
+    _require(_is_count(op.complete) and op.complete < count, "complete must leave a column to show")
+    return count - op.complete, "matrix"
 
 
 def _marker(missing: Any) -> None:

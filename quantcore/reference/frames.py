@@ -27,7 +27,6 @@ def needed_columns(plan: Plan) -> list[int]:
             found.update(c for i, columns in zip(op.inputs, op.columns, strict=True) if i in own for c in columns.tolist())
         elif not own.isdisjoint(op.inputs) and isinstance(op, Numbers | Fill | MissingCells | Codes):
             found.update(op.columns.tolist())
-            found.update(op.complete.tolist() if isinstance(op, MissingCells) and op.complete is not None else ())
         elif isinstance(op, Documents) and not own.isdisjoint(op.inputs):
             found.add(op.column)
         if isinstance(op, Fill) and not own.isdisjoint(op.inputs):

@@ -44,11 +44,12 @@ def fill(op: Fill, table: Table) -> Table:
 
 def missing_cells(op: MissingCells, table: Table) -> Matrix:
     """1.0 where a value is missing."""
-    for index in () if op.complete is None else op.complete.tolist():
-        if _missing(op.missing, table.column(index), table.name(index)).any():
+    found = [_missing(op.missing, table.column(i), table.name(i)) for i in op.columns.tolist()]
+    shown = len(found) - op.complete
+    for index, gaps in zip(op.columns[shown:].tolist(), found[shown:], strict=True):
+        if gaps.any():
             raise ValueError(f"{table.name(index)} misses values, but none was missing when the model was fitted")
-    found = [_missing(op.missing, table.column(int(i)), table.name(int(i))) for i in op.columns]
-    cells_ = np.column_stack(found).astype(np.float64)
+    cells_ = np.column_stack(found[:shown]).astype(np.float64)
     return as_csr(cells_) if op.sparse else cells_
 
 

@@ -159,7 +159,7 @@ def test_fill_and_missing_cells():
     assert isinstance(sparse, Csr)
     np.testing.assert_array_equal(sparse.toarray(), [[0, 0], [0, 1], [1, 0], [0, 0]])
     with pytest.raises(ValueError, match="column 1 misses"):
-        tables.missing_cells(MissingCells(columns=index[:1], missing=(), complete=index[1:]), table)
+        tables.missing_cells(MissingCells(columns=index, missing=(), complete=1), table)
 
 
 def test_join():

@@ -109,16 +109,8 @@ def missing_indicator(estimator: Any, source: Node, build: Builder) -> Result:
 
 
 def _cells(table: Node, missing: Any, features: Any, build: Builder, others: Any = (), sparse: bool = False) -> Node:
-    def columns(index: Any) -> NDArray[np.uint32]:
-        return np.array([(table.table or ())[i] for i in index], np.uint32)
-
-    op = MissingCells(
-        inputs=(table.position,),
-        columns=columns(features),
-        missing=missing,
-        complete=columns(others) if len(others) else None,
-        sparse=sparse,
-    )
+    columns = np.array([(table.table or ())[i] for i in (*features, *others)], np.uint32)
+    op = MissingCells(inputs=(table.position,), columns=columns, missing=missing, complete=len(others), sparse=sparse)
     return build.add(op, len(features))
 
 
