@@ -100,7 +100,7 @@ class Codes(TableOp):
 
     - Objects and booleans as Python does (1 == 1.0 == True; NaN, whatever its bits, is NaN; None is None). What has no hash
       raises TypeError.
-    - Integers and floats as NumPy does: values and categories in the dtype that is common to both, so that an integer beyond
+    - Integers and floats as NumPy 2 does: values and categories in the dtype that is common to both, so that an integer beyond
       2^53 may equal another one in a column of floats. The first category that is equal is meant. Infinity raises ValueError;
       TypeError where the categories are objects.
 

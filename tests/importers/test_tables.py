@@ -26,6 +26,7 @@ from sklearn.preprocessing import (
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers import convert
+from quantcore.importers.sklearn.common import VERSION
 from quantcore.plan import Csr
 from quantcore.plan.table import Table
 from quantcore.reference import FUNCTIONS, run
@@ -123,6 +124,10 @@ def fits(model, values, y=None):
 @pytest.mark.parametrize("fitted", COLUMNS)
 @pytest.mark.parametrize("served", COLUMNS)
 def test_values_are_compared_as_the_source_compares_them(fitted, served):
+    if VERSION < (1, 8) and served.endswith(("booleans", "one boolean")) and COLUMNS[fitted].dtype != bool:
+        return  # they went NumPy's way once: what can't be compared raises something else
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0" and "single" in (fitted, served):
+        return  # an array of float32 was compared with each float64 in float32, and then in float64 once more
     y = np.array([0, 1, 1, 0])
     models = {
         "error": OneHotEncoder(),
@@ -263,7 +268,7 @@ def test_imputers_of_objects(missing, keep, indicator, fill):
 
 def test_objects_that_hold_numbers():
     rows = frame(a=objects(1, None, 3, "4.5"), b=[1.0, 2.0, NAN, 4.0])
-    plan = convert(make_pipeline(SimpleImputer(strategy="most_frequent"), StandardScaler()).fit(rows.astype(object).fillna(NAN)))
+    plan = convert(make_pipeline(SimpleImputer(strategy="constant", fill_value="7"), StandardScaler()).fit(rows.astype(object)))
     assert plan.input == "table"
     for missing in (NAN, None):
         data = frame(a=objects(1, missing, 3, "4.5"), b=objects(1.0, 2, missing, 4.0))
