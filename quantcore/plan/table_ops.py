@@ -31,11 +31,15 @@ class Numbers(TableOp):
     columns : ndarray of uint32
     allow_nan, allow_infinity : bool
         False: ValueError, since all that read these numbers refuse them.
+    beside : bool
+        They are passed on beside other numbers: what NumPy makes of integers there (int8 and float32 are float32) is asked for,
+        so that small integers and booleans are the smallest float that holds them.
     """
 
     columns: NDArray[np.uint32]
     allow_nan: bool = True
     allow_infinity: bool = True
+    beside: bool = False
 
 
 class Fill(TableOp):

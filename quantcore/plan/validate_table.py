@@ -38,6 +38,7 @@ def _columns(columns: Any, width: int) -> int:
 def _numbers(op: ops.Numbers, width: int) -> tuple[int, str]:
     _boolean(op.allow_nan, "allow_nan")
     _boolean(op.allow_infinity, "allow_infinity")
+    _boolean(op.beside, "beside")
     return _columns(op.columns, width), "matrix"
 
 

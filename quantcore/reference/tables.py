@@ -20,7 +20,8 @@ __all__ = ["cells", "codes", "documents", "fill", "join", "lookup", "missing_cel
 
 def numbers(op: Numbers, table: Table) -> NDArray[Any]:
     """The columns side by side, as floats."""
-    dtype = _common([table.column(int(i)).dtype for i in op.columns])
+    least = [np.dtype(np.float16)] if op.beside else []
+    dtype = _common([table.column(int(i)).dtype for i in op.columns] + least)
     out = np.empty((table.n_rows, len(op.columns)), dtype)
     for j, index in enumerate(op.columns.tolist()):
         out[:, j] = _floats(table, index, dtype)

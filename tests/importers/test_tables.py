@@ -334,6 +334,7 @@ def mixed(seed, n_rows=60):
             "note": [" ".join(random.choice(["red", "blue", "green", "Green"], 4)) for _ in range(n_rows)],
             "title": [" ".join(random.choice(["cat", "dog", "cat-fish"], 2)) for _ in range(n_rows)],
             "single": random.normal(size=n_rows).astype(np.float32),
+            "small": random.integers(-9, 9, n_rows).astype(np.int8),
             "spelled": random.choice(["1", "2.5", "-3e2"], n_rows).astype(object),
         }
     )
@@ -348,7 +349,7 @@ COLUMN_TRANSFORMERS = {
     "by name": ColumnTransformer([("n", StandardScaler(), ["hours", "age"]), ("w", ONE_HOT, ["job"])]),
     "by position": ColumnTransformer([("n", StandardScaler(), [2, 0]), ("w", ONE_HOT, [1])]),
     "by slice": ColumnTransformer([("n", StandardScaler(), slice("hours", "retired")), ("w", ONE_HOT, slice(0, 2))]),
-    "by mask": ColumnTransformer([("n", StandardScaler(), [True, False, True] + [False] * 5)]),
+    "by mask": ColumnTransformer([("n", StandardScaler(), [True, False, True] + [False] * 6)]),
     "callable": ColumnTransformer(
         [
             ("n", MinMaxScaler(), make_column_selector(dtype_include=np.number)),
@@ -370,6 +371,16 @@ COLUMN_TRANSFORMERS = {
     "booleans": ColumnTransformer([("p", "passthrough", ["retired"])]),
     "single": ColumnTransformer([("p", "passthrough", ["single"]), ("s", StandardScaler(), ["single"])]),
     "single beside integers": ColumnTransformer([("p", MinMaxScaler(), ["single", "age"])]),
+    "single beside what is small": ColumnTransformer(
+        [("p", MinMaxScaler(), ["single"]), ("s", "passthrough", ["small", "retired"])]
+    ),
+    "single beside integers that pass": ColumnTransformer([("p", MinMaxScaler(), ["single"]), ("s", "passthrough", ["age"])]),
+    "small alone": make_pipeline(
+        ColumnTransformer([("s", "passthrough", ["small"]), ("r", "passthrough", ["retired"])]), MinMaxScaler()
+    ),
+    "small and single": make_pipeline(
+        ColumnTransformer([("s", "passthrough", ["small"]), ("r", "passthrough", ["single"])]), StandardScaler()
+    ),
     "single beside booleans": ColumnTransformer([("p", MinMaxScaler(), ["single", "retired"])]),
     "sparse": ColumnTransformer(
         [("n", StandardScaler(), ["hours", "age"]), ("w", ONE_HOT, ["job", "spelled"])], sparse_threshold=1
