@@ -70,6 +70,31 @@ def test_labels_are_the_source_s_from_every_form_of_table(encoder, model):
     assert served.predict_certified(X).certified.mean() > 0.99
 
 
+FIRST = {
+    "ordinal": (OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-2),),
+    "one-hot": (OneHotEncoder(handle_unknown="ignore", min_frequency=5),),
+    "target": (TargetEncoder(target_type="binary"),),
+    "filled": (SimpleImputer(strategy="most_frequent", add_indicator=True), OneHotEncoder(handle_unknown="ignore")),
+    "constant": (SimpleImputer(strategy="constant", fill_value="none"), OneHotEncoder(handle_unknown="ignore", drop="first")),
+}
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), RandomForestClassifier(10, random_state=0)], ids=["linear", "trees"])
+@pytest.mark.filterwarnings("ignore:Found unknown categories")
+@pytest.mark.parametrize("steps", FIRST)
+def test_an_encoder_may_come_first(steps, model):
+    """No ColumnTransformer: the columns are those of the source, each encoded."""
+    X, new = frame(1)[WORDS], frame(2)[WORDS]
+    if steps == "ordinal":
+        X, new = frame(1), frame(2)
+    source = make_pipeline(*FIRST[steps], model).fit(X.where(X.notna(), np.nan), frame(1)["hours"] > 40)
+    new = new.where(new.notna(), np.nan)
+    new.loc[3, "town"] = "Unknown"
+    labels, certified = Executor(optimize(convert(source), Options())).certified(new)
+    np.testing.assert_array_equal(labels, source.predict(new))
+    assert certified.all()
+
+
 def many(seed, n_rows):
     """Rows of a numeric part and of categories that are many, with values missing and unknown."""
     random = np.random.default_rng(seed)

@@ -17,7 +17,15 @@ __all__ = ["Cells", "Codes", "Documents", "Fill", "Join", "Lookup", "MissingCell
 
 
 class TableOp(Op, base=True):
-    """Base of the ops that read a table."""
+    """Base of the ops that read a table: each looks at NaN and infinity itself."""
+
+    @property
+    def accepts_nan(self) -> bool:
+        return True
+
+    @property
+    def accepts_infinity(self) -> bool:
+        return True
 
 
 class Numbers(TableOp):
