@@ -61,14 +61,14 @@ class Fill(TableOp):
         Where it is a value, NaN is refused by ValueError.
     fill : tuple
         One str, int, float, bool or None a column.
-    objects : bool
-        These columns become objects (the imputer was fitted on objects); else numbers stay numbers, and objects become float64.
+    objects : bool or None
+        These columns become objects (the imputer was fitted on objects), or floats; None: objects if one of them is, else floats.
     """
 
     columns: NDArray[np.uint32]
     missing: Any
     fill: Any
-    objects: bool = True
+    objects: bool | None = True
 
 
 class MissingCells(TableOp):

@@ -45,7 +45,7 @@ def _numbers(op: ops.Numbers, width: int) -> tuple[int, str]:
 def _fill(op: ops.Fill, width: int) -> tuple[int, str]:
     count = _columns(op.columns, width)
     _marker(op.missing)
-    _boolean(op.objects, "objects")
+    _require(op.objects is None or type(op.objects) is bool, "objects must be a bool or None")
     _require(type(op.fill) is tuple and len(op.fill) == count and all(map(_is_plain, op.fill)), "needs one fill a column")
     numbers = all(type(value) in (int, float, bool) for value in op.fill)
     _require(op.objects or numbers, "what fills numbers must be a number")

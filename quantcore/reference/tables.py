@@ -33,10 +33,11 @@ def numbers(op: Numbers, table: Table) -> NDArray[Any]:
 def fill(op: Fill, table: Table) -> Table:
     """Missing values replaced."""
     changed = list(table.columns)
-    dtype = np.dtype(object) if op.objects else _common([table.column(int(i)).dtype for i in op.columns])
+    dtypes = [table.column(int(i)).dtype for i in op.columns]
+    objects = np.dtype(object) in dtypes if op.objects is None else op.objects
     for value, index in zip(op.fill, op.columns.tolist(), strict=True):
-        values = table.column(index).astype(object) if op.objects else np.array(_floats(table, index, dtype))
-        if not op.objects:
+        values = table.column(index).astype(object) if objects else np.array(_floats(table, index, _common(dtypes)))
+        if not objects:
             _require_finite(table, index, values, allow_nan=True, allow_infinity=False)
         values[_missing(op.missing, values, table.name(index))] = value
         changed[index] = values

@@ -54,6 +54,7 @@ BAD = [
     ("Fill", 0, {"fill": ("x", [1])}),
     ("Fill", 0, {"fill": ["x", "y"]}),
     ("Fill", 0, {"objects": False}),
+    ("Fill", 0, {"objects": None}),
     ("Fill", 0, {"objects": 1}),
     ("Fill", 1, {"inputs": (INPUT,), "columns": index(9)}),
     ("MissingCells", 0, {"complete": 2}),

@@ -77,9 +77,9 @@ def _beside(estimator: Any, parameter: str, parts: Parts, build: Builder, *, spa
     passed = [part.table is not None and part.numbers is None for part, _ in parts]
     plain = not sparse and all(weight is None for _, weight in parts)
     if plain and all(passed):
-        return Result({"transform": build.join([part for part, _ in parts], width)})
+        return Result({"transform": replace(build.join([part for part, _ in parts], width), array=True)})
     matrices = [
-        (_passed(part, build) if alone else build.read_matrix(estimator, part, part.width or 0), weight)
+        (_passed(part, build) if alone and weight is None else build.read_matrix(estimator, part, part.width or 0), weight)
         for alone, (part, weight) in zip(passed, parts, strict=True)
     ]
     op = Concat(
@@ -90,7 +90,7 @@ def _beside(estimator: Any, parameter: str, parts: Parts, build: Builder, *, spa
     joined = build.add(op, width, _dtype(matrices))
     if not plain or all(part.table is None for part, _ in parts):
         return Result({"transform": joined})
-    return Result({"transform": build.join([part for part, _ in parts], width, joined)})
+    return Result({"transform": replace(build.join([part for part, _ in parts], width, joined), array=True)})
 
 
 def _passed(part: Node, build: Builder) -> Node:
