@@ -381,6 +381,12 @@ COLUMN_TRANSFORMERS = {
     "small and single": make_pipeline(
         ColumnTransformer([("s", "passthrough", ["small"]), ("r", "passthrough", ["single"])]), StandardScaler()
     ),
+    "two encoders of numbers": ColumnTransformer(
+        [("a", ONE_HOT, ["age", "small"]), ("b", OneHotEncoder(handle_unknown="ignore", drop="first"), ["age", "small"])]
+    ),
+    "small, weighed": ColumnTransformer(
+        [("s", "passthrough", ["small", "retired"]), ("t", "passthrough", ["single"])], transformer_weights={"s": 0.1}
+    ),
     "single beside booleans": ColumnTransformer([("p", MinMaxScaler(), ["single", "retired"])]),
     "sparse": ColumnTransformer(
         [("n", StandardScaler(), ["hours", "age"]), ("w", ONE_HOT, ["job", "spelled"])], sparse_threshold=1
@@ -489,6 +495,16 @@ TWICE = {
             )
         ),
         ColumnTransformer([("n", MinMaxScaler(), ["age", "single"]), ("w", ONE_HOT, ["job", "retired"])]),
+    ),
+    "weighed beside strings": make_pipeline(
+        ColumnTransformer(
+            [("n", StandardScaler(), ["age"]), ("w", "passthrough", ["job", "small"]), ("p", "passthrough", ["single"])],
+            transformer_weights={"n": 0.3, "p": 2.0},
+        ),
+        ColumnTransformer([("w", ONE_HOT, [1]), ("n", "passthrough", [0, 2, 3])]),
+    ),
+    "objects beside numbers": make_pipeline(
+        ColumnTransformer([("same", "passthrough", ["job", "age", "retired"])]), OneHotEncoder(handle_unknown="ignore")
     ),
     "imputer, then by name": make_pipeline(
         in_pandas(SimpleImputer(strategy="most_frequent")),

@@ -75,8 +75,7 @@ def _beside(estimator: Any, parameter: str, parts: Parts, build: Builder, *, spa
         return Result()
     width = sum(part.width or 0 for part, _ in parts)
     passed = [part.table is not None and part.numbers is None for part, _ in parts]
-    plain = not sparse and all(weight is None for _, weight in parts)
-    if plain and all(passed):
+    if not sparse and all(passed) and all(weight is None for _, weight in parts):
         return Result({"transform": replace(build.join([part for part, _ in parts], width), array=True)})
     matrices = [
         (_passed(part, build) if alone and weight is None else build.read_matrix(estimator, part, part.width or 0), weight)
@@ -88,9 +87,13 @@ def _beside(estimator: Any, parameter: str, parts: Parts, build: Builder, *, spa
         sparse=sparse,
     )
     joined = build.add(op, width, _dtype(matrices))
-    if not plain or all(part.table is None for part, _ in parts):
+    if sparse or all(part.table is None for part, _ in parts):
         return Result({"transform": joined})
-    return Result({"transform": replace(build.join([part for part, _ in parts], width, joined), array=True)})
+    tables = [
+        part if weight is None else build.add(Concat(inputs=(matrix.position,), weights=(float(weight),)), part.width)
+        for (part, weight), (matrix, _) in zip(parts, matrices, strict=True)
+    ]
+    return Result({"transform": replace(build.join(tables, width, joined), array=True)})
 
 
 def _passed(part: Node, build: Builder) -> Node:
