@@ -82,12 +82,15 @@ class MissingCells(TableOp):
         So many columns, the last, are not shown, but must not miss any value: ValueError if they do.
     sparse : bool
         The result is CSR.
+    dtype : {"float64", "float32"}
+        The source's are booleans: float32 where other columns stand beside them.
     """
 
     columns: NDArray[np.uint32]
     missing: Any
     complete: int = 0
     sparse: bool = False
+    dtype: Literal["float64", "float32"] = "float64"
 
 
 class Join(Op):

@@ -55,6 +55,7 @@ def _fill(op: ops.Fill, width: int) -> tuple[int, str]:
 def _missing_cells(op: ops.MissingCells, width: int) -> tuple[int, str]:
     _marker(op.missing)
     _boolean(op.sparse, "sparse")
+    _dtype(op.dtype)
     count = _columns(op.columns, width)
     _require(_is_count(op.complete) and op.complete < count, "complete must leave a column to show")
     return count - op.complete, "matrix"

@@ -51,7 +51,7 @@ def missing_cells(op: MissingCells, table: Table) -> Matrix:
     for index, gaps in zip(op.columns[shown:].tolist(), found[shown:], strict=True):
         if gaps.any():
             raise ValueError(f"{table.name(index)} misses values, but none was missing when the model was fitted")
-    cells_ = np.column_stack(found[:shown]).astype(np.float64)
+    cells_ = np.column_stack(found[:shown]).astype(op.dtype)
     return as_csr(cells_) if op.sparse else cells_
 
 

@@ -381,6 +381,9 @@ COLUMN_TRANSFORMERS = {
     "small and single": make_pipeline(
         ColumnTransformer([("s", "passthrough", ["small"]), ("r", "passthrough", ["single"])]), StandardScaler()
     ),
+    "single beside an indicator": ColumnTransformer(
+        [("n", StandardScaler(), ["single"]), ("m", MissingIndicator(features="all"), ["hours", "job"])]
+    ),
     "two encoders of numbers": ColumnTransformer(
         [("a", ONE_HOT, ["age", "small"]), ("b", OneHotEncoder(handle_unknown="ignore", drop="first"), ["age", "small"])]
     ),

@@ -61,6 +61,7 @@ BAD = [
     ("MissingCells", 0, {"complete": -1}),
     ("MissingCells", 0, {"sparse": "auto"}),
     ("MissingCells", 0, {"missing": ((),)}),
+    ("MissingCells", 0, {"dtype": "bool"}),
     ("Join", 1, {"columns": (index(2),)}),
     ("Join", 1, {"columns": (index(2), index(2))}),
     ("Join", 1, {"columns": (index(2), index())}),

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.registry import import_estimator
 from quantcore.plan import INPUT
-from quantcore.plan.ops import Concat, Numbers, Take
+from quantcore.plan.ops import Concat, MissingCells, Numbers, Take
 
 __all__ = ["column_transformer", "feature_union"]
 
@@ -77,6 +77,8 @@ def _beside(estimator: Any, parameter: str, parts: Parts, build: Builder, *, spa
     passed = [part.table is not None and part.numbers is None for part, _ in parts]
     if not sparse and all(passed) and all(weight is None for _, weight in parts):
         return Result({"transform": replace(build.join([part for part, _ in parts], width), array=True)})
+    if len(parts) > 1:
+        parts = [(_booleans(part, build), weight) for part, weight in parts]
     matrices = [
         (_passed(part, build) if alone and weight is None else build.read_matrix(estimator, part, part.width or 0), weight)
         for alone, (part, weight) in zip(passed, parts, strict=True)
@@ -94,6 +96,12 @@ def _beside(estimator: Any, parameter: str, parts: Parts, build: Builder, *, spa
         for (part, weight), (matrix, _) in zip(parts, matrices, strict=True)
     ]
     return Result({"transform": replace(build.join(tables, width, joined), array=True)})
+
+
+def _booleans(part: Node, build: Builder) -> Node:
+    """What MissingIndicator gives, beside others."""
+    op = None if part.position == INPUT else build.ops[part.position]
+    return build.add(replace(op, dtype="float32"), part.width) if isinstance(op, MissingCells) and part.table is None else part
 
 
 def _passed(part: Node, build: Builder) -> Node:
