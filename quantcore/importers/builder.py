@@ -117,7 +117,7 @@ class Builder:
         if source.numbers is not None:
             return source.numbers
         if source.table is not None:
-            numbers = Numbers(inputs=(source.position,), columns=np.array(source.table, np.uint32))
+            numbers = Numbers(inputs=(source.position,), columns=np.array(source.table, np.uint32), array=source.array)
             return self.add(numbers, len(source.table))
         if source.position != INPUT:
             return source

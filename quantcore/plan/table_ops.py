@@ -42,12 +42,15 @@ class Numbers(TableOp):
     beside : bool
         They are passed on beside other numbers: what NumPy makes of integers there (int8 and float32 are float32) is asked for,
         so that small integers and booleans are the smallest float that holds them.
+    array : bool
+        The source makes one array of them first: booleans beside numbers are objects there, so that all are float64.
     """
 
     columns: NDArray[np.uint32]
     allow_nan: bool = True
     allow_infinity: bool = True
     beside: bool = False
+    array: bool = False
 
 
 class Fill(TableOp):

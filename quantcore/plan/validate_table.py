@@ -39,6 +39,7 @@ def _numbers(op: ops.Numbers, width: int) -> tuple[int, str]:
     _boolean(op.allow_nan, "allow_nan")
     _boolean(op.allow_infinity, "allow_infinity")
     _boolean(op.beside, "beside")
+    _boolean(op.array, "array")
     return _columns(op.columns, width), "matrix"
 
 

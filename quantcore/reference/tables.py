@@ -20,8 +20,11 @@ __all__ = ["cells", "codes", "documents", "fill", "join", "lookup", "missing_cel
 
 def numbers(op: Numbers, table: Table) -> NDArray[Any]:
     """The columns side by side, as floats."""
-    least = [np.dtype(np.float16)] if op.beside else []
-    dtype = _common([table.column(int(i)).dtype for i in op.columns] + least)
+    dtypes = [table.column(int(i)).dtype for i in op.columns]
+    booleans = sum(dtype.kind == "b" for dtype in dtypes)
+    if op.array and 0 < booleans < len(dtypes):
+        dtypes = [np.dtype(np.float64)]
+    dtype = _common([*dtypes, np.dtype(np.float16)] if op.beside else dtypes)
     out = np.empty((table.n_rows, len(op.columns)), dtype)
     for j, index in enumerate(op.columns.tolist()):
         out[:, j] = _floats(table, index, dtype)

@@ -381,6 +381,9 @@ COLUMN_TRANSFORMERS = {
     "small and single": make_pipeline(
         ColumnTransformer([("s", "passthrough", ["small"]), ("r", "passthrough", ["single"])]), StandardScaler()
     ),
+    "single beside booleans that pass": make_pipeline(
+        ColumnTransformer([("p", "passthrough", ["single", "retired"])]), StandardScaler()
+    ),
     "single beside an indicator": ColumnTransformer(
         [("n", StandardScaler(), ["single"]), ("m", MissingIndicator(features="all"), ["hours", "job"])]
     ),

@@ -47,6 +47,7 @@ BAD = [
     ("Numbers", 0, {"allow_nan": 1}),
     ("Numbers", 0, {"allow_infinity": None}),
     ("Numbers", 0, {"beside": 0}),
+    ("Numbers", 0, {"array": 0}),
     ("Fill", 0, {"missing": (1, 2)}),
     ("Fill", 0, {"missing": "?"}),
     ("Fill", 0, {"missing": (b"?",)}),

@@ -78,7 +78,7 @@ def _beside(estimator: Any, parameter: str, parts: Parts, build: Builder, *, spa
     if not sparse and all(passed) and all(weight is None for _, weight in parts):
         return Result({"transform": replace(build.join([part for part, _ in parts], width), array=True)})
     if len(parts) > 1:
-        parts = [(_booleans(part, build), weight) for part, weight in parts]
+        parts = [(_booleans(part, build) if weight is None else part, weight) for part, weight in parts]
     matrices = [
         (_passed(part, build) if alone and weight is None else build.read_matrix(estimator, part, part.width or 0), weight)
         for alone, (part, weight) in zip(passed, parts, strict=True)
@@ -107,7 +107,7 @@ def _booleans(part: Node, build: Builder) -> Node:
 def _passed(part: Node, build: Builder) -> Node:
     """The numbers of a table beside others."""
     columns = np.array(part.table, np.uint32)
-    return build.add(Numbers(inputs=(part.position,), columns=columns, beside=True), len(columns))
+    return build.add(Numbers(inputs=(part.position,), columns=columns, beside=True, array=True), len(columns))
 
 
 def _dtype(parts: Parts) -> np.dtype[Any] | None:
