@@ -138,6 +138,7 @@ cdef struct _Part:
     int column  # among those that are read
     bint coded
     bint knows_none
+    bint wide
     bint objects
     bint all_numbers
     int least

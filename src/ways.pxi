@@ -58,6 +58,8 @@ cdef class Part:
     sinks : tuple of Sink
     none, nan : float
         The numbers that None and NaN are read as.
+    wide : bool
+        Columns of booleans, and of integers of 8 and 16 bits, are not read.
     steps : list of (action, a, b)
     edges : array of float64, or None
         Numbers become the number of edges that are not above them.
@@ -78,14 +80,14 @@ cdef class Part:
     cdef tuple sinks, held
     cdef Py_ssize_t reach
 
-    def __cinit__(self, int column, bint knows_none, tuple sinks, *, double none=NAN, double nan=NAN, steps=(), edges=None,
+    def __cinit__(self, int column, bint knows_none, tuple sinks, *, double none=NAN, double nan=NAN, bint wide=False, steps=(), edges=None,
                   known=None, int of_nan=-1, int of_none=-1, int least=-1, bint objects=True, bint numbers=False):
         cdef _Part *p = &self.p
         cdef Sink sink
         cdef Py_ssize_t n_codes = -1
         memset(p, 0, sizeof(_Part))
         steps = _doubles(steps).reshape(-1, 3)
-        p.column, p.knows_none, p.none, p.nan = column, knows_none, none, nan
+        p.column, p.knows_none, p.none, p.nan, p.wide = column, knows_none, none, nan, wide
         p.coded, p.least, p.objects, p.all_numbers = known is not None, least, objects, numbers
         packed = np.empty(len(steps) * sizeof(qc_frame_step) + 1, np.uint8)
         cdef qc_frame_step *to = <qc_frame_step *>cnp.PyArray_DATA(packed)
@@ -145,7 +147,7 @@ cdef bint _numbers(const _Part *p, const qc_frame_column *c, Py_ssize_t start, P
     if c.kind == QC_OF_OBJECT:
         if not qc_cells_numbers(c.data + start * c.stride, c.stride, n, p.none if c.holds_none or p.knows_none else p.nan, out):
             return False
-    elif c.kind >= QC_OF_UTF8:
+    elif c.kind >= QC_OF_UTF8 or (p.wide and (c.kind <= QC_OF_UINT16 or c.kind == QC_OF_BITS)):
         return False
     else:
         qc_frame_numbers(c, start, n, out)

@@ -33,6 +33,8 @@ class Node:
         Of a table: its one column is read as 1-d (a ColumnTransformer's column given by name, not in a list).
     numbers : Node or None
         Of a table: the same as a matrix, where some op gives that too.
+    array : bool
+        Of a table: the source holds it in one array, of objects if one column is.
     """
 
     position: int
@@ -41,6 +43,7 @@ class Node:
     table: tuple[int, ...] | None = None
     single: bool = False
     numbers: Node | None = None
+    array: bool = False
 
 
 SOURCE = Node(INPUT)
@@ -114,7 +117,7 @@ class Builder:
         if source.numbers is not None:
             return source.numbers
         if source.table is not None:
-            numbers = Numbers(inputs=(source.position,), columns=np.array(source.table, np.uint32))
+            numbers = Numbers(inputs=(source.position,), columns=np.array(source.table, np.uint32), array=source.array)
             return self.add(numbers, len(source.table))
         if source.position != INPUT:
             return source
@@ -209,4 +212,6 @@ def _equal(a: Any, b: Any) -> bool:
         return all(_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
     if isinstance(a, np.ndarray):
         return a.dtype == b.dtype and np.array_equal(a, b)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
     return bool(a == b)

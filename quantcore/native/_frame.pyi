@@ -25,6 +25,7 @@ class Part:
         *,
         none: float = ...,
         nan: float = ...,
+        wide: bool = ...,
         steps: Any = ...,
         edges: Any = ...,
         known: dict[Any, int] | None = ...,

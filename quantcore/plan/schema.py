@@ -87,8 +87,6 @@ def _columns(op: Op, aligned: set[int]) -> Iterator[int]:
     named = getattr(op, "columns", None)
     if isinstance(named, np.ndarray):
         yield from named.tolist()
-        complete = getattr(op, "complete", None)  # of MissingCells
-        yield from () if complete is None else complete.tolist()
     elif isinstance(named, tuple):  # of each input
         for source, part in zip(op.inputs, named, strict=True):
             if source in aligned:

@@ -17,7 +17,15 @@ __all__ = ["Cells", "Codes", "Documents", "Fill", "Join", "Lookup", "MissingCell
 
 
 class TableOp(Op, base=True):
-    """Base of the ops that read a table."""
+    """Base of the ops that read a table: each looks at NaN and infinity itself."""
+
+    @property
+    def accepts_nan(self) -> bool:
+        return True
+
+    @property
+    def accepts_infinity(self) -> bool:
+        return True
 
 
 class Numbers(TableOp):
@@ -31,11 +39,18 @@ class Numbers(TableOp):
     columns : ndarray of uint32
     allow_nan, allow_infinity : bool
         False: ValueError, since all that read these numbers refuse them.
+    beside : bool
+        They are passed on beside other numbers: what NumPy makes of integers there (int8 and float32 are float32) is asked for,
+        so that small integers and booleans are the smallest float that holds them.
+    array : bool
+        The source makes one array of them first: booleans beside numbers are objects there, so that all are float64.
     """
 
     columns: NDArray[np.uint32]
     allow_nan: bool = True
     allow_infinity: bool = True
+    beside: bool = False
+    array: bool = False
 
 
 class Fill(TableOp):
@@ -49,14 +64,14 @@ class Fill(TableOp):
         Where it is a value, NaN is refused by ValueError.
     fill : tuple
         One str, int, float, bool or None a column.
-    objects : bool
-        These columns become objects (the imputer was fitted on objects); else numbers stay numbers, and objects become float64.
+    objects : bool or None
+        These columns become objects (the imputer was fitted on objects), or floats; None: objects if one of them is, else floats.
     """
 
     columns: NDArray[np.uint32]
     missing: Any
     fill: Any
-    objects: bool = True
+    objects: bool | None = True
 
 
 class MissingCells(TableOp):
@@ -66,16 +81,19 @@ class MissingCells(TableOp):
     ----------
     columns : ndarray of uint32
     missing : tuple or None
-    complete : ndarray of uint32, or None
-        Columns that must not miss any value: ValueError if they do.
+    complete : int
+        So many columns, the last, are not shown, but must not miss any value: ValueError if they do.
     sparse : bool
         The result is CSR.
+    dtype : {"float64", "float32"}
+        The source's are booleans: float32 where other columns stand beside them.
     """
 
     columns: NDArray[np.uint32]
     missing: Any
-    complete: NDArray[np.uint32] | None = None
+    complete: int = 0
     sparse: bool = False
+    dtype: Literal["float64", "float32"] = "float64"
 
 
 class Join(Op):
@@ -100,7 +118,7 @@ class Codes(TableOp):
 
     - Objects and booleans as Python does (1 == 1.0 == True; NaN, whatever its bits, is NaN; None is None). What has no hash
       raises TypeError.
-    - Integers and floats as NumPy does: values and categories in the dtype that is common to both, so that an integer beyond
+    - Integers and floats as NumPy 2 does: values and categories in the dtype that is common to both, so that an integer beyond
       2^53 may equal another one in a column of floats. The first category that is equal is meant. Infinity raises ValueError;
       TypeError where the categories are objects.
 

@@ -38,13 +38,15 @@ def _columns(columns: Any, width: int) -> int:
 def _numbers(op: ops.Numbers, width: int) -> tuple[int, str]:
     _boolean(op.allow_nan, "allow_nan")
     _boolean(op.allow_infinity, "allow_infinity")
+    _boolean(op.beside, "beside")
+    _boolean(op.array, "array")
     return _columns(op.columns, width), "matrix"
 
 
 def _fill(op: ops.Fill, width: int) -> tuple[int, str]:
     count = _columns(op.columns, width)
     _marker(op.missing)
-    _boolean(op.objects, "objects")
+    _require(op.objects is None or type(op.objects) is bool, "objects must be a bool or None")
     _require(type(op.fill) is tuple and len(op.fill) == count and all(map(_is_plain, op.fill)), "needs one fill a column")
     numbers = all(type(value) in (int, float, bool) for value in op.fill)
     _require(op.objects or numbers, "what fills numbers must be a number")
@@ -54,9 +56,10 @@ def _fill(op: ops.Fill, width: int) -> tuple[int, str]:
 def _missing_cells(op: ops.MissingCells, width: int) -> tuple[int, str]:
     _marker(op.missing)
     _boolean(op.sparse, "sparse")
-    if op.complete is not None:
-        _columns(op.complete, width)
-    return _columns(op.columns, width), "matrix"
+    _dtype(op.dtype)
+    count = _columns(op.columns, width)
+    _require(_is_count(op.complete) and op.complete < count, "complete must leave a column to show")
+    return count - op.complete, "matrix"
 
 
 def _marker(missing: Any) -> None:

@@ -20,7 +20,11 @@ __all__ = ["cells", "codes", "documents", "fill", "join", "lookup", "missing_cel
 
 def numbers(op: Numbers, table: Table) -> NDArray[Any]:
     """The columns side by side, as floats."""
-    dtype = _common([table.column(int(i)).dtype for i in op.columns])
+    dtypes = [table.column(int(i)).dtype for i in op.columns]
+    booleans = sum(dtype.kind == "b" for dtype in dtypes)
+    if op.array and 0 < booleans < len(dtypes):
+        dtypes = [np.dtype(np.float64)]
+    dtype = _common([*dtypes, np.dtype(np.float16)] if op.beside else dtypes)
     out = np.empty((table.n_rows, len(op.columns)), dtype)
     for j, index in enumerate(op.columns.tolist()):
         out[:, j] = _floats(table, index, dtype)
@@ -32,10 +36,11 @@ def numbers(op: Numbers, table: Table) -> NDArray[Any]:
 def fill(op: Fill, table: Table) -> Table:
     """Missing values replaced."""
     changed = list(table.columns)
-    dtype = np.dtype(object) if op.objects else _common([table.column(int(i)).dtype for i in op.columns])
+    dtypes = [table.column(int(i)).dtype for i in op.columns]
+    objects = np.dtype(object) in dtypes if op.objects is None else op.objects
     for value, index in zip(op.fill, op.columns.tolist(), strict=True):
-        values = table.column(index).astype(object) if op.objects else np.array(_floats(table, index, dtype))
-        if not op.objects:
+        values = table.column(index).astype(object) if objects else np.array(_floats(table, index, _common(dtypes)))
+        if not objects:
             _require_finite(table, index, values, allow_nan=True, allow_infinity=False)
         values[_missing(op.missing, values, table.name(index))] = value
         changed[index] = values
@@ -44,11 +49,12 @@ def fill(op: Fill, table: Table) -> Table:
 
 def missing_cells(op: MissingCells, table: Table) -> Matrix:
     """1.0 where a value is missing."""
-    for index in () if op.complete is None else op.complete.tolist():
-        if _missing(op.missing, table.column(index), table.name(index)).any():
+    found = [_missing(op.missing, table.column(i), table.name(i)) for i in op.columns.tolist()]
+    shown = len(found) - op.complete
+    for index, gaps in zip(op.columns[shown:].tolist(), found[shown:], strict=True):
+        if gaps.any():
             raise ValueError(f"{table.name(index)} misses values, but none was missing when the model was fitted")
-    found = [_missing(op.missing, table.column(int(i)), table.name(int(i))) for i in op.columns]
-    cells_ = np.column_stack(found).astype(np.float64)
+    cells_ = np.column_stack(found[:shown]).astype(op.dtype)
     return as_csr(cells_) if op.sparse else cells_
 
 

@@ -199,7 +199,7 @@ def _part(
     number = of.number if isinstance(of, Binned) else of
     steps = [*number.steps, *([(ways.FINITE, 0.0, 0.0)] if finite else [])]
     edges = of.edges if isinstance(of, Binned) else None
-    return module.Part(column, knows_none, sinks, none=number.none, nan=number.nan, steps=steps, edges=edges)
+    return module.Part(column, knows_none, sinks, none=number.none, nan=number.nan, wide=number.wide, steps=steps, edges=edges)
 
 
 def reads(op: Op) -> bool:

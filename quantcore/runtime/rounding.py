@@ -218,10 +218,13 @@ def _concat(op: ops.Concat, arguments: list[Matrix], errors: list[Error], value:
     if isinstance(value, Csr):  # the executor stores the zeros of dense parts that are not exact, so that both have one pattern
         arguments = [as_csr(X, zeros=e is not None) for X, e in zip(arguments, errors, strict=True)]
         errors = [None if e is None else e.ravel() for e in errors]
-    parts = [_like(X, np.zeros(_values(X).shape) if e is None else e) for X, e in zip(arguments, errors, strict=True)]
-    parts = [part.toarray() if isinstance(part, Csr) and not isinstance(value, Csr) else part for part in parts]
-    joined = concat(replace(op, weights=tuple(abs(w) for w in op.weights)), parts)
-    return np.asarray(_values(joined) * 1.0001 + np.abs(_values(value)) * (2.0 * _eps(_values(value))))
+    eps, parts = _eps(_values(value)), []
+    for X, error, weight in zip(arguments, errors, op.weights, strict=True):
+        size = np.abs(_values(X) * weight)
+        away = np.zeros(size.shape) if error is None else abs(weight) * error * 1.0001 + 2.0 * eps * size
+        part = _like(X, away)
+        parts.append(part.toarray() if isinstance(part, Csr) and not isinstance(value, Csr) else part)
+    return _values(concat(replace(op, weights=(1.0,) * len(parts)), parts))
 
 
 def _product(X: Matrix, size: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -54,7 +54,7 @@ class Cell(NamedTuple):
     column: int
     marker: Any = ()
     fill: tuple[Any, ...] = ()
-    objects: bool = False
+    objects: bool | None = False
 
 
 class Coding(NamedTuple):
@@ -71,12 +71,14 @@ class Coding(NamedTuple):
 
 
 class Number(NamedTuple):
-    """A column of numbers: what None and NaN are read as, and what is done then."""
+    """A column of numbers: what None and NaN are read as, and what is done then; ``wide``: columns of booleans and of integers
+    of 8 and 16 bits, which the source makes narrow floats of, are refused."""
 
     column: int
     none: float
     nan: float
     steps: tuple[Step, ...] = ()
+    wide: bool = False
 
     def then(self, *steps: Step) -> Number:
         """More is done."""
@@ -178,7 +180,8 @@ def _numbers(op: Numbers, given: list[Any]) -> Rows:
         if not op.allow_nan and op.allow_infinity:
             raise NoWay("numbers that may be infinite, yet not NaN")
         steps = [(NO_INFINITY if op.allow_nan else FINITE, 0.0, 0.0)]
-    return Rows(tuple(_number(given[0].cells[i]).then(*steps) for i in op.columns.tolist()))
+    columns = (_number(given[0].cells[i]).then(*steps) for i in op.columns.tolist())
+    return Rows(tuple(column._replace(wide=op.beside) for column in columns))
 
 
 def _number(cell: Cell) -> Number:
@@ -190,7 +193,9 @@ def _number(cell: Cell) -> Number:
             if not cell.objects:
                 steps = [(NO_INFINITY, 0.0, 0.0)]
             if cell.marker in (None, ()):
-                nan, none = value, value if cell.marker is None or not cell.objects else none
+                nan, none = value, value if cell.marker is None or cell.objects is False else none
+                if cell.objects is None and cell.marker == ():
+                    none = math.inf  # is refused: whether it is filled depends on the columns beside it
             elif cell.marker == (None,):
                 none = value if cell.objects else none
                 steps += [(FILL, math.nan, 0.0)]  # NaN is refused
@@ -250,9 +255,11 @@ def _missing_cells(op: MissingCells, given: list[Any]) -> Rows:
         known = {op.missing[0]: code}
         return Coding(cell.column, known, REFUSED, known.get(None, -1), -1, True)
 
-    watched = () if op.complete is None else tuple(coding(i, REFUSED) for i in op.complete.tolist())
-    columns = tuple(Valued(coding(i, 0), np.array([1.0, 0.0])) for i in op.columns.tolist())
-    return Rows(columns, op.sparse, watched)
+    listed = op.columns.tolist()
+    shown = len(listed) - op.complete
+    values = np.array([1.0, 0.0], op.dtype)
+    columns = tuple(Valued(coding(i, 0), values) for i in listed[:shown])
+    return Rows(columns, op.sparse, tuple(coding(i, REFUSED) for i in listed[shown:]))
 
 
 def _is_nan(value: Any) -> bool:

@@ -26,6 +26,7 @@ from sklearn.preprocessing import (
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers import convert
+from quantcore.importers.sklearn.common import VERSION
 from quantcore.plan import Csr
 from quantcore.plan.table import Table
 from quantcore.reference import FUNCTIONS, run
@@ -123,6 +124,10 @@ def fits(model, values, y=None):
 @pytest.mark.parametrize("fitted", COLUMNS)
 @pytest.mark.parametrize("served", COLUMNS)
 def test_values_are_compared_as_the_source_compares_them(fitted, served):
+    if VERSION < (1, 8) and served.endswith(("booleans", "one boolean")) and COLUMNS[fitted].dtype != bool:
+        return  # they went NumPy's way once: what can't be compared raises something else
+    if np.lib.NumpyVersion(np.__version__) < "2.0.0" and "single" in (fitted, served):
+        return  # an array of float32 was compared with each float64 in float32, and then in float64 once more
     y = np.array([0, 1, 1, 0])
     models = {
         "error": OneHotEncoder(),
@@ -263,7 +268,7 @@ def test_imputers_of_objects(missing, keep, indicator, fill):
 
 def test_objects_that_hold_numbers():
     rows = frame(a=objects(1, None, 3, "4.5"), b=[1.0, 2.0, NAN, 4.0])
-    plan = convert(make_pipeline(SimpleImputer(strategy="most_frequent"), StandardScaler()).fit(rows.astype(object).fillna(NAN)))
+    plan = convert(make_pipeline(SimpleImputer(strategy="constant", fill_value="7"), StandardScaler()).fit(rows.astype(object)))
     assert plan.input == "table"
     for missing in (NAN, None):
         data = frame(a=objects(1, missing, 3, "4.5"), b=objects(1.0, 2, missing, 4.0))
@@ -329,6 +334,7 @@ def mixed(seed, n_rows=60):
             "note": [" ".join(random.choice(["red", "blue", "green", "Green"], 4)) for _ in range(n_rows)],
             "title": [" ".join(random.choice(["cat", "dog", "cat-fish"], 2)) for _ in range(n_rows)],
             "single": random.normal(size=n_rows).astype(np.float32),
+            "small": random.integers(-9, 9, n_rows).astype(np.int8),
             "spelled": random.choice(["1", "2.5", "-3e2"], n_rows).astype(object),
         }
     )
@@ -343,7 +349,7 @@ COLUMN_TRANSFORMERS = {
     "by name": ColumnTransformer([("n", StandardScaler(), ["hours", "age"]), ("w", ONE_HOT, ["job"])]),
     "by position": ColumnTransformer([("n", StandardScaler(), [2, 0]), ("w", ONE_HOT, [1])]),
     "by slice": ColumnTransformer([("n", StandardScaler(), slice("hours", "retired")), ("w", ONE_HOT, slice(0, 2))]),
-    "by mask": ColumnTransformer([("n", StandardScaler(), [True, False, True] + [False] * 5)]),
+    "by mask": ColumnTransformer([("n", StandardScaler(), [True, False, True] + [False] * 6)]),
     "callable": ColumnTransformer(
         [
             ("n", MinMaxScaler(), make_column_selector(dtype_include=np.number)),
@@ -365,6 +371,28 @@ COLUMN_TRANSFORMERS = {
     "booleans": ColumnTransformer([("p", "passthrough", ["retired"])]),
     "single": ColumnTransformer([("p", "passthrough", ["single"]), ("s", StandardScaler(), ["single"])]),
     "single beside integers": ColumnTransformer([("p", MinMaxScaler(), ["single", "age"])]),
+    "single beside what is small": ColumnTransformer(
+        [("p", MinMaxScaler(), ["single"]), ("s", "passthrough", ["small", "retired"])]
+    ),
+    "single beside integers that pass": ColumnTransformer([("p", MinMaxScaler(), ["single"]), ("s", "passthrough", ["age"])]),
+    "small alone": make_pipeline(
+        ColumnTransformer([("s", "passthrough", ["small"]), ("r", "passthrough", ["retired"])]), MinMaxScaler()
+    ),
+    "small and single": make_pipeline(
+        ColumnTransformer([("s", "passthrough", ["small"]), ("r", "passthrough", ["single"])]), StandardScaler()
+    ),
+    "single beside booleans that pass": make_pipeline(
+        ColumnTransformer([("p", "passthrough", ["single", "retired"])]), StandardScaler()
+    ),
+    "single beside an indicator": ColumnTransformer(
+        [("n", StandardScaler(), ["single"]), ("m", MissingIndicator(features="all"), ["hours", "job"])]
+    ),
+    "two encoders of numbers": ColumnTransformer(
+        [("a", ONE_HOT, ["age", "small"]), ("b", OneHotEncoder(handle_unknown="ignore", drop="first"), ["age", "small"])]
+    ),
+    "small, weighed": ColumnTransformer(
+        [("s", "passthrough", ["small", "retired"]), ("t", "passthrough", ["single"])], transformer_weights={"s": 0.1}
+    ),
     "single beside booleans": ColumnTransformer([("p", MinMaxScaler(), ["single", "retired"])]),
     "sparse": ColumnTransformer(
         [("n", StandardScaler(), ["hours", "age"]), ("w", ONE_HOT, ["job", "spelled"])], sparse_threshold=1
@@ -473,6 +501,16 @@ TWICE = {
             )
         ),
         ColumnTransformer([("n", MinMaxScaler(), ["age", "single"]), ("w", ONE_HOT, ["job", "retired"])]),
+    ),
+    "weighed beside strings": make_pipeline(
+        ColumnTransformer(
+            [("n", StandardScaler(), ["age"]), ("w", "passthrough", ["job", "small"]), ("p", "passthrough", ["single"])],
+            transformer_weights={"n": 0.3, "p": 2.0},
+        ),
+        ColumnTransformer([("w", ONE_HOT, [1]), ("n", "passthrough", [0, 2, 3])]),
+    ),
+    "objects beside numbers": make_pipeline(
+        ColumnTransformer([("same", "passthrough", ["job", "age", "retired"])]), OneHotEncoder(handle_unknown="ignore")
     ),
     "imputer, then by name": make_pipeline(
         in_pandas(SimpleImputer(strategy="most_frequent")),

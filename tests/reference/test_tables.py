@@ -153,13 +153,17 @@ def test_fill_and_missing_cells():
     found = tables.fill(numbers, table)
     assert found.columns[2].dtype == found.columns[1].dtype == np.float64
     np.testing.assert_array_equal(found.columns[1], [1.0, 9.5, 3.0, -1.0])
+    given_ = tables.fill(Fill(columns=index[1:], missing=(), fill=(9.5,), objects=None), table)
+    np.testing.assert_array_equal(given_.columns[1], [1.0, 9.5, 3.0, -1.0])
+    given_ = tables.fill(Fill(columns=index, missing=(), fill=(0.0, 9.5), objects=None), table)
+    assert given_.columns[0].tolist() == ["x", None, 0.0, "?"] and given_.columns[1].tolist() == [1.0, 9.5, 3.0, -1.0]
     cells = MissingCells(columns=np.array([2], np.uint32), missing=(-1,))
     np.testing.assert_array_equal(tables.missing_cells(cells, table), [[0], [0], [0], [1]])
     sparse = tables.missing_cells(MissingCells(columns=index, missing=(), sparse=True), table)
     assert isinstance(sparse, Csr)
     np.testing.assert_array_equal(sparse.toarray(), [[0, 0], [0, 1], [1, 0], [0, 0]])
     with pytest.raises(ValueError, match="column 1 misses"):
-        tables.missing_cells(MissingCells(columns=index[:1], missing=(), complete=index[1:]), table)
+        tables.missing_cells(MissingCells(columns=index, missing=(), complete=1), table)
 
 
 def test_join():

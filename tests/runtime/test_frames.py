@@ -80,7 +80,7 @@ def plan_of(*, sparse=None, nan=True, unknown="keep", missing=(), by_name=True):
         filled,
         towns,
         Lookup(inputs=(10,), ends=(3, 8), values=values),
-        MissingCells(columns=index(1, 0), missing=()),
+        MissingCells(columns=index(1, 0), missing=(), dtype="float32"),
         Lookup(inputs=(6,), ends=(5, 8), values=np.arange(8.0)[:, None] / 3),
         Columns(inputs=(2,), index=index(1)),
         Binarize(inputs=(1,), threshold=21.0),
@@ -236,6 +236,7 @@ def test_arrays_of_any_memory():
     for other in ("<f4", ">f8", "<f2", ">i4", "c16", "m8[s]"):
         assert reader.read({**columns, "age": ages[:40].astype(other)}) is None
     assert reader.read({**columns, "rank": np.full(40, 2**60)}) is None
+    assert reader.read({**columns, "job": ages[:40]}) is None, "numbers where the categories are strings"
     assert reader.read({**columns, "rank": np.full(40, math.inf)}) is None
     assert reader.read({**columns, "age": ages}) is None, "columns of different lengths"
     assert reader.read({**columns, "age": ages[:40].reshape(20, 2)}) is None

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.registry import import_estimator
 from quantcore.plan import INPUT
-from quantcore.plan.ops import Concat, Take
+from quantcore.plan.ops import Concat, MissingCells, Numbers, Take
 
 __all__ = ["column_transformer", "feature_union"]
 
@@ -73,17 +73,41 @@ def _beside(estimator: Any, parameter: str, parts: Parts, build: Builder, *, spa
     if not parts:
         build.obstacle(estimator, parameter, "no column is left; keep at least one transformer")
         return Result()
-    matrices = [(build.read_matrix(estimator, part, part.width or 0), weight) for part, weight in parts]
+    width = sum(part.width or 0 for part, _ in parts)
+    passed = [part.table is not None and part.numbers is None for part, _ in parts]
+    if not sparse and all(passed) and all(weight is None for _, weight in parts):
+        return Result({"transform": replace(build.join([part for part, _ in parts], width), array=True)})
+    if len(parts) > 1:
+        parts = [(_booleans(part, build) if weight is None else part, weight) for part, weight in parts]
+    matrices = [
+        (_passed(part, build) if alone and weight is None else build.read_matrix(estimator, part, part.width or 0), weight)
+        for alone, (part, weight) in zip(passed, parts, strict=True)
+    ]
     op = Concat(
         inputs=tuple(part.position for part, _ in matrices),
         weights=tuple(1.0 if weight is None else float(weight) for _, weight in matrices),
         sparse=sparse,
     )
-    width = sum(part.width or 0 for part, _ in matrices)
     joined = build.add(op, width, _dtype(matrices))
-    if sparse or all(part.table is None for part, _ in parts) or any(weight is not None for _, weight in parts):
+    if sparse or all(part.table is None for part, _ in parts):
         return Result({"transform": joined})
-    return Result({"transform": build.join([part for part, _ in parts], width, joined)})
+    tables = [
+        part if weight is None else build.add(Concat(inputs=(matrix.position,), weights=(float(weight),)), part.width)
+        for (part, weight), (matrix, _) in zip(parts, matrices, strict=True)
+    ]
+    return Result({"transform": replace(build.join(tables, width, joined), array=True)})
+
+
+def _booleans(part: Node, build: Builder) -> Node:
+    """What MissingIndicator gives, beside others."""
+    op = None if part.position == INPUT else build.ops[part.position]
+    return build.add(replace(op, dtype="float32"), part.width) if isinstance(op, MissingCells) and part.table is None else part
+
+
+def _passed(part: Node, build: Builder) -> Node:
+    """The numbers of a table beside others."""
+    columns = np.array(part.table, np.uint32)
+    return build.add(Numbers(inputs=(part.position,), columns=columns, beside=True, array=True), len(columns))
 
 
 def _dtype(parts: Parts) -> np.dtype[Any] | None:

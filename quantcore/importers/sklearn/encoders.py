@@ -26,9 +26,8 @@ def codes(estimator: Any, source: Node, build: Builder, unknown: str) -> tuple[N
         kept = found[:-1] if missing else found
         nan.append(missing)
         listed.append(kept if kept.dtype.kind in "biuf" else plain(estimator, kept, "categories", build))
-    before = None if table.position == INPUT else build.ops[table.position]
-    if isinstance(before, Join) and any(isinstance(found, tuple) for found in listed):  # it was fitted on an array of objects
-        table = replace(build.add(replace(before, objects=True), table.width), table=table.table)
+    if any(isinstance(found, tuple) for found in listed):
+        table = _of_objects(table, build)
     op = Codes(
         inputs=(table.position,),
         columns=np.array(table.table, np.uint32),
@@ -37,6 +36,17 @@ def codes(estimator: Any, source: Node, build: Builder, unknown: str) -> tuple[N
         unknown="error" if unknown == "error" else "keep",
     )
     return build.add(op, len(listed)), op
+
+
+def _of_objects(table: Node, build: Builder) -> Node:
+    """Columns that the source holds in one array: an encoder that was fitted on objects was given objects alone."""
+    before = None if table.position == INPUT else build.ops[table.position]
+    if isinstance(before, Join):
+        return replace(build.add(replace(before, objects=True), table.width), table=table.table)
+    if not table.array:
+        return table
+    op = Join(inputs=(table.position,), columns=(np.array(table.table, np.uint32),), objects=True)
+    return replace(build.add(op, table.width), table=tuple(range(len(table.table or ()))))
 
 
 def plain(estimator: Any, values: Any, parameter: str, build: Builder) -> tuple[Any, ...]:

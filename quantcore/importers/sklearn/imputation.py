@@ -49,7 +49,9 @@ def simple_imputer(estimator: Any, source: Node, build: Builder) -> Result:
         return Result({"transform": build.add(joined, width, dtype)})
     if source.table is None:
         return Result({"transform": filled})
-    table = _filled(source, () if marker is None else (marker,), tuple(fill.tolist()), ~empty, build, objects=False)
+    # These two keep what they are given, strings among numbers too.
+    given = None if estimator.strategy in ("most_frequent", "constant") else False
+    table = _filled(source, () if marker is None else (marker,), tuple(fill.tolist()), ~empty, build, objects=given)
     return Result({"transform": replace(table, numbers=filled)})
 
 
@@ -70,7 +72,9 @@ def _objects(estimator: Any, source: Node, build: Builder) -> Result:
     return Result({"transform": build.join([filled, indicator], int(kept.sum()) + len(features))})
 
 
-def _filled(table: Node, missing: Any, fill: tuple[Any, ...], kept: NDArray[np.bool_], build: Builder, *, objects: bool) -> Node:
+def _filled(
+    table: Node, missing: Any, fill: tuple[Any, ...], kept: NDArray[np.bool_], build: Builder, *, objects: bool | None
+) -> Node:
     index = np.flatnonzero(kept).tolist()
     columns = tuple((table.table or ())[i] for i in index)
     op = Fill(
@@ -109,16 +113,8 @@ def missing_indicator(estimator: Any, source: Node, build: Builder) -> Result:
 
 
 def _cells(table: Node, missing: Any, features: Any, build: Builder, others: Any = (), sparse: bool = False) -> Node:
-    def columns(index: Any) -> NDArray[np.uint32]:
-        return np.array([(table.table or ())[i] for i in index], np.uint32)
-
-    op = MissingCells(
-        inputs=(table.position,),
-        columns=columns(features),
-        missing=missing,
-        complete=columns(others) if len(others) else None,
-        sparse=sparse,
-    )
+    columns = np.array([(table.table or ())[i] for i in (*features, *others)], np.uint32)
+    op = MissingCells(inputs=(table.position,), columns=columns, missing=missing, complete=len(others), sparse=sparse)
     return build.add(op, len(features))
 
 
