@@ -80,8 +80,9 @@ cdef class Part:
     cdef tuple sinks, held
     cdef Py_ssize_t reach
 
-    def __cinit__(self, int column, bint knows_none, tuple sinks, *, double none=NAN, double nan=NAN, bint wide=False, steps=(), edges=None,
-                  known=None, int of_nan=-1, int of_none=-1, int least=-1, bint objects=True, bint numbers=False):
+    def __cinit__(self, int column, bint knows_none, tuple sinks, *, double none=NAN, double nan=NAN, bint wide=False,
+                  steps=(), edges=None, known=None, int of_nan=-1,
+                  int of_none=-1, int least=-1, bint objects=True, bint numbers=False):
         cdef _Part *p = &self.p
         cdef Sink sink
         cdef Py_ssize_t n_codes = -1
@@ -144,8 +145,9 @@ cdef bint _encodes(str value):
 cdef bint _numbers(const _Part *p, const qc_frame_column *c, Py_ssize_t start, Py_ssize_t n, double *out) noexcept:
     """A column's numbers; False where it has others."""
     cdef Py_ssize_t i
+    cdef double none = p.none if c.holds_none or p.knows_none else p.nan
     if c.kind == QC_OF_OBJECT:
-        if not qc_cells_numbers(c.data + start * c.stride, c.stride, n, p.none if c.holds_none or p.knows_none else p.nan, out):
+        if not qc_cells_numbers(c.data + start * c.stride, c.stride, n, none, out):
             return False
     elif c.kind >= QC_OF_UTF8 or (p.wide and (c.kind <= QC_OF_UINT16 or c.kind == QC_OF_BITS)):
         return False

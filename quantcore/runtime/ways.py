@@ -190,12 +190,12 @@ def _number(cell: Cell) -> Number:
     if cell.fill:
         try:
             value = math.nan if cell.fill[0] is None else float(cell.fill[0])
-            if not cell.objects:
+            if not cell.objects or cell.marker == ():
                 steps = [(NO_INFINITY, 0.0, 0.0)]
-            if cell.marker in (None, ()):
-                nan, none = value, value if cell.marker is None or cell.objects is False else none
-                if cell.objects is None and cell.marker == ():
-                    none = math.inf  # is refused: whether it is filled depends on the columns beside it
+            if cell.marker is None or (cell.marker == () and cell.objects is False):
+                none = nan = value
+            elif cell.marker == ():
+                nan, none = value, math.inf  # None is refused: of objects it is a gap that is not filled
             elif cell.marker == (None,):
                 none = value if cell.objects else none
                 steps += [(FILL, math.nan, 0.0)]  # NaN is refused

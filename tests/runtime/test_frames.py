@@ -115,10 +115,9 @@ def agree(plan, reader, X, *, must=False):
     else:
         expected = expected.toarray() if isinstance(expected, Csr) else np.ascontiguousarray(expected)
         assert found.dtype == expected.dtype and found.shape == expected.shape
+        zero = 0.0 if getattr(plan.ops[frames.cut(plan)], "sparse", False) is not False else -0.0
         # A zero that CSR does not store has lost its sign.
-        assert (found if plan.ops[frames.cut(plan)].sparse is False else found + 0.0).tobytes() == (
-            expected if plan.ops[frames.cut(plan)].sparse is False else expected + 0.0
-        ).tobytes()
+        assert (found + zero).tobytes() == (expected + zero).tobytes()
     return True
 
 
@@ -216,6 +215,28 @@ def typed(columns):
         "rank": np.array([NAN if v is None else float(v) for v in columns["rank"]]),
         "flag": np.array([bool(v) for v in columns["flag"]]),
     }
+
+
+@pytest.mark.parametrize("objects", [True, False, None])
+@pytest.mark.parametrize("missing", [(), None, (40.0,), (None,), ("x",)], ids=str)
+def test_numbers_behind_fills(missing, objects):
+    columns = np.array([0, 2], np.uint32)
+    fill = Fill(columns=columns, missing=missing, fill=(1.5, -2.0), objects=objects)
+    linear = Linear(inputs=(1,), weight=np.ones((2, 1)), bias=np.zeros(1))
+    ops = fill, Numbers(inputs=(0,), columns=columns), linear
+    plan = Plan(ops, {"decision_function": 2}, "table", len(NAMES), None, NAMES, "", True)
+    if frames.cut(plan) is None:
+        assert missing in ((None,), ("x",)) and frames.obstacle(plan)
+        return
+    (reader,) = readers(plan)
+    read = 0
+    for n_rows in (1, 7, 300):
+        values = plain_columns(np.random.default_rng(n_rows), n_rows)
+        values["age"] = [40.0 if i % 3 else v for i, v in enumerate(values["age"])]
+        whole = {name: [1.0 if v is None or v != v else v for v in values[name]] for name in values}
+        for X in (values, rows_of(values), array_of(values), typed(values), whole, array_of(whole), typed(whole)):
+            read += agree(plan, reader, X)
+    assert read >= 9
 
 
 def test_arrays_of_any_memory():
