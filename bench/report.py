@@ -80,7 +80,7 @@ def main(results: Path, readme: bool) -> None:
         f"{run['datetime'][:10]}; one thread, one process a contender, interleaved rounds, medians, the Python call counted."
     )
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    text = f"# Results\n\n`make bench` on {about}\n\n{_table(rows)}"
+    text = f"# Results\n\n`make bench` on {about}\n\n{_table(rows)}{_tables(run['benchmarks'])}"
     trees = report_trees.section(run["benchmarks"])
     text += f"\n{trees}" if trees else ""
     RESULTS.write_text(text, "utf-8")
@@ -99,11 +99,32 @@ def _table(rows: list[Row]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def _tables(benchmarks: list[dict[str, Any]]) -> str:
+    """Pipelines over tables, by the form in which the rows come (bench/tables.py)."""
+    by_form: dict[tuple[str, str], dict[str, Any]] = {}
+    for found in benchmarks:
+        extra = found["extra_info"]
+        if extra.get("task") == "table":
+            at = by_form.setdefault((extra["case"], extra["form"]), {"goals": extra["goals"]})
+            at[extra["contender"]] = found["stats"]["median"]
+    if not by_form:
+        return ""
+    head = ("pipeline", "rows", "quantcore", "scikit-learn", "onnxruntime", "goals met")
+    lines = [head, ("---",) * len(head)]
+    for (case, form), found in by_form.items():
+        ours = found.get("quantcore")
+        theirs = [found.get(name) for name in ("scikit-learn", "onnxruntime")]
+        if ours is not None:
+            shown = ["-" if t is None else f"{_seconds(t)} ({t / ours:,.0f}x)" for t in theirs]
+            lines.append((case, form, _seconds(ours), *shown, found["goals"]))
+    return "\n## Tables\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
 def _rows(benchmarks: list[dict[str, Any]]) -> list[Row]:
     by_key: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for found in benchmarks:
         extra = found["extra_info"]
-        if "contender" in extra:
+        if "contender" in extra and extra["task"] != "table":
             at = by_key.setdefault((extra["task"], extra.get("case", "")), {})
             at[extra["contender"]] = {**extra, "seconds": found["stats"]["median"]}
     rows = []

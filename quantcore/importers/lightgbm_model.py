@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +40,8 @@ class LightgbmModel:
     values : ndarray of float64, shape (n_nodes,)
         Of leaves.
     starts : ndarray of int64, shape (n_trees,)
+    categories : list of (tuple of str, or None)
+        Of each feature the categories of a data frame, by which LightGBM codes its values; empty where there are none.
     """
 
     objective: list[str]
@@ -49,6 +52,7 @@ class LightgbmModel:
     nodes: Nodes
     values: NDArray[np.float64]
     starts: NDArray[np.int64]
+    categories: list[tuple[str, ...] | None]
 
 
 def parse(data: bytes) -> LightgbmModel:
@@ -83,9 +87,7 @@ def parse(data: bytes) -> LightgbmModel:
         raise Malformed("num_tree_per_iteration", f"{n_outputs} outputs, expected 1 to {_MOST_OUTPUTS}")
     if not blocks or len(blocks) % n_outputs:
         raise Malformed("Tree", f"{len(blocks)} trees for {n_outputs} outputs")
-    found = re.search(r"^pandas_categorical:(.*)$", tail, re.MULTILINE)
-    if found and found[1].strip() not in ("null", "[]", ""):
-        raise Malformed("pandas_categorical", "it recodes a data frame's categories; fit it on their codes, as numbers")
+    categories = _categories(tail, header.get("feature_infos", "").split(), n_features)
     nodes, values, starts = _nodes(blocks, n_features)
     return LightgbmModel(
         objective=header.get("objective", "").split(),
@@ -96,7 +98,35 @@ def parse(data: bytes) -> LightgbmModel:
         nodes=nodes,
         values=values,
         starts=starts,
+        categories=categories,
     )
+
+
+def _categories(tail: str, infos: list[str], n_features: int) -> list[tuple[str, ...] | None]:
+    """Of each feature the categories of a data frame, by which LightGBM codes its values; empty where there are none."""
+    found = re.search(r"^pandas_categorical:(.*)$", tail, re.MULTILINE)
+    try:
+        listed = json.loads(found[1]) if found and found[1].strip() else []
+    except (ValueError, RecursionError):
+        raise Malformed("pandas_categorical", "no JSON") from None
+    if not listed:
+        return []
+    if not isinstance(listed, list) or not all(isinstance(known, list) for known in listed):
+        raise Malformed("pandas_categorical", "no list of categories for each column")
+    if not all(isinstance(value, str) for known in listed for value in known):
+        raise Malformed("pandas_categorical", "categories that are no strings; fit on strings, or on plain numbers")
+    # The file does not say which columns those were: features that are split by sets have their codes listed.
+    at = [i for i, info in enumerate(infos) if re.fullmatch(r"-?\d+(:-?\d+)*", info)]
+    if len(infos) != n_features or len(at) != len(listed):
+        raise Malformed(
+            "pandas_categorical",
+            f"categories of {len(listed)} columns, but {len(at)} features have sets of codes; which ones are meant is not stored "
+            "(ordered or constant categories, or codes beside categories): fit it without those",
+        )
+    out: list[tuple[str, ...] | None] = [None] * n_features
+    for i, known in zip(at, listed, strict=True):
+        out[i] = tuple(known)
+    return out
 
 
 def _nodes(blocks: list[str], n_features: int) -> tuple[Nodes, NDArray[np.float64], NDArray[np.int64]]:

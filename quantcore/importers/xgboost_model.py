@@ -43,8 +43,8 @@ class XgboostModel:
         Number of trees up to the end of each round, from 0.
     attributes : dict of str
     feature_names : list of str
-    has_categories : bool
-        Categories of a data frame are stored, which XGBoost recodes.
+    categories : list of (tuple of str, or None)
+        Of each feature the categories of a data frame, by which XGBoost recodes its values; empty where there are none.
     """
 
     objective: str
@@ -59,7 +59,7 @@ class XgboostModel:
     rounds: NDArray[np.int64]
     attributes: dict[str, Any]
     feature_names: list[str]
-    has_categories: bool
+    categories: list[tuple[str, ...] | None]
 
 
 def read_document(data: bytes) -> Any:
@@ -150,8 +150,6 @@ def parse(document: Any, *, rounds: int | None = None) -> XgboostModel:
         raise Malformed("model.tree_info", f"an output beyond the {n_outputs} that the model has")
     if n_outputs > len(model["trees"]) * values.shape[1]:
         raise Malformed("learner_model_param.num_class", f"{n_outputs} outputs, to which {len(model['trees'])} trees do not add")
-    cats = model.get("cats")
-    encoded = cats.get("enc") if isinstance(cats, dict) else None
     names = learner.get("feature_names")
     names = names if isinstance(names, list) else []
     if len(names) not in (0, n_features) or not all(isinstance(n, str) for n in names):
@@ -169,8 +167,35 @@ def parse(document: Any, *, rounds: int | None = None) -> XgboostModel:
         rounds=indptr,
         attributes=learner["attributes"] if isinstance(learner.get("attributes"), dict) else {},
         feature_names=names,
-        has_categories=encoded is not None and not (isinstance(encoded, (list, np.ndarray)) and len(encoded) == 0),
+        categories=_recoded(model.get("cats"), n_features),
     )
+
+
+def _recoded(cats: Any, n_features: int) -> list[tuple[str, ...] | None]:
+    found = cats.get("enc") if isinstance(cats, dict) else None
+    if not isinstance(found, list | np.ndarray) or not len(found):
+        return []
+    if len(found) != n_features or not all(isinstance(one, dict) for one in found):
+        raise Malformed("model.cats.enc", f"categories of {len(found)} features, but the model has {n_features}")
+    return [_strings(one) for one in found]
+
+
+def _strings(one: dict[str, Any]) -> tuple[str, ...] | None:
+    """The categories of a feature, or None where it has none."""
+    try:
+        values = np.asarray(one["values"])
+        if not len(values):
+            return None
+        if "offsets" not in one:
+            raise Malformed("enable_categorical", "categories that are numbers; fit on strings, or on plain numbers")
+        ends, raw = np.asarray(one["offsets"], np.int64), values.astype(np.uint8).tobytes()
+        if (np.diff(ends) < 0).any() or ends[0] != 0 or ends[-1] != len(raw):
+            raise Malformed("model.cats.enc", "offsets that do not fit the bytes of its strings")
+        return tuple(raw[a:b].decode() for a, b in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, Malformed):
+            raise
+        raise Malformed("model.cats.enc", f"no list of strings ({type(error).__name__})") from None
 
 
 def _base_score(parameters: dict[str, Any], n_outputs: int) -> list[float]:
