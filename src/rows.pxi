@@ -26,8 +26,8 @@ cdef extern from *:
         QC_TOP_COLUMNS
         QC_TOP_BLOCK
         QC_TOP_THRESHOLDS
-    ptrdiff_t qc_tops_open_int32(const qc_forest *, ptrdiff_t, uint32_t *, int32_t *, uint32_t *) noexcept nogil
-    ptrdiff_t qc_tops_open_int64(const qc_forest *, ptrdiff_t, uint32_t *, int32_t *, uint32_t *) noexcept nogil
+    ptrdiff_t qc_tops_open_int32(const qc_forest *, ptrdiff_t, int, uint32_t *, int32_t *, uint32_t *) noexcept nogil
+    ptrdiff_t qc_tops_open_int64(const qc_forest *, ptrdiff_t, int, uint32_t *, int32_t *, uint32_t *) noexcept nogil
     ptrdiff_t qc_tops_write_int32(
         const qc_forest *, const int32_t *, const uint32_t *, const uint8_t *, const uint8_t *, qc_tops *) noexcept nogil
     ptrdiff_t qc_tops_write_int64(
@@ -95,10 +95,9 @@ cdef class Rows:
         held = self.held
         leaves = np.empty(n_splits + 1, np.uint32)
         opened, ends = np.empty(min(n_splits, n_trees * (QC_MOST_EXITS - 1)) + 1, np.int32), np.empty(n_trees, np.uint32)
-        if forest.wide:
-            n = qc_tops_open_int64(&forest.f, n_splits, <uint32_t *>_data(leaves), <int32_t *>_data(opened), <uint32_t *>_data(ends))
-        else:
-            n = qc_tops_open_int32(&forest.f, n_splits, <uint32_t *>_data(leaves), <int32_t *>_data(opened), <uint32_t *>_data(ends))
+        n = (qc_tops_open_int64 if forest.wide else qc_tops_open_int32)(
+            &forest.f, n_splits, QC_MOST_EXITS, <uint32_t *>_data(leaves), <int32_t *>_data(opened), <uint32_t *>_data(ends)
+        )
         kind = np.dtype({
             "names": ["key", "column"], "formats": [np.int64 if forest.wide else np.int32, np.uint32],
             "offsets": [0, 8 if forest.wide else 4],

@@ -77,6 +77,8 @@ cdef extern from *:
         const qc_sliced *, const uint8_t *, ptrdiff_t, void *, float *) noexcept nogil
     void _sliced_float64 "qc_bound.sums_sliced_float64"(
         const qc_sliced *, const uint8_t *, ptrdiff_t, void *, double *) noexcept nogil
+    void _places "qc_bound.places_sliced_uint8"(
+        const qc_sliced *, const uint8_t *, ptrdiff_t, void *, uint8_t *, ptrdiff_t) noexcept nogil
     bint QC_PLAIN(object)
     void *QC_SWAP(void *place, void *value)
     void QC_ADD(uint64_t *place, uint64_t value)
@@ -255,7 +257,7 @@ cdef class Sliced:
         held["groups"] = np.empty(layout.n_groups, "V16")
         held["program"], held["terms"] = np.empty(n_trees, np.uint32), np.empty(layout.n_terms + 1, "V4")
         held["counts"], held["table"] = np.empty((n_trees, 2 + QC_MOST_PLANES), np.uint16), np.empty(n_trees, np.uint32)
-        places = np.empty(n_leaves, np.uint8)
+        places = held["places"] = np.empty(n_leaves, np.uint8)
         layout.groups, layout.tests = <qc_group *>_data(held["groups"]), <uint32_t *>_data(tests)
         layout.program, layout.terms = <uint32_t *>_data(held["program"]), <qc_term *>_data(held["terms"])
         layout.counts, layout.table = <uint16_t *>_data(held["counts"]), <uint32_t *>_data(held["table"])

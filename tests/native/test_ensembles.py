@@ -197,15 +197,33 @@ def test_trees_too_large(door_of):
         case.made(door, "Sliced")
 
 
-@pytest.mark.parametrize("n_rows", [1, 8, 15, 16, 17, 500])
-def test_compact_nodes(on_every_isa, n_rows):
+@pytest.mark.parametrize("slot", [("walk", "deep", "int32"), ("places", "sliced", "uint8")])
+@pytest.mark.parametrize("n_rows", [1, 63, 64, 65, 500, 512, 1537, 6000])
+def test_deep_trees(on_every_isa, n_rows, slot):
     """Trees of many leaves, single leaves among them."""
     for seed in (0, 1):
         case = Case(seed, np.float32, np.float64, n_rows, largest=3000, width=2, n_outputs=2, categories=bool(seed))
         assert case.op.n_leaves > 256 * case.op.n_trees
-        case.check(on_every_isa, ("walk", "compact", "int32"), "Walk")
+        case.check(on_every_isa, slot, "Walk")
         expected = trees(case.op, case.rows)
-        (found,) = on_every_isa(
-            "trees", ("walk", "compact", "int32"), lambda door, case=case: [wrapped(door, case.op).leaves(case.rows)]
-        )
+        (found,) = on_every_isa("trees", slot, lambda door, case=case: [wrapped(door, case.op).leaves(case.rows)])
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n_features", [31, 33, 64, 65, 255, 257])
+def test_deep_trees_of_many_columns(on_every_isa, n_features):
+    """Keys in two registers, in four, in memory; and more columns than wide nodes have."""
+    random = np.random.default_rng(n_features)
+    n = 40 * n_features
+    op = Trees(
+        leaf=_walks.random_flags(random, 12, 4000), split=np.zeros(0, np.uint32), feature=np.arange(n_features, dtype=np.uint32),
+        missing=random.integers(0, 2, n_features).astype(np.uint8), ends=np.arange(40, n + 1, 40, dtype=np.uint32),
+        threshold=np.sort(random.normal(size=(n_features, 40)).astype(np.float32)).ravel(), allow_nan=True, allow_infinity=True,
+    )  # fmt: skip
+    op = type(op)(**{**vars(op), "split": random.integers(0, n, int((~op.leaf).sum())).astype(np.uint32)})
+    assert op.n_leaves > 256 * op.n_trees
+    rows = random_rows(random, op, 700, n_features)
+    expected = trees(op, rows)
+    slot = ("walk", "deep", "int32")
+    (found,) = on_every_isa("trees", slot, lambda door: [wrapped(door, op, n_features).leaves(rows)])
+    np.testing.assert_array_equal(found, expected)

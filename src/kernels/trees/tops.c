@@ -35,8 +35,8 @@ static void strike(top *t, int split, int before) {
 }
 
 #define QC_TOPS(name, node_type)                                                                                          \
-    ptrdiff_t qc_tops_open_##name(const qc_forest *f, ptrdiff_t n_splits, uint32_t *leaves, int32_t *opened,              \
-                                  uint32_t *ends) {                                                                       \
+    ptrdiff_t qc_tops_open_##name(const qc_forest *f, ptrdiff_t n_splits, int most_exits, uint32_t *leaves,               \
+                                  int32_t *opened, uint32_t *ends) {                                                      \
         const node_type *nodes = (const node_type *)f->nodes;                                                             \
         ptrdiff_t n = 0;                                                                                                  \
         for (ptrdiff_t i = n_splits - 1; i >= 0; --i) {                                                                   \
@@ -44,8 +44,8 @@ static void strike(top *t, int split, int before) {
             for (int k = 0; k < 2; ++k) leaves[i] += nodes[i].child[k] < 0 ? 1 : leaves[nodes[i].child[k]];               \
         }                                                                                                                 \
         for (ptrdiff_t tree = 0; tree < f->n_trees; ++tree) {                                                             \
-            int32_t exits[QC_MOST_EXITS] = {f->roots[tree]};                                                              \
-            for (int n_exits = 1; n_exits < QC_MOST_EXITS; ++n_exits) {                                                   \
+            int32_t exits[QC_DEEP_TOP] = {f->roots[tree]};                                                                \
+            for (int n_exits = 1; n_exits < most_exits; ++n_exits) {                                                     \
                 int best = -1;                                                                                            \
                 for (int k = 0; k < n_exits; ++k)                                                                         \
                     if (exits[k] >= 0 && (best < 0 || leaves[exits[k]] > leaves[exits[best]])) best = k;                  \

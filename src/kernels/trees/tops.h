@@ -36,10 +36,12 @@ typedef struct {
  * than float32 is needed to tell; `at` then is of no use. */
 typedef int qc_tops_row_float32_fn(const qc_tops *t, const float *values, int rounded, int32_t *at);
 
-/* Opens the splits of each tree's top: their numbers, tree after tree, and where each tree's end. Returns how many there are, at
- * most n_trees * (QC_MOST_EXITS - 1). `leaves` is room for a count a split. */
-ptrdiff_t qc_tops_open_int32(const qc_forest *f, ptrdiff_t n_splits, uint32_t *leaves, int32_t *opened, uint32_t *ends);
-ptrdiff_t qc_tops_open_int64(const qc_forest *f, ptrdiff_t n_splits, uint32_t *leaves, int32_t *opened, uint32_t *ends);
+/* Opens the splits of each tree's top, until it has so many exits, at most QC_DEEP_TOP: their numbers, tree after tree, and where
+ * each tree's end. Returns how many there are. `leaves` is room for a count a split. */
+ptrdiff_t qc_tops_open_int32(const qc_forest *f, ptrdiff_t n_splits, int most_exits, uint32_t *leaves, int32_t *opened,
+                             uint32_t *ends);
+ptrdiff_t qc_tops_open_int64(const qc_forest *f, ptrdiff_t n_splits, int most_exits, uint32_t *leaves, int32_t *opened,
+                             uint32_t *ends);
 
 /* Fills slots and planes, and returns the number of tests; where `tests` is not NULL, tests (which hold what never strikes) and
  * exits as well. `column` and `most` are those of each opened split. */
