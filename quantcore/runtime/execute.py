@@ -95,8 +95,8 @@ class Executor:
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.fused = self._fused()
-        width = self.plan.n_features_in if self.plan.input == "matrix" else None
-        self.direct = self.forests.direct(self._decision, width, lambda X: self._labels(X)[0])
+        self._width = self.plan.n_features_in if self.plan.input == "matrix" else None
+        self.direct = self.forests.direct(self._decision, self._width, lambda X: self._labels(X)[0])
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
 
     # ------------------------------------------------------------ the one pass
@@ -199,6 +199,9 @@ class Executor:
             found = model.linked(X, link)
             if found is not None:
                 return found
+        found = self.forests.answer(method, self._width, X)
+        if found is not None:
+            return found
         if method == "predict":
             return self.predict(X)
         given = self._input(X)

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan import INPUT, Op, Plan
-from quantcore.plan.ops import ArgMax, LeafSum, Predictions, Threshold, Trees
+from quantcore.plan.ops import ArgMax, Float32, LeafSum, Log, Predictions, Threshold, Trees
+from quantcore.reference import FUNCTIONS
+from quantcore.runtime.links import linked
 from quantcore.runtime.text import class_array
 
 __all__ = ["Forests", "most_rows", "obstacle", "rows_obstacle", "sliced_obstacle", "sums_error"]
@@ -103,6 +105,15 @@ class _Parts(NamedTuple):
     most_rows: int
 
 
+class _Answer(NamedTuple):
+    """How a method follows from sums: a link, rounded to float32 where ``single``, and the logarithm of that."""
+
+    ensemble: Any
+    link: Any
+    single: bool
+    log: Log | None
+
+
 class Forests:
     """The compiled models of a Plan's Trees and LeafSum ops, each made when it is first asked for.
 
@@ -118,6 +129,7 @@ class Forests:
         self.reasons: dict[int, str] = {}
         self._forests: dict[int, Any] = {}
         self._made: dict[int, _Parts] = {}
+        self._answers: dict[str, _Answer | None] = {}
 
     def leaves(self, position: int, X: Any) -> NDArray[np.uint32] | None:
         """What the Trees op at a position gives of X, or None where no kernel serves it."""
@@ -155,13 +167,12 @@ class Forests:
         if not isinstance(decision, ArgMax | Predictions | Threshold) or n_features is None or decision.inputs[0] == INPUT:
             return None
         position = decision.inputs[0]
-        sums = self.plan.ops[position]
-        trees = self.plan.ops[sums.inputs[0]] if isinstance(sums, LeafSum) else None
-        if not isinstance(sums, LeafSum) or not isinstance(trees, Trees) or trees.inputs[0] != INPUT:
+        ops = self._readable(position)
+        if ops is None:
             return None
-        absent = trees.absent is not None and not np.isnan(trees.absent)
+        trees, sums = ops
         decides = not isinstance(decision, Predictions)
-        if absent or (decides and (sums_error(sums, trees.n_trees) or not np.isfinite(sums.largest * trees.n_trees))):
+        if decides and (sums_error(sums, trees.n_trees) or not np.isfinite(sums.largest * trees.n_trees)):
             return None
         found = self._parts(position, n_features)
         if found is None or self.module is None:
@@ -174,6 +185,50 @@ class Forests:
         at = decision.at if isinstance(decision, Threshold) else 0.0
         classes = None if isinstance(decision, Predictions) else class_array(decision)
         return self.module.Ensemble(found.walk, found.rows, found.sliced, found.most_rows, kind, classes, at, other)
+
+    def answer(self, method: str, n_features: int | None, X: Any) -> Any:
+        """What a method makes of the sums of leaves, in the pass that sums them; None where no kernel does, or reads X."""
+        if method not in self._answers:
+            self._answers[method] = None if n_features is None or self.module is None else self._answer(method, n_features)
+        found = self._answers[method]
+        if found is None:
+            return None
+        value = found.ensemble.linked(X, found.link, found.single)
+        if value is not None and found.log is not None:
+            value = FUNCTIONS[found.log.kind](found.log, value)
+        return value
+
+    def _answer(self, method: str, n_features: int) -> _Answer | None:
+        position, log = self.plan.outputs[method], None
+        if position == INPUT:
+            return None
+        op = self.plan.ops[position]
+        flat = method in ("decision_function", "score_samples")
+        if isinstance(op, Log):
+            position, log = op.inputs[0], op
+        elif isinstance(op, Predictions):
+            position, flat = op.inputs[0], op.flat
+        single = position >= 0 and isinstance(self.plan.ops[position], Float32)
+        if single:
+            position = self.plan.ops[position].inputs[0]
+        link = None if position == INPUT else linked(self.plan, position, flat=flat)
+        ops = None if link is None else self._readable(link.position)
+        found = None if link is None or ops is None else self._parts(link.position, n_features)
+        if link is None or ops is None or found is None or self.module is None:
+            return None
+        sums = ops[1]
+        single = single or (link.bare and sums.values.dtype == np.float32)
+        arguments = (self.module.NUMBERS, None, 0.0, None)
+        ensemble = self.module.Ensemble(found.walk, found.rows, found.sliced, found.most_rows, *arguments)
+        return _Answer(ensemble, link.made(self.module, len(sums.base)), single, log)
+
+    def _readable(self, position: int) -> tuple[Trees, LeafSum] | None:
+        """The ops that lead from rows to sums, if they are all that does and a kernel reads the rows as they are."""
+        sums = self.plan.ops[position] if position >= 0 else None
+        trees = self.plan.ops[sums.inputs[0]] if isinstance(sums, LeafSum) else None
+        if not isinstance(sums, LeafSum) or not isinstance(trees, Trees) or trees.inputs[0] != INPUT:
+            return None
+        return None if trees.absent is not None and not np.isnan(trees.absent) else (trees, sums)
 
     def _parts(self, position: int, n_features: int) -> _Parts | None:
         """What serves a LeafSum op and its Trees, made when first asked for; None where no kernel does."""
