@@ -185,27 +185,36 @@ class Executor:
     # ---------------------------------------------------------------- methods
 
     def predict(self, X: Any) -> Any:
-        """Labels of what no compiled pass over documents or dense rows reads."""
+        """What ``predict`` returns for what no compiled pass to a label reads."""
         model = self.labels_of_csr if hasattr(X, "indptr") else None
-        return self._labels(X)[0] if model is None else model.predict(X)
+        if model is not None:
+            return model.predict(X)
+        found = self._at_once("predict", X)
+        if found is None:
+            return self._labels(X)[0]
+        self.counters["rows"] += len(found)
+        return found
 
     def run(self, method: str, X: Any) -> Any:
         """What a method returns."""
         compiled = self.fused or self.direct
         if method == "predict" and compiled is not None:
             return compiled.predict(X)
-        if method in self._links:
-            model, link = self._links[method]
-            found = model.linked(X, link)
-            if found is not None:
-                return found
-        found = self.forests.answer(method, self._width, X)
-        if found is not None:
-            return found
         if method == "predict":
             return self.predict(X)
+        found = self._at_once(method, X)
+        if found is not None:
+            return found
         given = self._input(X)
         return _shown(self.value_at(self.plan.outputs[method], given), method)
+
+    def _at_once(self, method: str, X: Any) -> Any:
+        """What a method that decides nothing makes of scores, in the pass that computes them; None where there is no such pass,
+        or it does not read X."""
+        if method in self._links:
+            model, link = self._links[method]
+            return model.linked(X, link)
+        return self.forests.answer(method, self._width, X)
 
     def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each is proved to be the source's."""

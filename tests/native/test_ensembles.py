@@ -190,6 +190,36 @@ def test_what_an_ensemble_answers(door_of, isas):
             door.Ensemble(parts[0], stranger, parts[2], 20, door.NUMBERS, None, 0.0, None)
 
 
+@pytest.mark.parametrize("kind", DTYPES)
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize(("code", "paired", "n_outputs"), [(0, 0, 3), (1, 0, 2), (2, 0, 5), (2, 1, 1), (2, 2, 1), (3, 0, 2), (3, 1, 1)])
+def test_links_of_sums(door_of, isas, kind, single, code, paired, n_outputs):
+    """What the link makes of the reference's sums, in rows of every number; tests of links say what that is."""
+    door = door_of("trees")
+    case = Case(6, np.float32, kind, 300, n_outputs=n_outputs, categories=False)
+    slope, offset = -np.linspace(0.5, 2.0, n_outputs), np.linspace(-1.0, 1.0, n_outputs)
+    for flat in (False, True):
+        link = door.Link(code, paired, 0, 0.5, slope, offset, flat)
+        expected = link(case.expected).astype(np.float32 if single else np.float64)
+        assert expected.ndim == (1 if flat and n_outputs == 1 and not paired else 2)
+        for isa in isas:
+            door.select(isa)
+            sums = case.sums
+            values = door.Values(sums.values, sums.index, sums.output, case.op.n_leaves, case.op.n_trees, n_outputs)
+            arguments = (wrapped(door, case.op), values, sums.base, sums.divisor, NAN)
+            parts = door.Walk(*arguments), door.Rows(*arguments), door.Sliced(*arguments)
+            made = door.Ensemble(*parts, 20, door.NUMBERS, None, 0.0, None)
+            rows = np.where(np.isnan(case.rows), np.float32(np.inf), case.rows)
+            whole = made.linked(rows, link, single)
+            fine = ~np.isnan(case.rows).any(axis=1)
+            assert whole.dtype == expected.dtype and whole[fine].tobytes() == expected[fine].tobytes()
+            for n in (1, 20, 21, 65):
+                assert made.linked(rows[:n], link, single).tobytes() == whole[:n].tobytes()
+            assert made.linked(case.rows, link, single) is None  # NaN is refused here
+            assert made.linked(rows.tolist(), link, single) is None
+            assert made.linked(rows, door.Link(0, 0, 0, 1.0, np.zeros(9), np.zeros(9), False), single) is None
+
+
 def test_trees_too_large(door_of):
     door = door_of("trees")
     case = Case(0, np.float32, np.float64, 3, largest=2000, categories=False)
