@@ -52,7 +52,8 @@ cdef class Deep:
         self.d.first, self.d.start = <uint32_t *>_data(first), <uint32_t *>_data(start)
         if not qc_deep_int32(&forest.f, &self.d, <uint32_t *>_data(of_split), <uint32_t *>_data(of_leaf)):
             raise ValueError("forest: a tree has too many leaves")
-        start[tree, top.held["places"]] = np.where(exits < 0, of_leaf[np.where(exits < 0, ~exits, 0)], of_split[np.maximum(exits, 0)])
+        is_leaf = exits < 0
+        start[tree, top.held["places"]] = np.where(is_leaf, of_leaf[np.where(is_leaf, ~exits, 0)], of_split[np.maximum(exits, 0)])
         self.held = slots, leaf, first, start
 
     cdef bint places(self, const float *x, Py_ssize_t n, Py_ssize_t stride, uint8_t *room) noexcept nogil:

@@ -133,7 +133,7 @@ cdef class Ensemble:
                 PyMem_Free(sums)
 
     def linked(self, X, Link link not None, bint single):
-        """What a link makes of the sums of rows, rounded to float32 where ``single``; None for what is not accepted or refused."""
+        """What a link makes of the sums of rows, in float32 where ``single``; None for what is not accepted, or refused."""
         cdef int width = _width_of(self.forest, X)
         cdef double small[3 * SMALL]
         cdef double *room = small

@@ -266,7 +266,8 @@ cdef tuple _top_columns(column, key, Py_ssize_t n_columns):
         table = np.full(widths.sum() + 1, np.inf, np.float32)
         table[(first + widths - QC_TOP_BLOCK * blocks)[part] + rank] = values
         for k in np.flatnonzero(blocks > 1):
-            table[first[k] : first[k] + blocks[k]] = table[first[k] + QC_TOP_BLOCK : first[k] + widths[k]][QC_TOP_BLOCK - 1 :: QC_TOP_BLOCK]
+            last = table[first[k] + 2 * QC_TOP_BLOCK - 1 : first[k] + widths[k] : QC_TOP_BLOCK]
+            table[first[k] : first[k] + blocks[k]] = last
         tables.append(table)
     places = (np.append(a[numbers], 0).astype(np.uint8) for a in (part, rank))
     shown = np.append(sources[source], 0).astype(np.uint8), blocks.astype(np.uint8), np.append(first, 0).astype(np.uint32)

@@ -192,7 +192,9 @@ def test_what_an_ensemble_answers(door_of, isas):
 
 @pytest.mark.parametrize("kind", DTYPES)
 @pytest.mark.parametrize("single", [False, True])
-@pytest.mark.parametrize(("code", "paired", "n_outputs"), [(0, 0, 3), (1, 0, 2), (2, 0, 5), (2, 1, 1), (2, 2, 1), (3, 0, 2), (3, 1, 1)])
+@pytest.mark.parametrize(
+    ("code", "paired", "n_outputs"), [(0, 0, 3), (1, 0, 2), (2, 0, 5), (2, 1, 1), (2, 2, 1), (3, 0, 2), (3, 1, 1)]
+)
 def test_links_of_sums(door_of, isas, kind, single, code, paired, n_outputs):
     """What the link makes of the reference's sums, in rows of every number; tests of links say what that is."""
     door = door_of("trees")
@@ -242,7 +244,7 @@ def test_deep_trees(on_every_isa, n_rows, slot):
 
 @pytest.mark.parametrize("n_features", [31, 33, 64, 65, 255, 257])
 def test_deep_trees_of_many_columns(on_every_isa, n_features):
-    """Keys in two registers, in four, in memory; and more columns than wide nodes have."""
+    """As many columns as a node can name, and more."""
     random = np.random.default_rng(n_features)
     n = 40 * n_features
     op = Trees(

@@ -86,7 +86,7 @@ def test_plain_arrays_and_all_else(estimator, n_classes):
     ],
 )
 def test_answers_that_follow_from_sums(estimator, n_classes, methods):
-    """One pass gives them: within the bound of the reference, equal where nothing but sums is asked for, the same in any batch."""
+    """One pass gives them: within the reference's bound, equal where nothing but sums is asked for, the same in any batch."""
     random = np.random.default_rng(0)
     X = random.normal(size=(400, 6))
     y = X[:, 0] * X[:, 1] + X[:, 2]

@@ -20,12 +20,12 @@ typedef struct {
 typedef void qc_walk_deep_int32_fn(const qc_deep *d, ptrdiff_t tree, ptrdiff_t n_trees, const int32_t *keys, ptrdiff_t width,
                                    const uint8_t *places, ptrdiff_t n_rows, uint32_t *leaves, ptrdiff_t stride);
 
-/* The tops alone, in preorder: which of their nodes is an exit, the split that each other node is, and the exits (splits, or ~leaf).
- * `open` says which splits are opened. */
+/* The tops alone, in preorder: which of their nodes is an exit, the split that each other node is, and the exits (splits, or
+ * ~leaf). `open` says which splits are opened. */
 void qc_deep_tops_int32(const qc_forest *f, const uint8_t *open, uint8_t *leaf, int32_t *splits, int32_t *exits);
 
-/* Fills what `d` points to but `start`, 2 * leaves - 1 slots a tree, and the slots of all splits and leaves; 0 where a tree has more
- * than QC_DEEP_SLOTS. */
+/* Fills what `d` points to but `start`, 2 * leaves - 1 slots a tree, and the slots of all splits and leaves; 0 where a tree has
+ * more than QC_DEEP_SLOTS. */
 int qc_deep_int32(const qc_forest *f, qc_deep *d, uint32_t *of_split, uint32_t *of_leaf);
 
 #endif

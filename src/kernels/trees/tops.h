@@ -11,8 +11,8 @@ enum {
     QC_TOP_THRESHOLDS = 255 /* of a column of ranks */
 };
 
-/* One test of each tree of a pack: right where the rank of its column is above `most`, and then eight exits lose those of the left
- * subtree; the first is the highest bit. */
+/* One test of each tree of a pack: right where the rank of its column is above `most`, and then eight exits lose those of the
+ * left subtree; the first is the highest bit. */
 typedef struct {
     uint8_t column[QC_PACK], most[QC_PACK], strike[QC_PACK];
 } qc_top_tests;
