@@ -22,6 +22,7 @@ _MOST_LEAVES = 256  # of a tree in bit slices: a leaf's place is a byte
 _MOST_OUTPUTS = 64  # sums of a block of 512 rows stay in the second level of the cache
 _MOST_CODES = 1 << 14  # columns of ranks and sets: a block's take 8 MB
 _TOP_COLUMNS = 128
+_WALKED_ROWS = 64
 _INFINITE, _NAN = 1, 2
 
 
@@ -136,7 +137,17 @@ class Forests:
         op, forest = self._forest(position, X.shape[1])
         if forest is None:
             return None
-        return np.concatenate([forest.leaves(rows) for rows in _blocks_of(op, X)])
+        return np.concatenate([self._numbers(position, forest, rows) for rows in _blocks_of(op, X)])
+
+    def _numbers(self, position: int, forest: Any, rows: NDArray[Any]) -> Any:
+        """Leaves of rows: of many rows in bit slices, where sums of the same trees are. Measured on Zen 5 (AVX-512, 1000 rows, ns
+        per row and tree, walked / sliced): 8.3 / 1.0 for 500 trees of 64 leaves, 15 / 2.3 for 500 of 255."""
+        if len(rows) > _WALKED_ROWS:
+            for at, made in self._made.items():
+                if self.plan.ops[at].inputs[0] == position and made.sliced is not None:
+                    found = made.sliced.leaves(np.ascontiguousarray(rows))
+                    return forest.leaves(rows) if found is None else found
+        return forest.leaves(rows)
 
     def sums(self, position: int, X: Any) -> NDArray[Any] | None:
         """What the LeafSum op at a position gives of what its Trees op reads."""

@@ -55,6 +55,22 @@ def test_sums_in_slices(on_every_isa, kind, width, n_outputs, n_rows):
     case.check(on_every_isa, ("sums", "sliced", np.dtype(kind).name), "Sliced")
 
 
+@pytest.mark.parametrize("rows_dtype", DTYPES)
+@pytest.mark.parametrize("largest", [1, 31, 250])
+@pytest.mark.parametrize("n_rows", [1, 64, 512, 1100])
+def test_leaves_in_slices(on_every_isa, n_rows, largest, rows_dtype):
+    case = Case(n_rows, np.float32, np.float64, n_rows, largest=largest, rows_dtype=rows_dtype, categories=False)
+    expected = trees(case.op, case.rows.astype(np.float32))
+    (found,) = on_every_isa("trees", ("places", "sliced", "uint8"), lambda door: [case.made(door, "Sliced").leaves(case.rows)])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_leaves_of_refused_rows(door_of):
+    case = Case(3, np.float32, np.float64, 600, categories=False)
+    case.rows[599, 0] = np.nan
+    assert case.made(door_of("trees"), "Sliced", NAN).leaves(case.rows) is None
+
+
 @pytest.mark.parametrize("largest", [1, 2, 3, 8, 31, 63, 127, 250])
 @pytest.mark.parametrize("kind", DTYPES)
 def test_trees_of_all_sizes(on_every_isa, kind, largest):
