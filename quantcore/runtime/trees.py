@@ -64,8 +64,8 @@ def most_rows(*, sliced: bool, tops: bool) -> int:
 
     Measured on Zen 5 (µs a row one by one, the Python call counted / 64 rows in bit slices, AVX-512): 0.35 / 6.4 for 100 trees of
     31 leaves, 1.6 / 31 for 500 of depth 6, 2.0 / 45 for 500 of 64 leaves, 3.2 / 190 for 500 of 255; AVX2: 0.51 / 9.9, 1.7 / 57,
-    3.0 / 60, 4.5 / 350. Walked from the roots, where no kernel is compiled for the tops: 0.94, 5.0, 3.2, 5.9. Of 100 trees of 4000
-    leaves, which slices serve only down to their tops, a row takes 2.8 one by one, 2.7 of 64 together, 1.3 of 1000.
+    3.0 / 60, 4.5 / 350. Walked from the roots, where no kernel is compiled for the tops: 0.94, 5.0, 3.2, 5.9. Of 100 trees of
+    4000 leaves, which slices serve only down to their tops, a row takes 2.8 one by one, 2.7 of 64 together, 1.3 of 1000.
 
     Parameters
     ----------
