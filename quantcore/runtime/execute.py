@@ -98,8 +98,8 @@ class Executor:
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.proves = not any(isinstance(op, PlanarLinear) and op.approximate for op in self.plan.ops)
         self.fused = self._fused()
-        width = self.plan.n_features_in if self.plan.input == "matrix" else None
-        self.direct = self.forests.direct(self._decision, width, lambda X: self._labels(X)[0])
+        self._width = self.plan.n_features_in if self.plan.input == "matrix" else None
+        self.direct = self.forests.direct(self._decision, self._width, lambda X: self._labels(X)[0])
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
         self.front: Any = self._front() if native and plan.input == "table" else None
 
@@ -215,16 +215,17 @@ class Executor:
     # ---------------------------------------------------------------- methods
 
     def predict(self, X: Any) -> Any:
-        """Labels of what no compiled pass over documents or dense rows reads."""
+        """What ``predict`` returns for what no compiled pass to a label reads."""
         if self.front is not None:
             return self.front.answer(X)
-        if "predict" in self._links:
-            linked, link = self._links["predict"]
-            found = linked.linked(X, link)
-            if found is not None:
-                return found
         model = self.labels_of_csr if hasattr(X, "indptr") else None
-        return self._labels(X)[0] if model is None else model.predict(X)
+        if model is not None:
+            return model.predict(X)
+        found = self._at_once("predict", X)
+        if found is None:
+            return self._labels(X)[0]
+        self.counters["rows"] += len(found)
+        return found
 
     def run(self, method: str, X: Any) -> Any:
         """What a method returns."""
@@ -233,15 +234,21 @@ class Executor:
         compiled = self.fused or self.direct
         if method == "predict" and compiled is not None:
             return compiled.predict(X)
-        if method in self._links:
-            model, link = self._links[method]
-            found = model.linked(X, link)
-            if found is not None:
-                return found
         if method == "predict":
             return self.predict(X)
+        found = self._at_once(method, X)
+        if found is not None:
+            return found
         given = self._input(X)
         return _shown(self.value_at(self.plan.outputs[method], given), method)
+
+    def _at_once(self, method: str, X: Any) -> Any:
+        """What a method that decides nothing makes of scores, in the pass that computes them; None where there is no such pass,
+        or it does not read X."""
+        if method in self._links:
+            model, link = self._links[method]
+            return model.linked(X, link)
+        return self.forests.answer(method, self._width, X)
 
     def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each is proved to be the source's."""
