@@ -57,6 +57,9 @@ DIRECTIVES = {
     "initializedcheck": False,
     "freethreading_compatible": True,
     "auto_pickle": False,  # no door's object is ever pickled: 2 % of a door
+    "binding": False,  # plain methods: a tenth smaller than functions, and no slower to call
+    "embedsignature": True,  # for stubtest
+    "embedsignature.format": "clinic",
 }
 
 
