@@ -25,7 +25,7 @@ from sklearn.preprocessing import StandardScaler
 import quantcore as qc
 from quantcore.importers.pickle_stream import is_pickle, sklearn_versions
 
-OLD = "1.4.2"
+OLD = "1.3.2"
 X, Y = make_classification(60, 5, random_state=0)
 HERE = sklearn.__version__
 
