@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 import quantcore as qc
 from quantcore.artifact import decode
+from quantcore.importers.sklearn.common import VERSION
 from quantcore.plan.ops import Exp, Sigmoid, Softmax
 from quantcore.runtime import Executor
 
@@ -24,6 +25,7 @@ GAPS[np.random.default_rng(0).random(X.shape) < 0.1] = np.nan
 CATEGORIES = GAPS.copy()
 CATEGORIES[:, 2] = np.random.default_rng(1).integers(-2, 9, len(X))
 ROWS = np.concatenate([X, np.random.default_rng(2).normal(size=(400, 8)) * 3])
+SAMME = {"algorithm": "SAMME"} if VERSION < (1, 6) else {}  # the only one from 1.6 on
 MODELS = {
     "tree": (tree.DecisionTreeClassifier(), X, Y),
     "forest": (ensemble.RandomForestClassifier(25, random_state=0), GAPS, Y),
@@ -32,7 +34,7 @@ MODELS = {
     "boosting": (ensemble.GradientBoostingClassifier(n_estimators=10), X, Y),
     "histograms": (ensemble.HistGradientBoostingClassifier(max_iter=10, categorical_features=[2]), CATEGORIES, Y),
     "ada": (ensemble.AdaBoostRegressor(n_estimators=8), X, X[:, 0]),
-    "votes": (ensemble.AdaBoostClassifier(n_estimators=8), X, Y),
+    "votes": (ensemble.AdaBoostClassifier(n_estimators=8, **SAMME), X, Y),
     "bags": (ensemble.BaggingClassifier(n_estimators=8, max_features=0.6), GAPS, Y),
     "isolation": (ensemble.IsolationForest(n_estimators=15, random_state=0), X, None),
     "embedding": (ensemble.RandomTreesEmbedding(8, random_state=0), X, None),

@@ -17,6 +17,7 @@ from typing import Any
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers.builder import SOURCE, Builder, Node, Result
 from quantcore.importers.malformed import Malformed
+from quantcore.importers.versions import unsupported
 from quantcore.plan import INPUT, Plan
 from quantcore.plan.ops import Text
 from quantcore.plan.validate import validate
@@ -225,6 +226,9 @@ def convert(estimator: Any) -> Plan:
         Where the estimator, or a part of it, is not fitted.
     """
     build = Builder()
+    untested = unsupported("numpy")
+    if untested is not None:
+        build.obstacles.append(untested)
     if isinstance(estimator, (str, PathLike)):
         result = import_module("quantcore.importers.files").from_path(estimator, build)
     else:
@@ -269,6 +273,11 @@ def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:
     target = IMPORTERS.get(key)
     if target is None:
         build.obstacle(estimator, "", _unknown(estimator))
+        return Result()
+    untested = unsupported(key.partition(".")[0])
+    if untested is not None:
+        if untested not in build.obstacles:
+            build.obstacles.append(untested)
         return Result()
     module, _, function = target.partition(":")
     importer: Importer = getattr(import_module(module), function)
