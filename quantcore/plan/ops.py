@@ -14,6 +14,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.plan.ensemble_ops import (
+    Augment,
+    CodeScores,
+    LabelValues,
+    Layers,
+    PairConfidence,
+    Ufunc,
+    Votes,
+    WeightedMean,
+)
 from quantcore.plan.op import INPUT, OPS, Op
 from quantcore.plan.tree_ops import LeafMedian, LeafNumbers, LeafOneHot, LeafSum, PathScore, Trees
 from quantcore.plan.vocabulary import Vocabulary
@@ -23,8 +33,10 @@ __all__ = [
     "OPS",
     "Affine",
     "ArgMax",
+    "Augment",
     "Average",
     "Binarize",
+    "CodeScores",
     "Columns",
     "Concat",
     "Difference",
@@ -32,6 +44,8 @@ __all__ = [
     "Float32",
     "Impute",
     "Isotonic",
+    "LabelValues",
+    "Layers",
     "LeafMedian",
     "LeafNumbers",
     "LeafOneHot",
@@ -43,6 +57,7 @@ __all__ = [
     "MultiLabel",
     "NormalizeRows",
     "Op",
+    "PairConfidence",
     "PathScore",
     "PlanarLinear",
     "Polynomial",
@@ -62,6 +77,9 @@ __all__ = [
     "TfIdf",
     "Threshold",
     "Trees",
+    "Ufunc",
+    "Votes",
+    "WeightedMean",
 ]
 
 
@@ -113,6 +131,8 @@ class TfIdf(Op):
 
 class Concat(Op):
     """Matrices side by side (FeatureUnion), each times its weight (1.0 where the source gives none)."""
+
+    joins = True
 
     weights: tuple[float, ...]
 
@@ -410,6 +430,8 @@ class NormalizeRows(Op):
 class Average(Op):
     """Mean of several inputs of one shape, summed in order (CalibratedClassifierCV's folds)."""
 
+    joins = True
+
 
 class Log(Op):
     """Natural logarithm of ``p + floor``, log(0) = -inf without a warning (predict_log_proba; with a
@@ -442,6 +464,10 @@ class MultiLabel(Op):
 class Stack(Op):
     """Labels of several classifiers side by side, shape (n_rows, n_inputs) (MultiOutputClassifier)."""
 
+    joins = True
+
 
 class Several(Op):
     """The inputs' results as a list (MultiOutputClassifier's probabilities)."""
+
+    joins = True

@@ -15,12 +15,14 @@ from quantcore.reference import inputs
 
 __all__ = ["FUNCTIONS", "run"]
 
-# What each op means: a function by its module here. Average, Concat, Several and Stack take a list of inputs.
+# What each op means: a function by its module here. Ops that join take a list of inputs.
 _HOMES = {
     "Affine": "columns.affine",
     "ArgMax": "labels.argmax",
+    "Augment": "ensembles.augment",
     "Average": "links.average",
     "Binarize": "matrices.binarize",
+    "CodeScores": "ensembles.code_scores",
     "Columns": "columns.columns",
     "Concat": "matrices.concat",
     "Difference": "links.difference",
@@ -28,6 +30,8 @@ _HOMES = {
     "Float32": "links.float32",
     "Impute": "columns.impute",
     "Isotonic": "links.isotonic",
+    "LabelValues": "ensembles.label_values",
+    "Layers": "ensembles.layers",
     "LeafMedian": "trees.leaf_median",
     "LeafNumbers": "trees.leaf_numbers",
     "LeafOneHot": "trees.leaf_one_hot",
@@ -38,6 +42,7 @@ _HOMES = {
     "Missing": "columns.missing",
     "MultiLabel": "labels.multi_label",
     "NormalizeRows": "links.normalize_rows",
+    "PairConfidence": "ensembles.pair_confidence",
     "PathScore": "trees.path_score",
     "PlanarLinear": "planar.planar_linear",
     "Polynomial": "products.polynomial",
@@ -57,6 +62,9 @@ _HOMES = {
     "TfIdf": "matrices.tfidf",
     "Threshold": "labels.threshold",
     "Trees": "trees.trees",
+    "Ufunc": "ensembles.ufunc",
+    "Votes": "ensembles.votes",
+    "WeightedMean": "ensembles.weighted_mean",
 }
 
 
@@ -81,7 +89,6 @@ def _function(home: str) -> Callable[..., Any]:
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = _Functions()
-_SEVERAL = ("Average", "Concat", "Several", "Stack")
 
 
 def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:
@@ -114,4 +121,4 @@ def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:
 
 def _apply(op: Op, arguments: list[Any]) -> Any:
     function = FUNCTIONS[op.kind]
-    return function(op, arguments) if op.kind in _SEVERAL else function(op, arguments[0])
+    return function(op, arguments) if op.joins else function(op, arguments[0])

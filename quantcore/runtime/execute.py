@@ -20,8 +20,11 @@ from quantcore.native import registry
 from quantcore.plan import INPUT, Csr, Op, Plan
 from quantcore.plan.ops import (
     ArgMax,
+    Augment,
     Binarize,
     Concat,
+    Float32,
+    LabelValues,
     LeafNumbers,
     LeafOneHot,
     LeafSum,
@@ -37,6 +40,7 @@ from quantcore.plan.ops import (
     TfIdf,
     Threshold,
     Trees,
+    Votes,
 )
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.text import decode
@@ -52,8 +56,8 @@ Settle = Callable[[list[Any], list[int]], Any]
 
 
 class Value(NamedTuple):
-    """The result of an op; of a matrix also the error of each value, of scores and what follows them the lowest and the
-    highest that the source may have."""
+    """The result of an op; of a matrix also the error of each value, of leaves how far off each row's may be (0 or infinity), of
+    scores and what follows them the lowest and the highest that the source may have."""
 
     value: Any
     interval: intervals.Interval | None = None
@@ -357,14 +361,15 @@ class Executor:
             found = self._leaf_sum(position, op, given, known, bounds)
             if found is not None:
                 return found
+        if isinstance(op, LabelValues | Votes):
+            return self._of_labels(op, given, known, bounds)
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
         if isinstance(op, Trees):
             leaves = self.forests.leaves(position, arguments[0].value)
             value = FUNCTIONS[op.kind](op, arguments[0].value) if leaves is None else leaves
-            return Value(value, error=arguments[0].as_matrix())
-        many = op.kind in ("Average", "Concat", "Several", "Stack")
+            return Value(value, error=_leaves_error(op, arguments[0]) if bounds else None)
         compiled = self.sparse.scores(position, op, arguments[0].value, bounds)
-        given_ = [a.value for a in arguments] if many else arguments[0].value
+        given_ = [a.value for a in arguments] if op.joins else arguments[0].value
         value, sizes = compiled if compiled is not None else (FUNCTIONS[op.kind](op, given_), None)
         return self._bounded(op, arguments, value, sizes) if bounds and not isinstance(op, _DECISIONS) else Value(value)
 
@@ -377,41 +382,79 @@ class Executor:
         value = self.forests.sums(position, rows.value)
         if value is None:
             return None
-        exact = bounds and rows.as_matrix() is None
-        return self._summed(op, trees.n_trees, value) if exact else Value(value)
+        return self._summed(op, trees.n_trees, value, _leaves_error(trees, rows)) if bounds else Value(value)
 
-    def _summed(self, op: LeafSum, n_trees: int, value: Any) -> Value:
-        bound = sums_error(op, n_trees)
-        return Value(value, (value, value) if bound == 0.0 else (value - bound, value + bound))
+    def _summed(self, op: LeafSum, n_trees: int, value: Any, error: NDArray[Any] | None) -> Value:
+        """Sums over leaves, of which some rows' may be others."""
+        bound: Any = sums_error(op, n_trees)
+        if error is not None and error.ndim == 0:
+            return Value(value, error=error)
+        if error is None and bound == 0.0:
+            return Value(value, (value, value))
+        if error is not None:  # no sum is farther from another one
+            bound = np.where(error == 0.0, bound, bound + 2.0001 * n_trees * op.largest / op.divisor)[:, None]
+        return Value(value, (value - bound, value + bound))
+
+    def _of_labels(self, op: LabelValues | Votes, given: Any, known: Known, bounds: bool) -> Value:
+        """What an op makes of the labels of others, each known as those that may be the source's."""
+        from quantcore.runtime import ensembles
+
+        decisions: list[Any] = [self.plan.ops[i] for i in op.inputs]
+        scores = [self._evaluate(d.inputs[0], given, known, bounds=bounds) for d in decisions]
+        labels = [FUNCTIONS[d.kind](d, s.value) for d, s in zip(decisions, scores, strict=True)]
+        value = FUNCTIONS[op.kind](op, labels if op.joins else labels[0])
+        if not bounds:
+            return Value(value)
+        masks, numbers = [], []
+        for d, s in zip(decisions, scores, strict=True):
+            found = ensembles.possible(d, s.value, *self._compared(d.inputs[0], given, known))
+            masks += found
+            numbers += [np.arange(2) if isinstance(d, MultiLabel) else d.classes] * len(found)
+        if isinstance(op, LabelValues):
+            return Value(value, ensembles.values_of(numbers[0], masks[0]))
+        return Value(value, ensembles.votes_of(op, value, masks, numbers))
 
     def _bounded(self, op: Op, arguments: list[Value], value: Any, sizes: NDArray[np.float64] | None) -> Value:
         from quantcore.reference.planar import planar_bound  # kernels do without
         from quantcore.runtime import rounding
 
         first = arguments[0]
-        if isinstance(op, LeafNumbers | LeafOneHot | LeafSum):
+        if isinstance(op, LeafSum):
+            return self._summed(op, first.value.shape[1], value, first.error)
+        if isinstance(op, LeafNumbers | LeafOneHot):
             # Rows that are not exact may reach other leaves.
-            if first.error is not None:
-                return Value(value, error=rounding.UNKNOWN)
-            return self._summed(op, first.value.shape[1], value) if isinstance(op, LeafSum) else Value(value)
+            return Value(value, error=None if first.error is None else rounding.UNKNOWN)
         if isinstance(op, Linear | PlanarLinear | Quadratic):
             error = first.as_matrix()
             if error is rounding.UNKNOWN:
-                return Value(value)
+                return Value(value, error=error)
             if isinstance(op, PlanarLinear):
                 bound = planar_bound(op, first.value, value, error, sizes)[:, None]
             else:
                 bound = rounding.scores_error(op, first.value, error, value, sizes)
             return Value(value, (value - bound, value + bound))
         intervals_ = [a.interval for a in arguments if a.interval is not None]
-        if isinstance(op, rounding.MATRIX) or (isinstance(op, Concat) and len(intervals_) < len(arguments)):
+        if isinstance(op, rounding.MATRIX) and intervals_ and self._dtype == "float32":
+            # The source may compute in float32 what is float64 here.
+            return Value(value, error=rounding.UNKNOWN)
+        if isinstance(op, (*rounding.MATRIX, Augment)) or (isinstance(op, Concat) and len(intervals_) < len(arguments)):
             if isinstance(op, Binarize) and isinstance(first.value, Csr) and first.error is not None:
                 value = first.value.with_data((first.value.data > op.threshold).astype(np.float64))
             errors = [a.as_matrix() for a in arguments]
+            if isinstance(op, Augment):
+                from quantcore.runtime import ensembles
+
+                return Value(*ensembles.augmented(op, value, [a.value for a in arguments], errors))
             return Value(value, error=rounding.matrix_error(op, [a.value for a in arguments], errors, value))
         if len(intervals_) < len(arguments):
-            return Value(value)
-        return Value(value, intervals.propagate(op, intervals_, self._dtype))
+            return Value(value, error=rounding.UNKNOWN)
+        if op.kind in ("CodeScores", "PairConfidence", "Ufunc", "WeightedMean"):
+            from quantcore.runtime import ensembles
+
+            interval = ensembles.propagate(op, intervals_, self._dtype)
+        else:
+            interval = intervals.propagate(op, intervals_, self._dtype)
+        return Value(value, interval, rounding.UNKNOWN if interval is None else None)
 
     def _model(self, positions: tuple[int, ...]) -> Any:
         """The compiled model of a Text op alone, or with the scores behind it; made when first needed."""
@@ -440,8 +483,20 @@ class Executor:
 
     @cached_property
     def _dtype(self) -> str:
-        float32 = any(getattr(op, "dtype", "float64") == "float32" for op in self.plan.ops)
+        float32 = any(getattr(op, "dtype", "float64") == "float32" or isinstance(op, Float32) for op in self.plan.ops)
         return "float32" if float32 else "float64"
+
+
+def _leaves_error(op: Trees, rows: Value) -> NDArray[Any] | None:
+    """How far off the leaves of each row may be: 0 or infinity; None where all rows are exact."""
+    error = rows.as_matrix()
+    if error is None:
+        return None
+    from quantcore.runtime import ensembles, rounding
+
+    if error is rounding.UNKNOWN:
+        return rounding.UNKNOWN
+    return np.where(ensembles.same_leaves(op, rows.value, error), 0.0, np.inf)
 
 
 def _reader(plan: Plan) -> Text | None:
