@@ -24,6 +24,7 @@ Importer = Callable[[Any, Node, Builder], Result]
 
 _SKLEARN = {
     "calibration": {"CalibratedClassifierCV": "calibrated_classifier"},
+    "chains": {"ClassifierChain": "classifier_chain", "RegressorChain": "regressor_chain"},
     "decomposition": {
         "IncrementalPCA": "pca",
         "PCA": "pca",
@@ -66,6 +67,7 @@ _SKLEARN = {
         "HalvingRandomSearchCV": "search",
         "Pipeline": "pipeline",
         "RandomizedSearchCV": "search",
+        "SelfTrainingClassifier": "self_training_classifier",
     },
     "multiclass": {"OneVsRestClassifier": "one_vs_rest_classifier"},
     "multioutput": {"MultiOutputClassifier": "multi_output_classifier"},
@@ -75,6 +77,7 @@ _SKLEARN = {
         "GaussianNB": "gaussian_nb",
         "MultinomialNB": "multinomial_nb",
     },
+    "pairwise": {"OneVsOneClassifier": "one_vs_one_classifier", "OutputCodeClassifier": "output_code_classifier"},
     "preprocessing": {
         "Binarizer": "binarizer",
         "MaxAbsScaler": "max_abs_scaler",
@@ -134,6 +137,7 @@ _SKLEARN = {
         "SequentialFeatureSelector": "selector",
         "VarianceThreshold": "selector",
     },
+    "stacking": {"StackingClassifier": "stacking_classifier", "StackingRegressor": "stacking_regressor"},
     "text": {
         "CountVectorizer": "count_vectorizer",
         "HashingVectorizer": "hashing_vectorizer",
@@ -155,6 +159,8 @@ _SKLEARN = {
         "FixedThresholdClassifier": "fixed_threshold_classifier",
         "TunedThresholdClassifierCV": "tuned_threshold_classifier",
     },
+    "transformed_target": {"TransformedTargetRegressor": "transformed_target_regressor"},
+    "voting": {"VotingClassifier": "voting_classifier", "VotingRegressor": "voting_regressor"},
 }
 _XGBOOST = {
     "Booster": "booster",

@@ -103,12 +103,21 @@ class Augment(Op):
     Parameters
     ----------
     front : bool
-        The scores come first (a stacked model that passes its rows through), not behind (chains).
+        The scores come first (a stacked model that passes its rows through, whatever they hold), not behind (chains, which
+        refuse NaN and infinity).
     """
 
     joins = True
 
     front: bool
+
+    @property
+    def accepts_nan(self) -> bool:
+        return self.front
+
+    @property
+    def accepts_infinity(self) -> bool:
+        return self.front
 
 
 class Layers(Op):

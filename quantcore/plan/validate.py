@@ -111,7 +111,9 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         return _Result(width, "layers")
     if isinstance(op, ops.Affine) and not matrices:  # predictions that are scaled back stay predictions
         return _Result(width, "scores")
-    return _Result(width, "matrix" if isinstance(op, (ops.Augment, *_TO_MATRIX)) or (matrices and not isinstance(op, _SCORES)) else "scores")
+    return _Result(
+        width, "matrix" if isinstance(op, (ops.Augment, *_TO_MATRIX)) or (matrices and not isinstance(op, _SCORES)) else "scores"
+    )
 
 
 def _tfidf(op: ops.TfIdf, incoming: list[int]) -> int:

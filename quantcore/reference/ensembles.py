@@ -92,13 +92,12 @@ def code_scores(op: CodeScores, s: Scores) -> NDArray[np.float64]:
 def augment(op: Augment, inputs: Sequence[Matrix]) -> Matrix:
     """The matrix and the scores side by side."""
     X, scores = inputs[0], inputs[1:]
-    if not isinstance(X, Csr):
+    if not op.front:
         require_finite(X)
-        wide = X.astype(np.float64)
-        parts = (*scores, wide) if op.front else (wide, *scores)
-        return np.concatenate(parts, axis=1) if scores else wide
-    require_finite(X)
-    return joined(op, X, np.concatenate(scores, axis=1) if scores else np.zeros((X.n_rows, 0)))
+    if isinstance(X, Csr):
+        return joined(op, X, np.concatenate(scores, axis=1) if scores else np.zeros((X.n_rows, 0)))
+    wide = X.astype(np.float64)
+    return np.concatenate((*scores, wide) if op.front else (wide, *scores), axis=1)
 
 
 def joined(op: Augment, X: Csr, scores: Scores, kept: NDArray[np.bool_] | None = None) -> Csr:

@@ -25,7 +25,7 @@ _U = 2.0**-53
 _SHARE = 2.0**-40  # of a result: far more than a handful of operations rounds
 _TINY = 2.0**-1021
 _BLOCK = 1 << 22
-_WHOLE = 2.0**20
+_FEW = 2.0**10
 _LAST_WHOLE = 2.0**53
 
 
@@ -157,7 +157,7 @@ def _confidence(op: ops.PairConfidence, low: NDArray[Any], high: NDArray[Any]) -
 
 
 def _codes(op: ops.CodeScores, low: NDArray[Any], high: NDArray[Any]) -> Interval:
-    """Scores are compared with each other: |x|², which all have in common, is left out of both ends, but not of what is rounded."""
+    """What is compared: |x|², which all scores have in common, is left out of both ends, but not of what the source rounds."""
     plus, minus = np.maximum(op.codes, 0.0).T, np.minimum(op.codes, 0.0).T
     squares = (op.codes**2).sum(axis=1)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -167,9 +167,9 @@ def _codes(op: ops.CodeScores, low: NDArray[Any], high: NDArray[Any]) -> Interva
         norm = (size**2).sum(axis=1, keepdims=True)
         lost = (norm + 2.0 * (size @ np.abs(op.codes).T) + squares) * (8.0 * (op.codes.shape[1] + 8) * _U) + _TINY
         least, most = least - lost, most + lost
-        # Of small whole numbers no product or sum is rounded, in any order.
-        exact = ((low == high) & (np.rint(low) == low) & (size <= _WHOLE)).all(axis=1) & (op.codes.shape[1] < 1024)
-        exact &= bool(np.abs(op.codes).max() <= 1024.0)
+        # Of small numbers of few bits (votes, shares of two or four) no product or sum is rounded, in any order.
+        few = (low == high) & (np.rint(low * _FEW) == low * _FEW) & (size <= _FEW)
+        exact = few.all(axis=1) & (op.codes.shape[1] <= 512) & bool(np.abs(op.codes).max() <= _FEW)
         own = 2.0 * (low @ op.codes.T) - squares
     return np.where(exact[:, None], own, least), np.where(exact[:, None], own, most)
 
