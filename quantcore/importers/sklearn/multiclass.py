@@ -14,7 +14,7 @@ from quantcore.importers.registry import import_estimator
 from quantcore.importers.sklearn.common import classes_of, labels, linear
 from quantcore.plan.ops import INPUT, Concat, Linear, MultiLabel, NormalizeRows, Sigmoid, Take
 
-__all__ = ["joined", "one_vs_rest_classifier", "parts_of", "positive"]
+__all__ = ["joined", "one_vs_rest_classifier", "positive"]
 
 
 def one_vs_rest_classifier(estimator: Any, source: Node, build: Builder) -> Result:
@@ -22,7 +22,7 @@ def one_vs_rest_classifier(estimator: Any, source: Node, build: Builder) -> Resu
     check_is_fitted(estimator)
     if estimator.label_binarizer_.sparse_input_:
         build.obstacle(estimator, "", "it was fitted on sparse labels and returns such; refit with y.toarray()")
-    parts = parts_of(estimator, source, build)
+    parts = _parts(estimator, source, build)
     if not all(part.methods for part in parts):
         return Result()
     classes = classes_of(estimator, estimator.classes_, build)
@@ -45,8 +45,7 @@ def one_vs_rest_classifier(estimator: Any, source: Node, build: Builder) -> Resu
     return Result({**offered, "predict": predict}, classes)
 
 
-def parts_of(estimator: Any, source: Node, build: Builder) -> list[Result]:
-    """What each of ``estimators_`` offers, constants among them."""
+def _parts(estimator: Any, source: Node, build: Builder) -> list[Result]:
     constant = [type(e).__name__ == "_ConstantPredictor" for e in estimator.estimators_]
     parts = [Result() if c else import_estimator(e, source, build) for c, e in zip(constant, estimator.estimators_, strict=True)]
     if any(constant):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.registry import import_estimator
 from quantcore.importers.sklearn.common import classes_of
 from quantcore.importers.sklearn.members import binary_score
-from quantcore.importers.sklearn.multiclass import joined, parts_of
+from quantcore.importers.sklearn.multiclass import joined
 from quantcore.plan.ops import (
     INPUT,
     ArgMax,
     CodeScores,
+    Isotonic,
     MultiLabel,
     PairConfidence,
     Take,
@@ -76,15 +78,27 @@ def _labels(estimator: Any, parts: list[Result], scores: list[Node], confidence:
 def output_code_classifier(estimator: Any, source: Node, build: Builder) -> Result:
     """OutputCodeClassifier: the class whose code is nearest to the scores."""
     check_is_fitted(estimator)
-    parts = parts_of(estimator, source, build)
-    scores = _scores(estimator, parts, build)
-    if scores is None:
+    members = [member for member in estimator.estimators_ if type(member).__name__ != "_ConstantPredictor"]
+    parts = [import_estimator(member, source, build) for member in members]
+    answers = iter(_scores(estimator, parts, build) or ())
+    first = next(answers, None)
+    if first is None:
+        if not members:
+            build.obstacle(estimator, "code_size", "its code book tells no classes apart; refit with a larger code_size")
         return Result()
+    rest = chain((first,), answers)
+    scores = [next(rest) if member in members else _constant(member, first, build) for member in estimator.estimators_]
     codes = np.array(estimator.code_book_, np.float64)
     op = CodeScores(inputs=(joined(scores, build).position,), codes=codes)
     classes = classes_of(estimator, estimator.classes_, build)
     near = build.add(op, len(codes))
     return Result({"predict": build.add(ArgMax(inputs=(near.position,), classes=classes), None)}, classes)
+
+
+def _constant(member: Any, over: Node, build: Builder) -> Node:
+    """All classes have this digit: so many times its value as there are rows, whatever another member's score."""
+    value = np.array([member.y_[0]], np.float64)
+    return build.add(Isotonic(inputs=(over.position,), knots=np.zeros(1), values=value, ends=(1,)), 1)
 
 
 def _scores(estimator: Any, parts: list[Result], build: Builder) -> list[Node] | None:
