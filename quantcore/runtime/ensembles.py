@@ -16,7 +16,7 @@ from quantcore.plan import Csr, ops
 from quantcore.plan.tree_ops import ZERO
 from quantcore.reference.ensembles import joined, pair_confidence, pairs, ufunc, weighted_mean
 from quantcore.reference.matrices import Matrix
-from quantcore.runtime.intervals import Interval, decide
+from quantcore.runtime.intervals import Interval
 from quantcore.runtime.rounding import UNKNOWN
 
 __all__ = ["augmented", "possible", "propagate", "same_leaves", "values_of", "votes_of"]
@@ -29,13 +29,24 @@ _FEW = 2.0**10
 _LAST_WHOLE = 2.0**53
 
 
-def possible(op: ops.Op, scores: NDArray[Any], interval: Interval | None, margin: float) -> list[NDArray[np.bool_]]:
+def possible(
+    op: ops.Op,
+    labels: NDArray[np.intp],
+    sure: NDArray[np.bool_],
+    scores: NDArray[Any],
+    interval: Interval | None,
+    margin: float,
+) -> list[NDArray[np.bool_]]:
     """Which labels a decision may give: for each member that it stands for an array of shape (n_rows, n_labels).
 
     Parameters
     ----------
     op : ArgMax, Threshold or MultiLabel
         The columns of the last are members.
+    labels : ndarray of int
+        Places of the labels that it gives here.
+    sure : ndarray of bool, shape (n_rows,)
+        Rows whose label is the source's.
     scores : ndarray
         What it reads.
     interval : (lowest, highest) or None
@@ -44,16 +55,17 @@ def possible(op: ops.Op, scores: NDArray[Any], interval: Interval | None, margin
         As in ``intervals.decide``.
     """
     if isinstance(op, ops.ArgMax):
-        own = scores.argmax(axis=1)[:, None] == np.arange(len(op.classes))
+        own = labels[:, None] == np.arange(len(op.classes))
         if interval is None:
-            return [np.ones_like(own)]
+            return [own | ~sure[:, None]]
         low, high = interval
         with np.errstate(invalid="ignore", over="ignore"):
             beaten = high * (1.0 + margin) < low.max(axis=1, keepdims=True)  # NaN rules nothing out
-        return [np.where(decide(op, interval, margin)[:, None], own, own | ~beaten)]
+        return [own | ~(sure[:, None] | beaten)]
     low, high = (np.full(scores.shape, -np.inf), np.full(scores.shape, np.inf)) if interval is None else interval
     below, above = ~(low > op.at), ~(high <= op.at)  # type: ignore[attr-defined]
-    return [np.stack([below[:, k], above[:, k]], axis=1) for k in range(scores.shape[1])]
+    found = [np.stack([below[:, k], above[:, k]], axis=1) for k in range(scores.shape[1])]
+    return [(labels[:, None] == np.arange(2)) | (found[0] & ~sure[:, None])] if isinstance(op, ops.Threshold) else found
 
 
 def votes_of(op: ops.Votes, value: NDArray[np.float64], masks: Sequence[NDArray[np.bool_]], numbers: Sequence[Any]) -> Interval:

@@ -397,22 +397,60 @@ class Executor:
 
     def _of_labels(self, op: LabelValues | Votes, given: Any, known: Known, bounds: bool) -> Value:
         """What an op makes of the labels of others, each known as those that may be the source's."""
-        from quantcore.runtime import ensembles
-
         decisions: list[Any] = [self.plan.ops[i] for i in op.inputs]
-        scores = [self._evaluate(d.inputs[0], given, known, bounds=bounds) for d in decisions]
-        labels = [FUNCTIONS[d.kind](d, s.value) for d, s in zip(decisions, scores, strict=True)]
+        found = [self._label(i, given, known, bounds) for i in op.inputs]
+        labels = [d.classes[at] if isinstance(d, ArgMax | Threshold) else at for d, (at, _) in zip(decisions, found, strict=True)]
         value = FUNCTIONS[op.kind](op, labels if op.joins else labels[0])
         if not bounds:
             return Value(value)
+        if all(sure.all() for _, sure in found):
+            return Value(value, (value, value))
+        from quantcore.runtime import ensembles
+
+        rows = np.flatnonzero(~np.all([sure for _, sure in found], axis=0))
+        if given is None:  # scores of all rows are known, and nothing else is
+            rows = np.arange(len(value))
+        else:
+            given, known = _take(given, rows), {}
         masks, numbers = [], []
-        for d, s in zip(decisions, scores, strict=True):
-            found = ensembles.possible(d, s.value, *self._compared(d.inputs[0], given, known))
-            masks += found
-            numbers += [np.arange(2) if isinstance(d, MultiLabel) else d.classes] * len(found)
+        for d, (at, sure) in zip(decisions, found, strict=True):
+            scores = self._evaluate(d.inputs[0], given, known).value
+            members = ensembles.possible(d, at[rows], sure[rows], scores, *self._compared(d.inputs[0], given, known))
+            masks += members
+            numbers += [np.arange(2) if isinstance(d, MultiLabel) else d.classes] * len(members)
+        low, high = value.copy(), value.copy()
         if isinstance(op, LabelValues):
-            return Value(value, ensembles.values_of(numbers[0], masks[0]))
-        return Value(value, ensembles.votes_of(op, value, masks, numbers))
+            low[rows], high[rows] = ensembles.values_of(numbers[0], masks[0])
+        else:
+            low[rows], high[rows] = ensembles.votes_of(op, value[rows], masks, numbers)
+        return Value(value, (low, high))
+
+    def _label(self, position: int, given: Any, known: Known, bounds: bool) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Places of the labels that an op gives, and which rows' are certified (none without ``bounds``)."""
+        op: Any = self.plan.ops[position]
+        model = None if op.inputs[0] in known or given is None else self._labels_model(position)
+        if model is not None:
+            places, planes = model.labels(given)
+            return np.asarray(places, np.intp), np.asarray(planes) != OPEN
+        scores = self._evaluate(op.inputs[0], given, known, bounds=bounds).value
+        at = scores.argmax(axis=1) if isinstance(op, ArgMax) else (scores > op.at).astype(np.intp)
+        interval, margin = self._compared(op.inputs[0], given, known) if bounds else (None, 0.0)
+        sure = np.zeros(len(scores), np.bool_) if interval is None else intervals.decide(op, interval, margin)
+        return at[:, 0] if isinstance(op, Threshold) else at, sure
+
+    def _labels_model(self, position: int) -> Any:
+        """The compiled model of documents → labels at a position, or None; made when first needed."""
+        op = self.plan.ops[position]
+        scores = self._op(op.inputs[0])
+        featurizer = self._op(scores.inputs[0]) if isinstance(scores, PlanarLinear) else None
+        if self.module is None or not isinstance(scores, PlanarLinear) or not isinstance(featurizer, Text):
+            return None
+        key = (scores.inputs[0], op.inputs[0], position)
+        if key not in self._models:
+            fits = isinstance(op, ArgMax) == (len(scores.bias) > 1) and (isinstance(op, ArgMax) or getattr(op, "at", 1.0) == 0.0)
+            serves = fits and isinstance(op, ArgMax | Threshold) and text.obstacle(featurizer, scores) is None
+            self._models[key] = text.build(self.module, featurizer, scores, op) if serves else None
+        return self._models[key]
 
     def _bounded(self, op: Op, arguments: list[Value], value: Any, sizes: NDArray[np.float64] | None) -> Value:
         from quantcore.reference.planar import planar_bound  # kernels do without
@@ -562,7 +600,7 @@ def settle_cold(plan: Plan) -> Cold | None:
 
 def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.float64], n_columns: int) -> Csr:
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-    order = np.lexsort((columns, rows))
+    order = np.argsort(rows * np.int64(n_columns) + columns)  # no column is there twice
     return Csr(indptr, columns[order], counts[order], n_columns)
 
 
