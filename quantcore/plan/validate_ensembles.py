@@ -16,6 +16,7 @@ __all__ = ["CHECKS", "LABEL_READERS"]
 _MOST = 1 << 16
 _MOST_CODES = 1 << 26
 _WHOLE = 2.0**20
+_LARGEST = 2.0**1000  # no sum of them overflows
 
 
 def _votes(op: ensemble_ops.Votes, labels: Sequence[Op | None], widths: list[int]) -> int:
@@ -33,7 +34,7 @@ def _votes(op: ensemble_ops.Votes, labels: Sequence[Op | None], widths: list[int
     if op.weights is not None:
         array(op.weights, "weights", np.float64, (n_members,))
         require(bool((op.weights >= 0.0).all()), "weights must not be negative")
-        require(bool(np.isfinite(op.weights.sum())), "the sum of the weights must be finite")
+        require(float(op.weights.max()) <= _LARGEST, f"weights must not be beyond {_LARGEST}")
     return op.n_classes
 
 
