@@ -78,7 +78,7 @@ def _weighted_mean(op: ensemble_ops.WeightedMean, incoming: list[int]) -> int:
 
 
 def _pair_confidence(op: ensemble_ops.PairConfidence, incoming: list[int]) -> int:
-    n_classes = (1 + round((1 + 8 * incoming[0]) ** 0.5)) // 2
+    n_classes = int(1 + round((1 + 8 * incoming[0]) ** 0.5)) // 2
     require(n_classes * (n_classes - 1) // 2 == incoming[0], f"{incoming[0]} scores are not one for each pair of classes")
     return n_classes
 

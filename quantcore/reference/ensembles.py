@@ -86,12 +86,12 @@ def code_scores(op: CodeScores, s: Scores) -> NDArray[np.float64]:
     require_finite(x)
     squares = np.einsum("ij,ij->i", x, x)[:, None] + -2.0 * (x @ op.codes.T)
     squares += np.einsum("ij,ij->i", op.codes, op.codes)
-    return -np.maximum(squares, 0.0)
+    return np.asarray(-np.maximum(squares, 0.0))
 
 
 def augment(op: Augment, inputs: Sequence[Matrix]) -> Matrix:
     """The matrix and the scores side by side."""
-    X, scores = inputs[0], inputs[1:]
+    X, scores = inputs[0], [np.asarray(s) for s in inputs[1:]]
     if not op.front:
         require_finite(X)
     if isinstance(X, Csr):

@@ -241,7 +241,8 @@ def augmented(op: ops.Augment, value: Matrix, arguments: list[Matrix], errors: l
         return value, None, np.concatenate((*whole[1:], whole[0]) if op.front else whole, axis=1)
     if len(arguments) == 1:
         return value, None, whole[0]
-    scores, error = np.concatenate(arguments[1:], axis=1), np.concatenate(whole[1:], axis=1)
+    scores: NDArray[Any] = np.concatenate([np.asarray(a) for a in arguments[1:]], axis=1)
+    error: NDArray[Any] = np.concatenate(whole[1:], axis=1)
     kept = (scores != 0.0) | (error != 0.0)
     return joined(op, X, scores, kept), None, joined(op, X.with_data(whole[0]), error, kept).data
 
@@ -271,7 +272,7 @@ def same_leaves(op: ops.Trees, X: Matrix, error: NDArray[Any]) -> NDArray[np.boo
 def _same(op: ops.Trees, X: NDArray[Any], error: NDArray[Any]) -> NDArray[np.bool_]:
     away = error != 0.0  # NaN too
     if op.absent is not None:
-        return ~away.any(axis=1)
+        return np.asarray(~away.any(axis=1))
     same = np.ones(len(X), np.bool_)
     starts = np.concatenate([[0], op.ends[:-1]]) if len(op.ends) else op.ends
     for feature, flags, start, end in zip(op.feature, op.missing, starts, op.ends, strict=True):

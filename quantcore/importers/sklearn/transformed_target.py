@@ -26,8 +26,7 @@ def transformed_target_regressor(estimator: Any, source: Node, build: Builder) -
     op = None if predict is None else build.ops[predict.position]
     if not isinstance(op, Predictions):
         return Result()
-    scores: Node | None = Node(op.inputs[0])
-    scores = _inverse(estimator, estimator.transformer_, scores, build)
+    scores = _inverse(estimator, estimator.transformer_, Node(op.inputs[0]), build)
     if scores is None:
         return Result()
     return Result({"predict": build.add(replace(op, inputs=(scores.position,), flat=estimator._training_dim == 1), None)})
