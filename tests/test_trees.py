@@ -125,7 +125,7 @@ def test_leaves_after_rounding_are_certified_away_from_thresholds():
     labels, sure = model.predict_certified(X)
     assert sure.mean() > 0.9
     np.testing.assert_array_equal(labels, source.predict(X))
-    # Rows whose first component lies where float32 rounds it to either side of a threshold, as near as products can bring it there.
+    # Rows whose first component lies where float32 rounds it to either side of a threshold, as near as products can bring it.
     pca, forest = source.steps[0][1], source.steps[1][1]
     at = np.concatenate([t.tree_.threshold[t.tree_.feature == 0] for t in forest.estimators_])
     Z = np.resize(pca.transform(X), (len(at), 4))

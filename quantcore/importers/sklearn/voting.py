@@ -86,8 +86,8 @@ def _weights(estimator: Any, build: Builder) -> Any:
     if given is None:
         return None
     weights = np.asarray(given, np.float64)
-    if not np.isfinite(weights).all():
-        build.obstacle(estimator, "weights", "weights that are NaN or infinite; choose others")
+    if not (np.abs(weights) <= 2.0**1000).all():
+        build.obstacle(estimator, "weights", "weights that are NaN, infinite or beyond 2**1000; choose others")
         return None
     return weights
 
