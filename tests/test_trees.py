@@ -133,9 +133,21 @@ def test_jobs_widen_the_bounds():
 
 def test_leaves_after_rounding_are_certified_away_from_thresholds():
     source = make_pipeline(PCA(4), ensemble.RandomForestClassifier(5, random_state=0)).fit(X, Y)
-    labels, sure = qc.quantize(source).predict_certified(X)
+    model = qc.quantize(source)
+    labels, sure = model.predict_certified(X)
     assert sure.mean() > 0.95
     np.testing.assert_array_equal(labels, source.predict(X))
+    # Rows whose first component lies where float32 rounds it to either side of a threshold, as near as products can bring it.
+    pca, forest = source.steps[0][1], source.steps[1][1]
+    at = np.concatenate([t.tree_.threshold[t.tree_.feature == 0] for t in forest.estimators_])
+    Z = np.resize(pca.transform(X), (len(at), 4))
+    below = at.astype(np.float32)
+    below = np.where(below > at, np.nextafter(below, np.float32(-np.inf)), below)
+    Z[:, 0] = (below.astype(np.float64) + np.nextafter(below, np.float32(np.inf))) / 2.0
+    edge = pca.inverse_transform(Z)
+    labels, sure = model.predict_certified(edge)
+    assert sure.mean() < 0.1
+    np.testing.assert_array_equal(labels[sure], source.predict(edge)[sure])
 
 
 def test_over_texts():
