@@ -44,6 +44,7 @@ from quantcore.reference.bounds import UNKNOWN
 from quantcore.reference.text import decode
 from quantcore.runtime import csr, intervals, sparse, table, text
 from quantcore.runtime.certify import LABEL, Property, decided
+from quantcore.runtime.fallbacks import Fallbacks
 from quantcore.runtime.trees import Forests, sums_error
 
 __all__ = ["Cold", "Executor", "Known", "Value", "cold_plan", "settle_cold"]
@@ -82,13 +83,18 @@ class Executor:
         False: by the reference alone.
     settle : callable of (documents, positions) → labels, or None
         Answers for rows that no plane settled; None: the best answer stands.
+    fallbacks : Fallbacks or None
+        Where it is counted what the compiled pass does not serve; None: nowhere.
     """
 
-    def __init__(self, plan: Plan, *, native: bool = True, settle: Settle | None = None) -> None:
+    def __init__(
+        self, plan: Plan, *, native: bool = True, settle: Settle | None = None, fallbacks: Fallbacks | None = None
+    ) -> None:
         self.reader = _reader(plan)
         self.plan = plan if self.reader is None else _of_contents(plan)
-        self.settle = settle
+        self.settle, self.fallbacks = settle, fallbacks
         self.module = registry.door("text" if _reads_texts(plan) else "table") if native else None
+        self._note_missing(native)
         door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
         self.forests = Forests(self.plan, door)
         self.reasons = self.forests.reasons
@@ -97,10 +103,22 @@ class Executor:
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.proves = not any(isinstance(op, PlanarLinear) and op.approximate for op in self.plan.ops)
+        # What doors call with rows that no plane settled.
+        self._settles = self._settle_labels if settle is not None or (fallbacks is not None and self.proves) else None
         self.fused = self._fused()
         width = self.plan.n_features_in if self.plan.input == "matrix" else None
         self.direct = self.forests.direct(self._decision, width, lambda X: self._labels(X)[0])
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
+
+    def _note_missing(self, native: bool) -> None:
+        """Tell of compiled modules that this Plan would be served by, and that are not there."""
+        if self.fallbacks is None or not native:
+            return
+        trees = any(isinstance(op, Trees) for op in self.plan.ops)
+        for family in ("text" if _reads_texts(self.plan) else "table", *(("trees",) if trees else ())):
+            found = registry.implementation(family)
+            if found.module is None:
+                self.fallbacks.lasts("numpy", found.reason)
 
     # ------------------------------------------------------------ the one pass
 
@@ -120,7 +138,7 @@ class Executor:
         if reason is not None:
             self.reasons[self.plan.outputs["predict"]] = reason
             return None
-        fused = text.build(self.module, op, scores, decision, self._settle_labels if self.settle else None)  # type: ignore[arg-type]
+        fused = text.build(self.module, op, scores, decision, self._settles)  # type: ignore[arg-type]
         at = decision.inputs[0]
         self._models[self.plan.ops[at].inputs[0], at] = fused
         return fused
@@ -133,9 +151,8 @@ class Executor:
         if reason is not None:
             self.reasons[self.plan.outputs["predict"]] = reason
             return None
-        settle = self._settle_labels if self.settle else None
         width = self.plan.n_features_in or 0
-        fused = table.build(self.module, found, width, decision, self.predict, settle)  # type: ignore[arg-type]
+        fused = table.build(self.module, found, width, decision, self.predict, self._settles)  # type: ignore[arg-type]
         self._models[decision.inputs] = fused
         return fused
 
@@ -162,6 +179,7 @@ class Executor:
         return None if position == INPUT else self.plan.ops[position]
 
     def _settle_labels(self, rows: Any, labels: list[int], positions: list[int]) -> list[int]:
+        self._left_open(len(positions))
         if self.settle is None or not isinstance(self._decision, ArgMax | Threshold):
             return labels
         classes = list(self._decision.classes)
@@ -180,9 +198,10 @@ class Executor:
             return None
 
         def settle(X: Any, labels: list[int], positions: list[int]) -> list[int]:
-            return self._settle_labels(_take(self._input(X), np.array(positions, np.int64)), labels, positions)
+            rows = _take(self._input(X), np.array(positions, np.int64)) if self.settle else X
+            return self._settle_labels(rows, labels, positions)
 
-        settles = settle if self.settle else None
+        settles = None if self._settles is None else settle
         return csr.build(module, found, decision, lambda X: self._labels(X)[0], settles)  # type: ignore[arg-type]
 
     # ---------------------------------------------------------------- methods
@@ -205,6 +224,7 @@ class Executor:
         if method == "predict":
             return self.predict(X)
         given = self._input(X)
+        self._fell_back(given)
         return _shown(self.value_at(self.plan.outputs[method], given), method)
 
     def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -225,6 +245,7 @@ class Executor:
             labels, planes = self._predict(given)
         rows = np.flatnonzero(planes == OPEN)
         sure = (planes != OPEN) & self.proves
+        self._left_open(len(rows))
         if len(rows) and self.settle is not None and model is not None and given is X:
             given = self._input(X)
         if len(rows) and isinstance(self.settle, Cold):
@@ -238,8 +259,10 @@ class Executor:
         if wanted is LABEL:
             return self.certified(X)
         given = self._input(X)
+        self._fell_back(given)
         answers, sure = decided(self, wanted, given)
         rows = np.flatnonzero(~sure)
+        self._left_open(len(rows))
         if len(rows) and isinstance(self.settle, Cold):
             answers[rows], sure[rows] = self.settle.proved(wanted, _take(given, rows))
         elif len(rows) and self.settle is not None:
@@ -284,7 +307,23 @@ class Executor:
         for model in (self.fused, self.__dict__.get("labels_of_csr")):
             for name, count in zip(total, () if model is None else model.stats(), strict=False):  # tables have no tokens
                 total[name] += count
-        return total
+        return total if self.fallbacks is None else {**total, **self.fallbacks.stats()}
+
+    def _fell_back(self, given: Any) -> None:
+        """Note checked rows that go op by op."""
+        if self.fallbacks is not None:
+            self.fallbacks.op_by_op(given.n_rows if isinstance(given, Csr | Table) else len(given), self.reasons.values())
+
+    def _left_open(self, n_rows: int) -> None:
+        """Note rows that no plane settled, and who answers for them."""
+        if self.fallbacks is None or not n_rows or not self.proves:
+            return
+        if self.settle is None:
+            self.fallbacks.count("open", n_rows, "no plane settled them; they got the best answer")
+        elif isinstance(self.settle, Cold):
+            self.fallbacks.count("cold", n_rows, "the source's own arithmetic settled them")
+        else:
+            self.fallbacks.count("on_uncertain", n_rows, "no plane settled them; on_uncertain was asked")
 
     def value_at(self, position: int, rows: Any) -> Any:
         """The result of the op at a position, for rows that have been checked."""
@@ -294,6 +333,7 @@ class Executor:
         """Labels op by op, and which plane settled each row."""
         if self._decision is None:
             raise AttributeError(f"this model has no 'predict'; its source has {', '.join(sorted(self.plan.outputs))}")
+        self._fell_back(given)
         labels, sure = self._decided(self._decision, given, {})
         self.counters["rows"] += len(sure)
         self.counters["open"] += int(np.count_nonzero(~sure))
