@@ -16,7 +16,7 @@ STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcor
 emulated = python=$$(tools/emulated_python $(BIN) $(1)) && "$$python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact bench lint types sanitize arm old-x86 same-bits sdist native clean
+.PHONY: help demo test exact mutants bench lint types sanitize arm old-x86 same-bits sdist native clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: native ## the tests that take seconds (PYTEST_ARGS="-k ...")
 
 exact: native ## whole data sets, a million documents and ten million rows: labels equal scikit-learn's (hours; QUANTCORE_SOAK_DOCUMENTS, QUANTCORE_SOAK_ROWS for fewer)
 	$(BIN)/pytest tests/test_exactness.py tests/test_exactness_numeric.py tests/test_certify.py tests/soak -m slow $(PYTEST_ARGS)
+
+mutants: native ## 200,000 changed model files of XGBoost and LightGBM: a model, or an error that names a field (QUANTCORE_MUTANTS)
+	$(BIN)/pytest tests/importers/test_hostile_models.py -m slow $(PYTEST_ARGS)
 
 bench: native $(VENV)/.bench ## benchmarks beside the peers; JSON and a Markdown table in build/bench
 	mkdir -p build/bench

@@ -2,9 +2,10 @@
 
     python bench/forests.py [CASE ...]
 
-prints a Markdown table. Each contender runs in a process of its own, on one thread, with the same C-contiguous float32 rows; all
-take turns (``timing.interleaved``), the Python call is counted, the median of each one's rounds is shown. What differs from the
-source library's own answers stands beside the time: a conversion that answers wrongly shows there.
+prints Markdown tables (``report_trees.py``). Each contender runs in a process of its own, on one thread; all take turns
+(``timing.interleaved``), the Python call is counted, the median of each one's rounds is shown. All read the same C-contiguous
+float32 rows, but where a task says float64 or DataFrame. What differs from the source's own ``predict`` and ``predict_proba``
+stands beside the times: a conversion that answers wrongly shows there.
 """
 
 from __future__ import annotations
@@ -17,128 +18,54 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from timing import environment, interleaved, seconds_per_call
 
-ROOT = Path(__file__).resolve().parents[1]
-CACHE = ROOT / "build" / "bench" / "forests"
 ROUNDS = int(os.environ.get("QUANTCORE_BENCH_ROUNDS", "9"))
-SIZES = (1, 10, 100, 1000, 20000)
-NAMES = ("quantcore", "source", "onnxruntime", "treelite", "lleaves")
+NAMES = ("quantcore", "quantcore, AVX2", "source", "onnxruntime", "treelite", "lleaves")
 _ROUND_SECONDS = 0.03
-_FEATURES, _ROWS = 28, 20000
+_MOST_ROWS = 20000
+_PATIENCE = 1.0
+_COMPILE_SECONDS = 240
 
 
-def _lightgbm(trees: int, leaves: int) -> Callable[..., Any]:
-    def fit(X: Any, y: Any) -> Any:
-        from lightgbm import LGBMRegressor
+class Task(NamedTuple):
+    """What is asked for: a method, of rows in a form, so many a call."""
 
-        return LGBMRegressor(n_estimators=trees, num_leaves=leaves, min_child_samples=5, verbose=-1).fit(X, y)
+    method: str = "predict"
+    form: str = "float32"
+    rows: int = 1
 
-    return fit
-
-
-def _xgboost(X: Any, y: Any) -> Any:
-    from xgboost import XGBRegressor
-
-    return XGBRegressor(n_estimators=500, max_depth=6).fit(X, y)
+    def __str__(self) -> str:
+        form = "" if self.form == "float32" else f", {self.form}"
+        return f"{self.method}{form}, {self.rows} row{'s' * (self.rows > 1)}"
 
 
-def _hist(X: Any, y: Any) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
+def tasks(case: str) -> dict[Task, tuple[str, ...]]:
+    """What a case measures, and of whom."""
+    from forest_cases import CASES
 
-    return HistGradientBoostingClassifier(max_iter=100, early_stopping=False).fit(X, np.digitize(y, [-0.5, 1.5]))
-
-
-def _forest(X: Any, y: Any) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-
-    return RandomForestClassifier(100, random_state=0).fit(X, np.digitize(y, [-0.5, 1.5]))
-
-
-# Goals: times faster than onnxruntime and than the source library, ns per row and tree; by number of rows.
-CASES: dict[str, tuple[Callable[..., Any], int, dict[int, tuple[float, float | None, float | None]]]] = {
-    "lightgbm 100 x 31": (_lightgbm(100, 31), 100, {1: (4, None, 13.0), 1000: (25, 15, 0.5), 20000: (25, 15, 0.5)}),
-    "lightgbm 500 x 64": (_lightgbm(500, 64), 500, {1: (4, None, None), 1000: (25, 15, 0.5), 20000: (25, 15, 0.5)}),
-    "lightgbm 500 x 255": (_lightgbm(500, 255), 500, {1: (4, None, None), 1000: (25, None, 1.3), 20000: (25, None, 1.3)}),
-    "xgboost 500 x depth 6": (_xgboost, 500, {1: (4, None, None), 1000: (25, 15, 0.5), 20000: (25, 15, 0.5)}),
-    "hist 100 x 3 x 31": (_hist, 300, {1: (4, None, None), 1000: (25, 15, 0.5), 20000: (25, 15, 0.5)}),
-    "random forest 100 x 4000": (_forest, 100, {1: (4, None, None), 1000: (5, None, None), 20000: (15, None, None)}),
-}
+    found = {Task(rows=n): NAMES if n > 100 else tuple(n for n in NAMES if "AVX2" not in n) for n in CASES[case].sizes}
+    own = ("quantcore", "source")
+    for n in (1, 1000):
+        for form in ("float64", "DataFrame"):
+            found[Task(form=form, rows=n)] = own
+        if CASES[case].classes:
+            found[Task("predict_proba", rows=n)] = tuple(n for n in NAMES if "AVX2" not in n)
+    return found
 
 
-def data() -> tuple[Any, Any]:
-    """Rows to fit on, and what is to be learnt from them."""
-    random = np.random.default_rng(0)
-    X = random.normal(size=(_ROWS, _FEATURES)).astype(np.float32)
-    y = X[:, 0] * X[:, 1] + np.sin(3 * X[:, 2]) + X[:, 3] ** 2 * X[:, 4] + random.normal(size=_ROWS) * 0.5
-    return X, y
-
-
-def prepared(case: str) -> Path:
-    """The folder of a case; what was fitted is kept for the next run, the artifact is made by the quantcore of today."""
-    import joblib
-
-    import quantcore
-
-    folder = CACHE / case.replace(" ", "_")
-    source = folder / "model.joblib"
-    if not source.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        joblib.dump(CASES[case][0](*data()), source, compress=3)
-    if not (folder / "rows.npy").is_file():
-        np.save(folder / "rows.npy", np.random.default_rng(1).normal(size=(_ROWS, _FEATURES)).astype(np.float32))
-    model = joblib.load(source)
-    quantcore.save(quantcore.quantize(model), folder / "model.qc")
-    if not (folder / "model.onnx").is_file() and not (folder / "no_onnx.txt").is_file():
-        reason = _to_onnx(model, folder / "model.onnx")
-        if reason:
-            (folder / "no_onnx.txt").write_text(reason)
-    return folder
-
-
-def _to_onnx(model: Any, path: Path) -> str | None:
-    try:
-        module = type(model).__module__
-        if module.startswith("sklearn"):
-            from skl2onnx import convert_sklearn as convert
-            from skl2onnx.common.data_types import FloatTensorType
-
-            more = {"options": {id(model): {"zipmap": False}}} if hasattr(model, "classes_") else {}
-        else:
-            from onnxmltools import convert_lightgbm, convert_xgboost
-            from onnxmltools.convert.common.data_types import FloatTensorType
-
-            convert = convert_lightgbm if module.startswith("lightgbm") else convert_xgboost
-            more = {}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            found = convert(model, initial_types=[("X", FloatTensorType([None, _FEATURES]))], **more)
-    except Exception as error:  # converters raise many kinds; any of them means that there is no ONNX form
-        return f"the conversion fails: {str(error).splitlines()[0][:90]}"
-    path.write_bytes(found.SerializeToString())
-    return None
-
-
-def loader(name: str, folder: Path) -> Callable[[Any], Any]:
-    """The fastest call of a contender: rows → predictions."""
-    if name == "quantcore":
+def loader(name: str, folder: Path) -> Callable[[str, Any], Any]:
+    """The fastest call of a contender: method and rows → answers."""
+    if name.startswith("quantcore"):
         import quantcore
 
-        return quantcore.load(folder / "model.qc").predict
+        served = quantcore.load(folder / "model.qc")
+        return lambda method, rows: getattr(served, method)(rows)
     if name == "onnxruntime":
-        import onnxruntime
-
-        if not (folder / "model.onnx").is_file():
-            raise RuntimeError((folder / "no_onnx.txt").read_text())
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
-        entry, first = session.get_inputs()[0].name, [session.get_outputs()[0].name]
-        return lambda rows: session.run(first, {entry: rows})[0]
+        return _onnxruntime(folder)
     import joblib
 
     model = joblib.load(folder / "model.joblib")
@@ -153,7 +80,7 @@ def loader(name: str, folder: Path) -> Callable[[Any], Any]:
         model.booster_.save_model(folder / "model.txt")
         compiled = lleaves.Model(model_file=str(folder / "model.txt"))
         compiled.compile(cache=str(folder / "lleaves.bin"))
-        return lambda rows: compiled.predict(rows, n_jobs=1)
+        return lambda _, rows: compiled.predict(rows, n_jobs=1)
     import treelite
 
     if module.startswith("lightgbm"):
@@ -162,46 +89,78 @@ def loader(name: str, folder: Path) -> Callable[[Any], Any]:
         found = treelite.frontend.from_xgboost(model.get_booster())
     else:
         found = treelite.sklearn.import_model(model)
-    return lambda rows: treelite.gtil.predict(found, rows, nthread=1)
+    return lambda _, rows: treelite.gtil.predict(found, rows, nthread=1)
 
 
-def _source(model: Any, module: str) -> Callable[[Any], Any]:
-    if module.startswith("lightgbm"):
+def _onnxruntime(folder: Path) -> Callable[[str, Any], Any]:
+    import onnxruntime
+
+    if not (folder / "model.onnx").is_file():
+        raise RuntimeError((folder / "no_onnx.txt").read_text())
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    entry, outputs = session.get_inputs()[0].name, [output.name for output in session.get_outputs()]
+    wanted = {"predict": outputs[:1], "predict_proba": outputs[-1:]}
+    return lambda method, rows: session.run(wanted[method], {entry: rows})[0]
+
+
+def _source(model: Any, module: str) -> Callable[[str, Any], Any]:
+    if module.startswith("lightgbm"):  # labels are a comparison away
         booster = model.booster_
-        return lambda rows: booster.predict(rows, num_threads=1)
+        return lambda _, rows: booster.predict(rows, num_threads=1)
     if module.startswith("xgboost"):
         booster = model.get_booster()
         booster.set_param({"nthread": 1})
-        return booster.inplace_predict
+        return lambda _, rows: booster.inplace_predict(rows)
     if hasattr(model, "n_jobs"):
         model.n_jobs = 1
-    return model.predict
+    return lambda method, rows: getattr(model, method)(rows)
+
+
+def _formed(rows: Any, form: str) -> Any:
+    if form == "DataFrame":
+        import pandas
+
+        return pandas.DataFrame(rows, columns=[f"c{k}" for k in range(rows.shape[1])])
+    return np.ascontiguousarray(rows, np.float64 if form == "float64" else np.float32)
+
+
+def _own(folder: Path, method: str, rows: Any) -> Any:
+    """What the source itself answers, by the method that a user calls."""
+    import joblib
+
+    return getattr(joblib.load(folder / "model.joblib"), method)(rows)
 
 
 def serve(name: str, folder: Path) -> None:
-    """Answer the number of rows of a batch with the seconds of a call, "answers" with a file of them; until stdin ends."""
+    """Answer [method, form, rows] with the seconds of a call, ["answers", method] with a file of them; until stdin ends."""
+    warnings.simplefilter("ignore")
     try:
-        predict = loader(name, folder)
+        call = loader(name, folder)
     except Exception as error:
         print(json.dumps(str(error) or type(error).__name__), flush=True)
         return
     rows = np.load(folder / "rows.npy")
+    repeated = np.concatenate([rows] * -(-_MOST_ROWS // len(rows)))[:_MOST_ROWS]
+    batches: dict[tuple[str, int], list[Any]] = {}
     print(json.dumps(None), flush=True)
     for line in sys.stdin:
         request = json.loads(line)
-        if request == "answers":
-            path = folder / f"{name}.npy"
-            found = np.squeeze(np.asarray(predict(rows)))
-            if found.ndim == 2:  # what gives probabilities alone
-                found = found.argmax(axis=1)
-            np.save(path, found)
+        if request[0] == "answers":
+            path = folder / f"{name.replace(', ', '_')}_{request[1]}.npy"
+            np.save(path, _own(folder, request[1], rows) if name == "source" else np.asarray(call(request[1], rows)))
             print(json.dumps(str(path)), flush=True)
             continue
-        many = max(1, min(200, len(rows) // request))
-        batches = [np.ascontiguousarray(rows[k * request : (k + 1) * request]) for k in range(many)]
+        method, form, n = request
+        if (form, n) not in batches:
+            many = max(1, min(200, len(repeated) // n))
+            batches[form, n] = [_formed(repeated[k * n : (k + 1) * n], form) for k in range(many)]
         start, times = time.perf_counter(), []
         while not times or time.perf_counter() - start < _ROUND_SECONDS:
-            times.append(seconds_per_call(predict, batches))
+            given = batches[form, n] if not times or n == 1 else batches[form, n][:5]
+            times.append(seconds_per_call(lambda rows, method=method: call(method, rows), given))
         print(json.dumps(float(np.median(times))), flush=True)
 
 
@@ -210,8 +169,9 @@ class Contender:
 
     def __init__(self, name: str, folder: Path) -> None:
         command = [sys.executable, str(Path(__file__).resolve()), "--serve", name, str(folder)]
+        more = {"QUANTCORE_ISA": "avx2"} if name.endswith("AVX2") else {}
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), stderr=subprocess.DEVNULL
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(**more), stderr=subprocess.DEVNULL
         )
         self.absent: str | None = self._answer()
 
@@ -231,67 +191,83 @@ class Contender:
         self._process.communicate()
 
 
-def measured(case: str) -> tuple[dict[str, dict[int, float]], dict[str, str]]:
-    """Median seconds of a call by contender and number of rows; and a remark on each: why it is absent, how far it is off."""
+class Measured(NamedTuple):
+    """Rounds by task and contender; what each contender's answers are beside the source's; trees, leaves, bytes of files."""
+
+    rounds: dict[Task, dict[str, list[float]]]
+    answers: dict[str, str]
+    shape: dict[str, Any]
+
+
+def measured(case: str) -> Measured:
+    """Measure a case; who is absent says why in its answers."""
+    from forest_cases import CASES, prepared
+
     folder = prepared(case)
     running = {name: Contender(name, folder) for name in NAMES}
-    remarks = {name: found.absent for name, found in running.items() if found.absent is not None}
-    present = {name: found for name, found in running.items() if name not in remarks}
+    answers = {name: found.absent for name, found in running.items() if found.absent is not None}
+    present = {name: found for name, found in running.items() if name not in answers}
+    methods = ["predict", "predict_proba"] if CASES[case].classes else ["predict"]
+    rounds: dict[Task, dict[str, list[float]]] = {}
     try:
-        answers = {name: np.load(found.ask("answers")) for name, found in present.items()}
-        for name, found in answers.items():
-            remarks[name] = _off(found, answers["source"])
-        seconds: dict[str, dict[int, float]] = {name: {} for name in present}
-        for size in SIZES:
-            rounds = interleaved({name: lambda c=c, n=size: c.ask(n) for name, c in present.items()}, ROUNDS, patience=2.0)
-            for name, found in rounds.items():
-                seconds[name][size] = float(np.median(found))
+        for method in methods:
+            own = np.load(present["source"].ask(["answers", method]))
+            for name in present:
+                found = _off(np.load(present[name].ask(["answers", method])), own)
+                answers[name] = f"{answers[name]}; {found}" if name in answers else found
+        for task, names in tasks(case).items():
+            measures = {name: lambda c=present[name], t=task: c.ask(t) for name in names if name in present}
+            rounds[task] = interleaved(measures, ROUNDS, patience=_PATIENCE)
     finally:
         for found in running.values():
             found.close()
-    return seconds, remarks
+    return Measured(rounds, answers, json.loads((folder / "shape.json").read_text()))
 
 
 def _off(found: Any, expected: Any) -> str:
+    """How far answers are from the source's; of who gives probabilities alone, labels are made of them."""
+    found = found if found.shape == expected.shape else np.squeeze(found)
+    if expected.dtype.kind in "iu":
+        if found.dtype.kind == "f" and found.ndim == 2:
+            found = found.argmax(axis=1)
+        elif found.dtype.kind == "f":
+            found = found > 0.5
+        flips = int((found != expected).sum()) if found.shape == expected.shape else len(expected)
+        return f"{flips} of {len(expected)} labels differ" if flips else "labels equal"
+    if found.shape != expected.shape and expected.ndim == 2 and found.ndim == 1:
+        expected = expected[:, 1]  # of two classes some give the second's probability alone
     if found.shape != expected.shape:
         return f"answers of shape {found.shape}"
-    if expected.dtype.kind == "i":
-        flips = int((found != expected).sum())
-        return "equal" if not flips else f"{flips} of {len(found)} labels differ"
-    return "equal" if (found == expected).all() else f"max difference {np.abs(found.astype(float) - expected).max():.1e}"
-
-
-def table(case: str, seconds: dict[str, dict[int, float]], remarks: dict[str, str]) -> list[str]:
-    """Markdown: ns per row and tree (µs where there is one row), ratios to ours, goals."""
-    trees, goals = CASES[case][1], CASES[case][2]
-    lines = [f"### {case}", "", "| rows | " + " | ".join(NAMES) + " | goals met |", "|---|" + "---|" * (len(NAMES) + 1)]
-    for size in SIZES:
-        ours, cells = seconds["quantcore"][size], []
-        for name in NAMES:
-            if name not in seconds:
-                cells.append("-")
-                continue
-            taken = seconds[name][size]
-            text = f"{taken * 1e6:.2f} µs" if size == 1 else f"{taken / size / trees * 1e9:.2f}"
-            cells.append(text if name == "quantcore" else f"{text} ({taken / ours:.1f}x)")
-        met = []
-        if size in goals:
-            onnx, source, most = goals[size]
-            if "onnxruntime" in seconds:
-                met.append(f"{onnx:g}x onnxruntime: {'yes' if seconds['onnxruntime'][size] >= onnx * ours else '**no**'}")
-            if source is not None:
-                met.append(f"{source:g}x source: {'yes' if seconds['source'][size] >= source * ours else '**no**'}")
-            if most is not None:
-                met.append(f"{most:g} ns: {'yes' if ours / size / trees * 1e9 <= most else '**no**'}")
-        lines.append(f"| {size} | " + " | ".join(cells) + " | " + ", ".join(met) + " |")
-    lines.append("| answers | " + " | ".join(remarks.get(name, "") for name in NAMES) + " | |")
-    return [*lines, ""]
+    return "equal" if (found == expected).all() else f"off by {np.abs(found.astype(float) - expected).max():.1e}"
 
 
 def main(cases: list[str]) -> None:
     """Print the tables."""
+    from forest_cases import CASES, absent
+    from report_trees import section
+
     for case in cases or CASES:
-        print("\n".join(table(case, *measured(case))), flush=True)
+        reason = absent(case)
+        if reason is not None:
+            print(f"{case}: {reason}", file=sys.stderr)
+            continue
+        found = measured(case)
+        print(section(records(case, found)), flush=True)
+
+
+def records(case: str, found: Measured) -> list[dict[str, Any]]:
+    """What pytest-benchmark keeps of a case, in its own JSON's form."""
+    out = []
+    for task, by_name in found.rounds.items():
+        for name, times in by_name.items():
+            out.append({"extra_info": extra(case, task, name, found), "stats": {"median": float(np.median(times))}})
+    return out
+
+
+def extra(case: str, task: Task, name: str, found: Measured) -> dict[str, Any]:
+    """The particulars of a measurement."""
+    own = {"unit": "call", "case": case, "task": f"trees: {task}", "contender": name, "answers": found.answers}
+    return {**own, "method": task.method, "form": task.form, "rows": task.rows, **found.shape}
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import report_trees
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "bench" / "results" / "results.md"
 README = ROOT / "README.md"
@@ -78,27 +80,51 @@ def main(results: Path, readme: bool) -> None:
         f"{run['datetime'][:10]}; one thread, one process a contender, interleaved rounds, medians, the Python call counted."
     )
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    text = f"# Results\n\n`make bench` on {about}\n\n{_table(rows)}"
+    text = f"# Results\n\n`make bench` on {about}\n\n{_table(rows)}{_tables(run['benchmarks'])}"
+    trees = report_trees.section(run["benchmarks"])
+    text += f"\n{trees}" if trees else ""
     RESULTS.write_text(text, "utf-8")
     print(text)
     if readme:
         headlines = [row for row in rows if row.key in HEADLINES]
+        headlines += [Row(("trees", line[0]), *line) for line in report_trees.headlines(run["benchmarks"])]
         before, _, rest = README.read_text("utf-8").partition(START)
         after = rest.partition(END)[2]
         README.write_text(f"{before}{START}\n{_table(headlines)}\n`make bench` on {about}\n{END}{after}", "utf-8")
 
 
 def _table(rows: list[Row]) -> str:
-    head = ("what", "quantcore", "scikit-learn", "onnxruntime", "ratio to scikit-learn", "goal", "met")
+    head = ("what", "quantcore", "source library", "onnxruntime", "ratio to the source", "goal", "met")
     lines = [head, ("---",) * len(head), *(row[1:] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _tables(benchmarks: list[dict[str, Any]]) -> str:
+    """Pipelines over tables, by the form in which the rows come (bench/tables.py)."""
+    by_form: dict[tuple[str, str], dict[str, Any]] = {}
+    for found in benchmarks:
+        extra = found["extra_info"]
+        if extra.get("task") == "table":
+            at = by_form.setdefault((extra["case"], extra["form"]), {"goals": extra["goals"]})
+            at[extra["contender"]] = found["stats"]["median"]
+    if not by_form:
+        return ""
+    head = ("pipeline", "rows", "quantcore", "scikit-learn", "onnxruntime", "goals met")
+    lines = [head, ("---",) * len(head)]
+    for (case, form), found in by_form.items():
+        ours = found.get("quantcore")
+        theirs = [found.get(name) for name in ("scikit-learn", "onnxruntime")]
+        if ours is not None:
+            shown = ["-" if t is None else f"{_seconds(t)} ({t / ours:,.0f}x)" for t in theirs]
+            lines.append((case, form, _seconds(ours), *shown, found["goals"]))
+    return "\n## Tables\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _rows(benchmarks: list[dict[str, Any]]) -> list[Row]:
     by_key: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for found in benchmarks:
         extra = found["extra_info"]
-        if "contender" in extra:
+        if "contender" in extra and extra["task"] != "table":
             at = by_key.setdefault((extra["task"], extra.get("case", "")), {})
             at[extra["contender"]] = {**extra, "seconds": found["stats"]["median"]}
     rows = []

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore._version import __version__
-from quantcore.artifact import encode, read, write
+from quantcore.artifact import encoded, read, write
 from quantcore.errors import UnsupportedModelError
 from quantcore.model import Model, OnUncertain
 from quantcore.native import registry
@@ -137,6 +137,7 @@ def quantize(
     tell(3)
     extra["report"] = {"guarantee": guarantee, "calibrated": rows is not None, **_measured(estimator, executor, rows, wanted)}
     extra["report"].update(_bounded(executor, source, rows, seed))
+    data, artifact = encoded(plan, extra, codec=registry.door("codec"))
     if rows is not None:
         from quantcore.runtime.baseline import baseline
 
@@ -149,7 +150,7 @@ def quantize(
             "raise the limit, or try guarantee='measured'"
         )
     tell(4)
-    model = Model(data)
+    model = Model(data, artifact=artifact)
     model._candidates = [{**one, "bytes": len(data)} if one["kept"] else one for one in found.candidates]
     return model
 
@@ -182,7 +183,7 @@ def predict(model: Model | Path, X: Any, *, method: str = "predict", threads: in
     method : str
         "predict", "predict_proba", "predict_log_proba" or "decision_function".
     threads : int
-        Lists of documents and arrays of rows are split among so many threads.
+        Lists of documents, arrays of rows and tables are split among so many threads.
     """
     if not isinstance(model, Model):
         model = _cached(model)
@@ -222,7 +223,8 @@ def load(
     max_bytes : int or None
         Refuse a file that is larger, or decodes to more.
     on_uncertain : {"answer", "raise"} or callable of rows → labels
-        What happens to rows that no plane of the file settles.
+        What happens to rows that no plane of the file settles. A callable gets them as they came: of a data frame, of a dict of
+        columns or of a list the rows in question.
 
     Raises
     ------
@@ -282,7 +284,7 @@ def _check(name: str, value: Any, known: Any) -> None:
 
 
 def _kept(rows: Any) -> Any:
-    """Calibration rows are read more than once, and in slices."""
+    """Calibration rows are read more than once, and in parts."""
     if hasattr(rows, "tocsr"):
         return rows.tocsr()
     return list(rows) if rows is not None and not hasattr(rows, "__len__") else rows
@@ -322,7 +324,9 @@ def _measured(estimator: Any, executor: Executor, rows: Any, wanted: Property) -
     """Agreement with the source on the calibration rows, and how many of them are certified."""
     if rows is None or "predict" not in executor.plan.outputs or not hasattr(estimator, "predict"):
         return {}
-    rows = rows[:_MEASURED_ROWS]
+    rows = _as_source_reads(_first(rows))
+    if rows is None:
+        return {}
     if isinstance(executor.plan.ops[executor.plan.outputs["predict"]], Predictions):
         error = np.abs(executor.run("predict", rows) - estimator.predict(rows))
         return {"rows": len(error), "max_error": _shown(error.max(initial=0.0))}
@@ -340,6 +344,25 @@ def _measured(estimator: Any, executor: Executor, rows: Any, wanted: Property) -
     return found
 
 
+def _first(rows: Any) -> Any:
+    from quantcore.reference import forms  # conversion alone looks at parts of rows
+
+    return rows[:_MEASURED_ROWS] if hasattr(rows, "tocsr") else forms.head(rows, _MEASURED_ROWS)
+
+
+def _as_source_reads(rows: Any) -> Any:
+    """Rows as estimators take them: of dicts a data frame, by what the source was fitted with. None where that isn't loaded."""
+    from quantcore.reference import forms
+
+    if not forms.is_records(rows):
+        return rows
+    module = sys.modules.get("pandas") or sys.modules.get("polars")
+    if module is None:
+        return None
+    one_row = isinstance(rows, Mapping) and not any(map(forms.is_column, rows.values()))
+    return module.DataFrame([rows] if one_row else rows)
+
+
 def _bounded(executor: Executor, source: Plan, rows: Any, seed: int) -> dict[str, Any]:
     """What is proved about the error of scores and probabilities, the source's own rounding included, over the calibration rows
     or over drawn ones."""
@@ -348,11 +371,16 @@ def _bounded(executor: Executor, source: Plan, rows: Any, seed: int) -> dict[str
     from quantcore.passes import drawn_rows
 
     found: dict[str, Any] = {"bounds_over": "drawn rows" if rows is None else "calibration rows"}
-    some = drawn_rows(source, seed) if rows is None else rows[:_MEASURED_ROWS]
+    some = drawn_rows(source, seed) if rows is None else _first(rows)
     if some is None:
         return {}
     for method, name in {"predict": "", **_ERRORS}.items():
-        bound = executor.bound(method, some, checked=rows is None)  # drawn documents are contents, not names of files
+        try:
+            bound = executor.bound(method, some, checked=rows is None)  # drawn documents are contents, not names of files
+        except (ValueError, TypeError):
+            if rows is not None:
+                raise
+            continue  # as in passes.convert
         if bound is not None:
             found[f"max_bound{name}"] = _shown(bound)
     return found

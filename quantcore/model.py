@@ -70,7 +70,8 @@ class Model:
 
     Made by :func:`quantcore.quantize` and :func:`quantcore.load`. It has the methods that its source has: ``predict``,
     ``predict_proba``, ``predict_log_proba``, ``decision_function``, ``transform``, ``apply``, ``score_samples``; each takes what
-    the source's takes and raises what scikit-learn raises for bad input.
+    the source's takes and raises what scikit-learn raises for bad input. Where the source reads a data frame, a dict of columns,
+    one dict of values (a row) and a list of dicts do too: they mean what ``pandas.DataFrame`` makes of them, None being missing.
 
     Parameters
     ----------
@@ -80,6 +81,8 @@ class Model:
         What happens to rows that no plane of the file could settle.
     max_bytes : int or None
         Refuse an artifact that needs more than this, before it is decoded.
+    artifact : Artifact or None
+        What ``data`` decodes to, where it has just been decoded.
 
     Raises
     ------
@@ -87,12 +90,19 @@ class Model:
         ``data`` is no artifact that can be trusted.
     """
 
-    def __init__(self, data: bytes, *, on_uncertain: OnUncertain = "answer", max_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        on_uncertain: OnUncertain = "answer",
+        max_bytes: int | None = None,
+        artifact: Artifact | None = None,
+    ) -> None:
         if on_uncertain not in ("answer", "raise") and not callable(on_uncertain):
             raise ValueError(f"on_uncertain={on_uncertain!r}; expected 'answer', 'raise' or a callable of rows → labels")
         self._data = data
         self._on_uncertain = on_uncertain
-        self._artifact: Artifact = decode(data, max_bytes=max_bytes, codec=registry.door("codec"))
+        self._artifact: Artifact = artifact or decode(data, max_bytes=max_bytes, codec=registry.door("codec"))
         self._certify = _property(self._artifact)
         if callable(on_uncertain) and self._certify is not LABEL:
             raise ValueError(
@@ -115,8 +125,10 @@ class Model:
     def _serve(self, *, native: bool) -> None:
         self._executor = Executor(self._artifact.plan, native=native, settle=self._settle(), fallbacks=self._fallbacks)
         # The compiled pass itself, without a Python frame around it.
-        compiled = self._executor.fused or self._executor.direct
-        if compiled is not None:
+        compiled, front = self._executor.compiled, self._executor.front
+        if front is not None and front.answer is not None:
+            self.__dict__["predict"] = front.answer
+        elif compiled is not None:
             self.__dict__["predict"] = compiled.predict
         elif "predict" in self._artifact.plan.outputs:
             self.__dict__["predict"] = self._executor.predict
@@ -246,11 +258,14 @@ class Model:
         if method not in self._artifact.plan.outputs:
             raise AttributeError(f"this model has no {method!r}; its source has {', '.join(sorted(self._artifact.plan.outputs))}")
         call = self.predict if method == "predict" else lambda rows: self._executor.run(method, rows)
-        parts = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 2)
-        if threads > 1 and self._is_array(method) and parts:
-            threads = min(threads, len(X) // 2, most_threads())
+        if threads > 1 and self._is_array(method):
+            from quantcore.reference import forms  # calls on one thread do without
+
+            known = isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and X.ndim == 2)
+            count = forms.n_rows(X) if known or self._artifact.plan.input == "table" else 0
+            threads = min(threads, count // 2, most_threads())
             if threads > 1:
-                return _in_threads(call, X, threads)
+                return _in_threads(call, forms.part, X, count, threads)
         return call(X)
 
     predict_proba = _Method()
@@ -276,7 +291,7 @@ class Model:
 
     @property
     def n_features_in_(self) -> int:
-        """Number of columns of a matrix input."""
+        """Number of columns of a matrix or a table."""
         found = self._artifact.plan.n_features_in
         if found is None:
             raise AttributeError("this model reads texts: it has no n_features_in_")
@@ -289,6 +304,30 @@ class Model:
         if names is None:
             raise AttributeError("the source was fitted without feature names")
         return np.array(names, object)
+
+    @property
+    def get_feature_names_out(self) -> Callable[..., NDArray[Any]]:
+        """The source's ``get_feature_names_out``: what the columns of ``transform`` are called, an array of str.
+
+        It is there where the source has it; behind vectorizers, whose vocabulary would have to be stored twice, it is not.
+        """
+        names = self._artifact.plan.feature_names_out
+        if names is None:
+            raise AttributeError("this model has no get_feature_names_out: names are kept of what transforms numbers or tables")
+
+        def get_feature_names_out(input_features: Any = None) -> NDArray[Any]:
+            """Names of the columns of ``transform``.
+
+            Parameters
+            ----------
+            input_features : None, or the names that the source was fitted on
+            """
+            given, known = None if input_features is None else list(input_features), self._artifact.plan.feature_names_in
+            if given is not None and given != list(given if known is None else known):
+                raise ValueError("input_features is not equal to feature_names_in_")
+            return np.array(names, object)
+
+        return get_feature_names_out
 
     @property
     def digest(self) -> str:
@@ -326,8 +365,13 @@ class Model:
 
         sections = {name: {"stored": a, "decoded": b} for name, (a, b) in self._artifact.sizes.items()}
         bound = linear_bound(self._artifact.plan)
+<<<<<<< HEAD
         served = "op by op" if self._executor.fused is None and self._executor.direct is None else "fused kernel"
         found = {
+=======
+        served = "op by op" if self._executor.compiled is None else "fused kernel"
+        return {
+>>>>>>> main
             **copy.deepcopy(self._artifact.extra.get("report", {})),
             "certify": self._certify.as_json(),
             **({} if bound is None else {"bound": bound}),
@@ -380,19 +424,19 @@ def _listed(classes: Any) -> list[Any]:
     return classes if isinstance(classes, list) else [classes]
 
 
-def _in_threads(call: Callable[[Any], Any], X: Sequence[Any] | NDArray[Any], threads: int) -> Any:
+def _in_threads(call: Callable[[Any], Any], cut: Callable[[Any, int, int], Any], X: Any, count: int, threads: int) -> Any:
     from concurrent.futures import ThreadPoolExecutor  # 5 ms that only this needs
 
-    size = -(-len(X) // threads)
+    size = -(-count // threads)
 
     def part(start: int) -> Any:
         try:
-            return call(X[start : start + size])
+            return call(cut(X, start, start + size))
         except UncertainError as error:
             return UncertainError([start + row for row in error.rows])
 
     with ThreadPoolExecutor(threads) as pool:
-        parts = list(pool.map(part, range(0, len(X), size)))
+        parts = list(pool.map(part, range(0, count, size)))
     uncertain = [row for found in parts if isinstance(found, UncertainError) for row in found.rows]
     if uncertain:
         raise UncertainError(uncertain)

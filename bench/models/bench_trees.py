@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 
 import pytest
-from forests import CASES, NAMES, SIZES, measured
+from forest_cases import CASES, absent
+from forests import extra, measured, tasks
 from replay import Replay, clock
 
 
@@ -15,15 +16,26 @@ def found(case):
 
 
 @pytest.mark.benchmark(timer=clock)
-@pytest.mark.parametrize("contender", NAMES)
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("case", CASES)
-def bench_trees(benchmark, case, size, contender):
-    if "gboost" in case or "lightgbm" in case:
-        pytest.importorskip(case.split()[0])
-    seconds, remarks = found(case)
-    if contender not in seconds:
-        pytest.skip(remarks[contender])
-    benchmark.group = f"{size} rows: {case}"
-    benchmark.extra_info.update(unit="call", case=case, task=f"{size} rows", contender=contender, answers=remarks[contender])
-    benchmark.pedantic(Replay([seconds[contender][size]]), rounds=1)
+@pytest.mark.parametrize(
+    ("case", "task", "contender"),
+    [
+        pytest.param(case, task, name, id=f"{case}: {task}: {name}")
+        for case in CASES
+        for task, names in tasks(case).items()
+        for name in names
+    ],
+)
+def bench_trees(benchmark, case, task, contender):
+    reason = absent(case)
+    if reason is not None:
+        pytest.skip(reason)
+    for library in ("lightgbm", "xgboost"):
+        if library in case:
+            pytest.importorskip(library)
+    here = found(case)
+    if contender not in here.rounds[task]:
+        pytest.skip(here.answers[contender])
+    rounds = here.rounds[task][contender]
+    benchmark.group = f"{case}: {task}"
+    benchmark.extra_info.update(extra(case, task, contender, here))
+    benchmark.pedantic(Replay(rounds), rounds=len(rounds))

@@ -20,7 +20,7 @@ from quantcore.artifact.tree import plan_from_tree, plan_to_tree
 from quantcore.plan import Plan, Vocabulary
 from quantcore.plan.record import Record
 
-__all__ = ["Artifact", "decode", "encode"]
+__all__ = ["Artifact", "decode", "encode", "encoded"]
 
 _MAX_META_RATIO = 100
 
@@ -68,6 +68,11 @@ def encode(plan: Plan, extra: dict[str, Any], *, codec: ModuleType | None = None
     ValueError
         The content can't be stored (NaN outside arrays, arrays of objects, ...) or is not a valid Plan.
     """
+    return encoded(plan, extra, codec=codec)[0]
+
+
+def encoded(plan: Plan, extra: dict[str, Any], *, codec: ModuleType | None = None) -> tuple[bytes, Artifact]:
+    """As `encode`, and what decoding found in these bytes: whoever goes on with them need not do it again."""
     from quantcore.artifact.encoder import Encoder  # reading does without
 
     tree = {"extra": extra, "plan": plan_to_tree(plan)}
@@ -83,9 +88,10 @@ def encode(plan: Plan, extra: dict[str, Any], *, codec: ModuleType | None = None
     data = pack(sections, decoder.used)
     # What was read are these sections, so they are not read again from the file that they are now in.
     written, memory = unpack(memoryview(data), None)
-    if written != sections or memory != decoder.used or _artifact(found, decoder, codec).digest != _digest(tree):
+    artifact = _artifact(found, decoder, codec)
+    if written != sections or memory != decoder.used or artifact.digest != _digest(tree):
         raise ValueError("the content does not survive being written: a value is not what its type says")
-    return data
+    return data, artifact
 
 
 def decode(data: bytes | memoryview, *, max_bytes: int | None = None, codec: ModuleType | None = None) -> Artifact:

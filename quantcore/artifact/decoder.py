@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quantcore.artifact import idf, rows, strings
 from quantcore.artifact._fail import invalid, newer
-from quantcore.artifact.ascending import join_ascending
+from quantcore.artifact.ascending import join_ascending, join_steps
 from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import inflate, unshuffle
 from quantcore.artifact.transforms import Transforms
@@ -221,6 +221,13 @@ class Decoder:
         self.charge(4 * len(found))
         return join_ascending(found).reshape(shape)
 
+    def _sum(self, dtype: Any, dims: Any, steps: Any) -> Array:
+        shape, found = _shape(dims), self._integers(steps)
+        if dtype not in DTYPES or dtype[0] not in "iu" or math.prod(shape) != len(found) or len(found) >= 1 << 29:
+            raise invalid(f"{len(found)} steps do not make integers of dtype {dtype!r} and shape {shape}"[:200])
+        self.charge(ITEMSIZE[dtype] * len(found))
+        return join_steps(found, dtype).reshape(shape)
+
     def _leaves(self, position: Any) -> Array:
         flags = self._same(position)
         if flags.dtype != np.bool_ or flags.ndim != 1 or len(flags) >= 1 << 31:
@@ -274,6 +281,21 @@ class Decoder:
             raise invalid(f"a string does not fit the width {width}")
         return np.array(texts, f"<U{width}")
 
+    def _front(self, prefix: Any, rest: Any, data: Any) -> list[str]:
+        joined, ends = self._front_coded(prefix, rest, data)
+        self.charge(_STRING * len(ends) + 4 * len(joined))
+        return strings.join_text(np.diff(ends, prepend=np.uint32(0)), joined)
+
+    def _front_coded(self, prefix: Any, rest: Any, data: Any) -> tuple[Array, Array]:
+        """Bytes and ends of strings that are told by what they share with the one before."""
+        front, lengths, raw = self._integers(prefix), self._integers(rest), self._bytes(data)
+        if front.dtype != np.uint8 or lengths.dtype.kind != "u":
+            raise invalid("front-coded strings need bytes and lengths")
+        self.charge(16 * (len(front) + len(raw)))
+        joined, ends = self._do.join_sorted(front, lengths, raw)
+        self.charge(len(joined))
+        return joined, ends
+
     def _ucs4(self, dims: Any, points: Any) -> Array:
         shape, codes = _shape(dims), self._inner(points, ("pool", "own"))
         if codes.dtype != np.uint32 or codes.ndim != 2 or codes.shape[1] < 1:
@@ -285,12 +307,7 @@ class Decoder:
     def _trie(self, separator: Any, prefix: Any, rest: Any, data: Any, is_term: Any, steps: Any, levels: Any) -> Vocabulary:
         if not isinstance(separator, str) or not isinstance(levels, list):
             raise invalid("a vocabulary needs a separator and levels")
-        front, lengths, raw = self._integers(prefix), self._integers(rest), self._bytes(data)
-        if front.dtype != np.uint8 or lengths.dtype.kind != "u":
-            raise invalid("front-coded strings need bytes and lengths")
-        self.charge(16 * (len(front) + len(raw)))
-        symbol_bytes, symbol_ends = self._do.join_sorted(front, lengths, raw)
-        self.charge(len(symbol_bytes))
+        symbol_bytes, symbol_ends = self._front_coded(prefix, rest, data)
         terms = self._inner(is_term, ("bool",))
         if terms.ndim != 1:
             raise invalid("a vocabulary needs to know which nodes are terms")
@@ -358,8 +375,10 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "again": (Decoder._again, 4),
     "rise": (Decoder._rise, 2),
     "leaves": (Decoder._leaves, 1),
+    "sum": (Decoder._sum, 3),
     "idf": (Decoder._idf, 4),
     "text": (Decoder._text, 3),
+    "front": (Decoder._front, 3),
     "ucs4": (Decoder._ucs4, 2),
     "trie": (Decoder._trie, 7),
 }

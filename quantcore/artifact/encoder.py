@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.artifact import bits, idf, repeats, rows, strings, trie
-from quantcore.artifact.ascending import split_ascending
+from quantcore.artifact.ascending import split_ascending, split_steps
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
 from quantcore.artifact.preorder import leaf_numbers
@@ -22,6 +22,8 @@ LARGE = 1 << 19  # bytes of an array; which form of it deflates best is then est
 _ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
 _FEW = 64  # items of an array; it is not worth a search for shorter ones
 _MANY = 1 << 20  # items; among more of them repeats are not looked for
+_FAR = 1 << 31  # as far as steps between integers are looked at
+_NAMES = 1024  # of columns that are written beside the categories that they repeat, which deflate then knows
 _LONG_LIST = 64  # strings; longer lists are stored as arrays
 Array = NDArray[Any]
 
@@ -58,7 +60,7 @@ class Encoder:
             return {k: self._field(k, value[k], ranks) for k in sorted(value)}
         if isinstance(value, list):
             if len(value) > _LONG_LIST and all(isinstance(v, str) for v in value):
-                return self._node(self._text(value, None), None)
+                return self._node(min(self._text(value, None), self._front(value), key=self._cost), None)
             return [self.value(v) for v in value]
         if isinstance(value, Vocabulary):
             return self._node(self._trie(value), None)
@@ -72,6 +74,8 @@ class Encoder:
             table[ranks] = value
             if np.array_equal(table[ranks], value):
                 return self._node(["byidf", _name(value), self._ints(table)], None)
+        if name == "feature_names_out" and isinstance(value, list) and len(value) <= _NAMES:
+            return value
         if name == "idf" and isinstance(value, np.ndarray):
             return self._array(value, counts=True)
         return self.value(value)
@@ -166,9 +170,20 @@ class Encoder:
             nodes.append(["rows", _name(array), p.width, p.low, p.codes, self._ints(p.group), self._ints(p.sizes), p.packed])
         if array.ndim != 2 or array.shape[1] == 1:
             nodes += _int_nodes(array, _name(array))
+        if 1 < array.size == max(array.shape, default=0):
+            nodes += self._steps(array)
         if _FEW <= array.size == max(array.shape, default=0):
             nodes += self._repeats(array.reshape(-1), list(array.shape))
         return nodes
+
+    def _steps(self, array: Array) -> list[Any]:
+        """Numbers that mostly count up (places of categories, codes that ascend), by the steps between them."""
+        flat = array.reshape(-1)
+        if int(flat.min()) < -_FAR or int(flat.max()) > _FAR:
+            return []
+        steps = split_steps(flat)
+        # Most steps are one of few where this pays; else it would only take time.
+        return [["sum", _name(array), list(array.shape), self._ints(steps)]] if len(np.unique(steps)) <= len(steps) // 2 else []
 
     def _text(self, texts: list[str], array: Array | None) -> Any:
         """A list of strings, or a 1-d array of them."""
@@ -176,6 +191,12 @@ class Encoder:
         if array is not None and strings.too_wide(len(texts), array.itemsize // 4, len(data)):
             return _wide(array)
         return ["text", None if array is None else array.itemsize // 4, self._ints(lengths), data]
+
+    def _front(self, texts: list[str]) -> Any:
+        """A list of strings that mostly begin as the one before does, as sorted ones do."""
+        lengths, data = strings.split_text(texts)
+        prefix, rest, own = strings.split_sorted(data, np.cumsum(lengths))
+        return ["front", self._ints(prefix), self._ints(rest), own]
 
     def _float_repeats(self, leaf: Array) -> list[Any]:
         """Values that come again, told by their bits (0.0 and -0.0 differ), as long as their own search is worth it."""

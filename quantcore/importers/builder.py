@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from quantcore.errors import Obstacle
 from quantcore.plan import INPUT, Op, Plan
-from quantcore.plan.ops import Documents, Numbers, TableOp
+from quantcore.plan.ops import Concat, Documents, Fill, Join, Numbers, TableOp, Take
 
 __all__ = ["SOURCE", "Builder", "Node", "Result"]
 
@@ -31,6 +31,10 @@ class Node:
         The columns that are meant, where the result is a table.
     single : bool
         Of a table: its one column is read as 1-d (a ColumnTransformer's column given by name, not in a list).
+    numbers : Node or None
+        Of a table: the same as a matrix, where some op gives that too.
+    array : bool
+        Of a table: the source holds it in one array, of objects if one column is.
     """
 
     position: int
@@ -38,6 +42,8 @@ class Node:
     dtype: np.dtype[Any] | None = None
     table: tuple[int, ...] | None = None
     single: bool = False
+    numbers: Node | None = None
+    array: bool = False
 
 
 SOURCE = Node(INPUT)
@@ -76,19 +82,27 @@ class Builder:
         if found not in self.obstacles:
             self.obstacles.append(found)
 
-    def read_table(self, estimator: Any, source: Node, width: int, *, by_name: bool = False) -> Node | None:
-        """An estimator reads columns of any kind: the caller's own, or some that another one passes on. None where they are
-        numbers already, the result of an op."""
+    def read_table(self, estimator: Any, source: Node, width: int, *, by_name: bool = False) -> Node:
+        """An estimator reads columns of any kind: the caller's own, some that another one passes on, or the result of an op."""
         if source.table is not None:
             return source
         if source.position != INPUT:
-            return None
+            return self.join([source], width)
         if self.input in ("text", "records"):
             what = "documents" if self.input == "text" else "records"
             self.obstacle(estimator, "", f"it reads a table, but another branch of the model reads {what}; convert it apart")
         self._caller(estimator, width)
         self.input, self.by_name = "table", by_name and (self.by_name or self.input is None)
         return Node(INPUT, width, table=tuple(range(width)))
+
+    def join(self, parts: Sequence[Node], width: int, numbers: Node | None = None) -> Node:
+        """Tables and matrices side by side as one table."""
+        positions = {part.position for part in parts}
+        if len(positions) == 1 and all(part.table is not None for part in parts):
+            return Node(positions.pop(), width, table=tuple(i for part in parts for i in part.table or ()), numbers=numbers)
+        columns = [range(part.width or width) if part.table is None else part.table for part in parts]
+        op = Join(inputs=tuple(part.position for part in parts), columns=tuple(np.array(c, np.uint32) for c in columns))
+        return replace(self.add(op, width), table=tuple(range(width)), numbers=numbers)
 
     def read_text(self, estimator: Any, source: Node) -> tuple[int, ...]:
         """A vectorizer reads documents: the caller's own, or a column of a table. The inputs of its op."""
@@ -110,8 +124,10 @@ class Builder:
 
     def read_matrix(self, estimator: Any, source: Node, width: int) -> Node:
         """An estimator reads a matrix: the caller's own, or a step's result."""
+        if source.numbers is not None:
+            return source.numbers
         if source.table is not None:
-            numbers = Numbers(inputs=(source.position,), columns=np.array(source.table, np.uint32))
+            numbers = Numbers(inputs=(source.position,), columns=np.array(source.table, np.uint32), array=source.array)
             return self.add(numbers, len(source.table))
         if source.position != INPUT:
             return source
@@ -119,8 +135,32 @@ class Builder:
             what = "documents" if self.input == "text" else "records"
             self.obstacle(estimator, "", f"it reads a matrix, but another branch of the model reads {what}; convert it apart")
         self._caller(estimator, width)
-        self.input = self.input or "matrix"
+        self.input, self.by_name = self.input or "matrix", False
         return Node(INPUT, width)
+
+    def numbers(self, estimator: Any, result: Result) -> Result:
+        """A result as a Plan gives it: what is a table as a matrix."""
+        methods = {}
+        for name, node in result.methods.items():
+            methods[name] = node if node.table is None else self.read_matrix(estimator, node, node.width or 0)
+            if self._spells(node.position, node.table or ()):
+                self.obstacle(estimator, "", "its result holds strings; convert it with the encoder or model that reads them")
+        return replace(result, methods=methods)
+
+    def _spells(self, position: int, columns: Sequence[int]) -> bool:
+        """Whether some columns of a table hold strings, as far as that is known."""
+        op = None if position == INPUT else self.ops[position]
+        if isinstance(op, Fill):
+            filled = dict(zip(op.columns.tolist(), op.fill, strict=True))
+            return any(isinstance(filled.get(c), str) for c in columns) or self._spells(op.inputs[0], columns)
+        if not isinstance(op, Join):
+            return False
+        ends = np.cumsum([len(c) for c in op.columns])
+        parts = [
+            (i, [int(c[k - end + len(c)]) for k in columns if end - len(c) <= k < end])
+            for i, c, end in zip(op.inputs, op.columns, ends, strict=True)
+        ]
+        return any(self._spells(i, chosen) for i, chosen in parts)
 
     def _caller(self, estimator: Any, width: int) -> None:
         """What the caller passes: as the first estimator that reads it was fitted on it."""
@@ -134,6 +174,7 @@ class Builder:
         outputs = {method: node.position for method, node in result.methods.items()}
         if self.input == "table":
             outputs = self._numbers_of_table(outputs)
+            self._refuse(set(outputs.values()))
         whole = Plan(tuple(self.ops), outputs, self.input or "matrix")
         needed = sorted({position for method in outputs for position in whole.needed(method)})
         moved = {INPUT: INPUT} | {old: new for new, old in enumerate(needed)}
@@ -150,16 +191,29 @@ class Builder:
 
     def _numbers_of_table(self, outputs: dict[str, int]) -> dict[str, int]:
         """Where one branch reads a table, what others read as a matrix are the numbers of its columns."""
-        if not any(INPUT in op.inputs and not isinstance(op, TableOp) for op in self.ops):
+        if not any(INPUT in op.inputs and not isinstance(op, Join | TableOp) for op in self.ops):
             return outputs
         whole = Numbers(columns=np.arange(self.n_features_in or 0, dtype=np.uint32))
 
         def moved(op: Op) -> Op:
-            first = INPUT if isinstance(op, TableOp) else 0
+            first = INPUT if isinstance(op, Join | TableOp) else 0
             return replace(op, inputs=tuple(first if i == INPUT else i + 1 for i in op.inputs))
 
         self.ops = [whole, *map(moved, self.ops)]
         return {method: position + 1 for method, position in outputs.items()}
+
+    def _refuse(self, outputs: set[int]) -> None:
+        """Numbers of a table refuse NaN and infinity where all that read them do, as the estimators there look at them first."""
+
+        def accepts(position: int, what: str) -> bool:
+            readers = [(at, op) for at, op in enumerate(self.ops) if position in op.inputs]
+            passed = (accepts(at, what) if isinstance(op, Concat | Join | Take) else getattr(op, what) for at, op in readers)
+            return position in outputs or all(passed)
+
+        for position, op in enumerate(self.ops):
+            if isinstance(op, Numbers):
+                nan, infinity = accepts(position, "accepts_nan"), accepts(position, "accepts_infinity")
+                self.ops[position] = replace(op, allow_nan=nan, allow_infinity=infinity)
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -169,4 +223,6 @@ def _equal(a: Any, b: Any) -> bool:
         return all(_equal(getattr(a, f.name), getattr(b, f.name)) for f in fields(a))
     if isinstance(a, np.ndarray):
         return a.dtype == b.dtype and np.array_equal(a, b)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(_equal, a, b))
     return bool(a == b)

@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.importers.malformed import Malformed
 from quantcore.plan.tree_ops import Trees
 
-__all__ = ["Nodes", "Sets", "fold_below", "fold_to_float32", "pooled", "preorder", "trees_op"]
+__all__ = ["MOST_FEATURES", "Nodes", "Sets", "fold_below", "fold_to_float32", "in_range", "pooled", "preorder", "trees_op"]
 
 Array = NDArray[Any]
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 # An index takes 4 bytes a leaf; below this share of distinct leaves it saves more.
 _POOLED = 0.6
+_MOST_FLAGS = 1 << 27
+MOST_FEATURES = 1 << 20  # a number in a model file costs nothing, a row of so many columns does
 
 
 @dataclass
@@ -77,12 +80,33 @@ def fold_below(threshold: NDArray[np.float32]) -> NDArray[np.float32]:
     return folded
 
 
+def in_range(nodes: Nodes, n_features: int) -> None:
+    """Check what splits test.
+
+    Parameters
+    ----------
+    nodes : Nodes
+    n_features : int
+
+    Raises
+    ------
+    Malformed
+        A feature is not there, or a threshold is NaN.
+    """
+    inner = ~nodes.leaf
+    feature = nodes.feature[inner]
+    if len(feature) and not 0 <= int(feature.min()) <= int(feature.max()) < n_features:
+        raise Malformed("feature", f"a split tests one that is not among the {n_features} that the model has")
+    if np.isnan(nodes.threshold[inner]).any():
+        raise Malformed("threshold", "one is NaN")
+
+
 def preorder(nodes: Nodes) -> NDArray[Any]:
     """Positions of all nodes that are reached, in preorder.
 
     Raises
     ------
-    ValueError
+    Malformed
         The children do not make trees: out of range, or a node that is reached twice.
     """
     inner = np.flatnonzero(~nodes.leaf)
@@ -90,12 +114,12 @@ def preorder(nodes: Nodes) -> NDArray[Any]:
     n = len(nodes.leaf)
     for name, child in (("left", left), ("right", right)):
         if len(child) and not 0 <= int(child.min()) <= int(child.max()) < n:
-            raise ValueError(f"a {name} child is out of range")
+            raise Malformed("children", f"a {name} child is out of range")
     reached = np.zeros(n, np.bool_)
     reached[left] = True
     reached[right] = True
     if np.count_nonzero(reached) < 2 * len(inner) or reached[nodes.roots].any():
-        raise ValueError("a node is the child of two nodes, or of its own descendant")
+        raise Malformed("children", "a node is the child of two nodes, or of its own descendant")
     if _in_preorder(nodes, inner, left, right):
         return np.arange(n, dtype=nodes.left.dtype)
     # Level by level down; then sizes of subtrees up; then places down again.
@@ -141,6 +165,10 @@ def trees_op(nodes: Nodes, inputs: tuple[int, ...], **options: Any) -> tuple[Tre
     inputs : tuple of int
     **options
         Fields of the op: allow_nan, sparse, ...
+
+    Raises
+    ------
+    Malformed
     """
     order = preorder(nodes)
     leaf = nodes.leaf[order]
@@ -232,6 +260,9 @@ def _set_fields(nodes: Nodes, at: Array, sets: Sets) -> tuple[dict[str, Any], ND
     # A set without members (all go one way) still needs its feature to have a value.
     parts = [part if len(part) else np.zeros(1) for part in parts]
     flags = []
+    n_flags = int((np.bincount(own) * [len(part) for part in parts]).sum())
+    if n_flags > _MOST_FLAGS:
+        raise Malformed("categories", f"{n_flags} flags of sets are more than the {_MOST_FLAGS} that are supported")
     for k, part in enumerate(parts):
         mine = own[owner] == k
         held = np.zeros((int((own == k).sum()), len(part)), np.bool_)

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from quantcore.importers.builder import Builder, Node, Result
+from quantcore.importers.categories import coded
 from quantcore.importers.forests import pooled, trees_op
 from quantcore.importers.lightgbm_model import LightgbmModel, parse
 from quantcore.importers.logistic import half
 from quantcore.importers.malformed import Malformed
+from quantcore.plan import INPUT
 from quantcore.plan.ops import ArgMax, Exp, LeafSum, Op, Predictions, Sigmoid, SignedSquare, Softmax, Softplus, Threshold
 
 __all__ = ["booster", "classifier", "from_file", "regressor"]
@@ -100,17 +102,22 @@ def _scores(estimator: Any, data: bytes, source: Node, build: Builder) -> tuple[
             raise Malformed("objective", f"{name!r} is not supported; supported are {', '.join(sorted(_KNOWN - {''}))}")
         if name in _SIGMOID:
             _slope(model)
-        source = build.read_matrix(estimator, source, model.n_features)
+        nodes = model.nodes
+        if any(model.categories):
+            found = coded(estimator, source, build, model.categories, refuse=False)
+            if found is None:
+                return None
+            read, place = found
+            nodes = replace(nodes, feature=place[np.where(nodes.leaf, 0, nodes.feature)])
+        else:
+            read = build.read_matrix(estimator, source, model.n_features)
         options: dict[str, Any] = {"allow_nan": True, "allow_infinity": True, "category": "truncated"}
-        op, at = trees_op(model.nodes, (source.position,), **options)
+        op, at = trees_op(nodes, (read.position,), **options)
     except Malformed as error:
-        build.obstacle(estimator, error.field, error.why)
-        return None
-    except ValueError as error:
-        build.obstacle(estimator, "left_child", str(error))
+        build.obstacle(estimator, "left_child, right_child" if error.field == "children" else error.field, error.why)
         return None
     named = [f"Column_{k}" for k in range(model.n_features)] != model.feature_names
-    if source.position == -1 and named and len(model.feature_names) == model.n_features:
+    if source.position == INPUT and named and len(model.feature_names) == model.n_features:
         build.feature_names_in = tuple(model.feature_names)
     n_trees = len(model.starts)
     rows, index = pooled(model.values[at][:, None])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -9,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.importers.forests import Nodes, Sets
+from quantcore.importers.forests import MOST_FEATURES, Nodes, Sets
 from quantcore.importers.malformed import Malformed
 from quantcore.plan.tree_ops import LEFT, MEMBERS_LEFT, ZERO
 
 __all__ = ["LightgbmModel", "parse"]
 
-_MOST_FEATURES = 1 << 31
 _MOST_OUTPUTS = 1 << 16
 _ZERO_BELOW = float(np.float32(1e-35))
 _CATEGORICAL, _DEFAULT_LEFT = 1, 2
+_LONGEST = 40  # characters of a number
 _NONE, _ZERO, _NAN = 0, 1, 2
 
 
@@ -39,6 +40,8 @@ class LightgbmModel:
     values : ndarray of float64, shape (n_nodes,)
         Of leaves.
     starts : ndarray of int64, shape (n_trees,)
+    categories : list of (tuple of str, or None)
+        Of each feature the categories of a data frame, by which LightGBM codes its values; empty where there are none.
     """
 
     objective: list[str]
@@ -49,6 +52,7 @@ class LightgbmModel:
     nodes: Nodes
     values: NDArray[np.float64]
     starts: NDArray[np.int64]
+    categories: list[tuple[str, ...] | None]
 
 
 def parse(data: bytes) -> LightgbmModel:
@@ -68,7 +72,7 @@ def parse(data: bytes) -> LightgbmModel:
     if not end:
         raise Malformed("end of trees", "missing: the text is cut short")
     head, *blocks = re.split(r"\n(?=Tree=)", body)
-    header = _pairs(head)
+    header = _pairs(head, "header")
     if not head.startswith("tree"):
         raise Malformed("tree", "missing: this is no model text of LightGBM")
     version = header.get("version")
@@ -76,24 +80,53 @@ def parse(data: bytes) -> LightgbmModel:
         raise Malformed("version", f"{version!r} is not supported, only v3 and v4 are")
     n_features = _count(header, "max_feature_idx") + 1
     n_outputs = _count(header, "num_tree_per_iteration")
-    if n_features > _MOST_FEATURES or not 0 < n_outputs <= _MOST_OUTPUTS:
-        raise Malformed("num_tree_per_iteration", f"{n_outputs} outputs over {n_features} features")
+    names = header.get("feature_names", "").split()
+    if n_features > MOST_FEATURES or len(names) not in (0, n_features):
+        raise Malformed("max_feature_idx", f"{n_features} features of at most {MOST_FEATURES}, and names of {len(names)}")
+    if not 0 < n_outputs <= _MOST_OUTPUTS:
+        raise Malformed("num_tree_per_iteration", f"{n_outputs} outputs, expected 1 to {_MOST_OUTPUTS}")
     if not blocks or len(blocks) % n_outputs:
         raise Malformed("Tree", f"{len(blocks)} trees for {n_outputs} outputs")
-    found = re.search(r"^pandas_categorical:(.*)$", tail, re.MULTILINE)
-    if found and found[1].strip() not in ("null", "[]", ""):
-        raise Malformed("pandas_categorical", "it recodes a data frame's categories; fit it on their codes, as numbers")
+    categories = _categories(tail, header.get("feature_infos", "").split(), n_features)
     nodes, values, starts = _nodes(blocks, n_features)
     return LightgbmModel(
         objective=header.get("objective", "").split(),
         n_features=n_features,
         n_outputs=n_outputs,
         averaged="average_output" in header,
-        feature_names=header.get("feature_names", "").split(),
+        feature_names=names,
         nodes=nodes,
         values=values,
         starts=starts,
+        categories=categories,
     )
+
+
+def _categories(tail: str, infos: list[str], n_features: int) -> list[tuple[str, ...] | None]:
+    """Of each feature the categories of a data frame, by which LightGBM codes its values; empty where there are none."""
+    found = re.search(r"^pandas_categorical:(.*)$", tail, re.MULTILINE)
+    try:
+        listed = json.loads(found[1]) if found and found[1].strip() else []
+    except (ValueError, RecursionError):
+        raise Malformed("pandas_categorical", "no JSON") from None
+    if not listed:
+        return []
+    if not isinstance(listed, list) or not all(isinstance(known, list) for known in listed):
+        raise Malformed("pandas_categorical", "no list of categories for each column")
+    if not all(isinstance(value, str) for known in listed for value in known):
+        raise Malformed("pandas_categorical", "categories that are no strings; fit on strings, or on plain numbers")
+    # The file does not say which columns those were: features that are split by sets have their codes listed.
+    at = [i for i, info in enumerate(infos) if re.fullmatch(r"-?\d+(:-?\d+)*", info)]
+    if len(infos) != n_features or len(at) != len(listed):
+        raise Malformed(
+            "pandas_categorical",
+            f"categories of {len(listed)} columns, but {len(at)} features have sets of codes; which ones are meant is not stored "
+            "(ordered or constant categories, or codes beside categories): fit it without those",
+        )
+    out: list[tuple[str, ...] | None] = [None] * n_features
+    for i, known in zip(at, listed, strict=True):
+        out[i] = tuple(known)
+    return out
 
 
 def _nodes(blocks: list[str], n_features: int) -> tuple[Nodes, NDArray[np.float64], NDArray[np.int64]]:
@@ -101,7 +134,8 @@ def _nodes(blocks: list[str], n_features: int) -> tuple[Nodes, NDArray[np.float6
     sets: list[tuple[Any, Any, Any]] = []
     starts, total = [], 0
     for number, block in enumerate(blocks):
-        tree, where = _pairs(block), f"Tree={number}"
+        where = f"Tree={number}"
+        tree = _pairs(block, where)
         if tree.get("is_linear", "0").strip() != "0":
             raise Malformed("linear_tree", "linear models in leaves are not supported; fit with linear_tree=False")
         n_leaves = _count(tree, "num_leaves", where)
@@ -196,9 +230,16 @@ def _padded(inner: Any, n_leaves: int) -> Any:
     return np.concatenate([inner, np.zeros(n_leaves, inner.dtype)])
 
 
-def _pairs(block: str) -> dict[str, str]:
+def _pairs(block: str, where: str) -> dict[str, str]:
     """Lines of the form name=value; a line without a value is a flag."""
-    return dict(_split(line) for line in block.split("\n") if line)
+    found: dict[str, str] = {}
+    for line in block.split("\n"):
+        name, value = _split(line)
+        if name in found:  # readers differ in which of the two they believe
+            raise Malformed(f"{where}.{name:.80}", "it stands twice")
+        if line:
+            found[name] = value
+    return found
 
 
 def _split(line: str) -> tuple[str, str]:
@@ -215,6 +256,8 @@ def _count(found: dict[str, str], name: str, where: str = "header") -> int:
 
 def _array(found: dict[str, str], name: str, dtype: Any, where: str, count: int | None = None) -> Any:
     words = found.get(name, "").split()
+    if max(map(len, words), default=0) > _LONGEST:  # NumPy would give each word the room of the longest
+        raise Malformed(f"{where}.{name}", "it holds something that is no number")
     try:
         array = np.array(words, str).astype(dtype)
     except (ValueError, OverflowError):

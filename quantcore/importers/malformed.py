@@ -1,4 +1,4 @@
-"""What is wrong with a model document of another library."""
+"""What is wrong with a model document, or with the arrays of a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["Malformed"]
 
 
 class Malformed(ValueError):
-    """A field of a model document is not what it has to be.
+    """A field is not what it has to be; becomes an obstacle of the conversion.
 
     Parameters
     ----------

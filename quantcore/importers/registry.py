@@ -8,6 +8,7 @@ imported before an estimator of it is here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib import import_module
 from os import PathLike
 from types import MappingProxyType
@@ -15,7 +16,9 @@ from typing import Any
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers.builder import SOURCE, Builder, Node, Result
+from quantcore.importers.malformed import Malformed
 from quantcore.plan import INPUT, Plan
+from quantcore.plan.ops import Text
 from quantcore.plan.validate import validate
 
 __all__ = ["IMPORTERS", "convert", "import_estimator"]
@@ -31,7 +34,7 @@ _SKLEARN = {
         "QuantileTransformer": "quantile_transformer",
         "SplineTransformer": "spline_transformer",
     },
-    "compose": {"ColumnTransformer": "column_transformer"},
+    "compose": {"ColumnTransformer": "column_transformer", "FeatureUnion": "feature_union"},
     "decomposition": {
         "IncrementalPCA": "pca",
         "PCA": "pca",
@@ -47,7 +50,11 @@ _SKLEARN = {
         "GradientBoostingClassifier": "gradient_boosting_classifier",
         "GradientBoostingRegressor": "gradient_boosting_regressor",
     },
-    "encoders": {"OneHotEncoder": "one_hot_encoder", "OrdinalEncoder": "ordinal_encoder"},
+    "encoders": {
+        "OneHotEncoder": "one_hot_encoder",
+        "OrdinalEncoder": "ordinal_encoder",
+        "TargetEncoder": "target_encoder",
+    },
     "ensembles": {
         "BaggingClassifier": "bagging_classifier",
         "BaggingRegressor": "bagging_regressor",
@@ -57,6 +64,7 @@ _SKLEARN = {
         "HistGradientBoostingClassifier": "hist_gradient_boosting_classifier",
         "HistGradientBoostingRegressor": "hist_gradient_boosting_regressor",
     },
+    "imputation": {"MissingIndicator": "missing_indicator", "SimpleImputer": "simple_imputer"},
     "linear": {
         "LinearSVC": "linear_classifier",
         "LogisticRegression": "logistic_regression",
@@ -68,7 +76,6 @@ _SKLEARN = {
         "SGDClassifier": "sgd_classifier",
     },
     "meta": {
-        "FeatureUnion": "feature_union",
         "FrozenEstimator": "frozen_estimator",
         "GridSearchCV": "search",
         "HalvingGridSearchCV": "search",
@@ -91,7 +98,6 @@ _SKLEARN = {
         "Normalizer": "normalizer",
         "PolynomialFeatures": "polynomial_features",
         "RobustScaler": "robust_scaler",
-        "SimpleImputer": "simple_imputer",
         "StandardScaler": "standard_scaler",
     },
     "records": {
@@ -223,13 +229,29 @@ def convert(estimator: Any) -> Plan:
         result = import_module("quantcore.importers.files").from_path(estimator, build)
     else:
         result = import_estimator(estimator, SOURCE, build)
-    if not build.obstacles and (not result.methods or any(node.position == INPUT for node in result.methods.values())):
+    if not build.obstacles and (
+        not result.methods or any(n.position == INPUT and n.table is None for n in result.methods.values())
+    ):
         build.obstacle(estimator, "", "it changes nothing, so there is nothing to convert")
+    if not build.obstacles:
+        result = build.numbers(estimator, result)
     if build.obstacles:
         raise UnsupportedModelError(build.obstacles)
     plan = build.plan(result, source="Booster" if isinstance(estimator, (str, PathLike)) else type(estimator).__name__)
+    plan = replace(plan, feature_names_out=_names_out(estimator, plan))
     validate(plan)
     return plan
+
+
+def _names_out(estimator: Any, plan: Plan) -> tuple[str, ...] | None:
+    """What the source calls the columns of its transform. Terms of texts are not stored a second time."""
+    find = getattr(estimator, "get_feature_names_out", None)
+    if find is None or "transform" not in plan.outputs or any(isinstance(op, Text) for op in plan.ops):
+        return None
+    try:
+        return tuple(map(str, find()))
+    except (ValueError, AttributeError):  # a step of a pipeline can't say it
+        return None
 
 
 def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:
@@ -250,7 +272,11 @@ def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:
         return Result()
     module, _, function = target.partition(":")
     importer: Importer = getattr(import_module(module), function)
-    found = importer(estimator, source, build)
+    try:
+        found = importer(estimator, source, build)
+    except Malformed as error:
+        build.obstacle(estimator, error.field, error.why)
+        return Result()
     # What wraps another estimator does not pass these on.
     gone = [name for name in ("apply", "score_samples") if name in found.methods and not hasattr(estimator, name)]
     return Result({name: node for name, node in found.methods.items() if name not in gone}, found.classes) if gone else found

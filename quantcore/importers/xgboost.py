@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.importers.builder import Builder, Node, Result
+from quantcore.importers.categories import coded
 from quantcore.importers.forests import pooled, trees_op
 from quantcore.importers.logistic import half
 from quantcore.importers.malformed import Malformed
 from quantcore.importers.xgboost_model import XgboostModel, parse, read_document
+from quantcore.plan import INPUT
 from quantcore.plan.ops import (
     ArgMax,
     Exp,
@@ -106,9 +109,6 @@ def _model(estimator: Any, data: bytes, rounds: int | None, build: Builder) -> X
     if model.objective not in _KNOWN:
         build.obstacle(estimator, "objective", f"{model.objective!r} is not supported; supported are {', '.join(sorted(_KNOWN))}")
         return None
-    if model.has_categories:
-        build.obstacle(estimator, "enable_categorical", "it recodes a data frame's categories; fit it on their codes, as numbers")
-        return None
     return model
 
 
@@ -140,14 +140,25 @@ class _Found(NamedTuple):
 def _margin(
     estimator: Any, model: XgboostModel, source: Node, build: Builder, *, absent: float | None, inplace: bool
 ) -> _Found | None:
-    source = build.read_matrix(estimator, source, model.n_features)
-    if source.position == -1 and model.feature_names:
+    nodes = model.nodes
+    if any(model.categories):
+        if absent is not None:
+            build.obstacle(estimator, "missing", "of a data frame with categories only NaN can be missing")
+        # XGBoost refuses other categories too, though 3.1 and 3.2 take most of them for the next one in the alphabet.
+        found = coded(estimator, source, build, model.categories, refuse=True)
+        if found is None:
+            return None
+        read, place = found
+        nodes = replace(nodes, feature=place[np.where(nodes.leaf, 0, nodes.feature)])
+    else:
+        read = build.read_matrix(estimator, source, model.n_features)
+    if source.position == INPUT and model.feature_names:
         build.feature_names_in = tuple(model.feature_names)
     options: dict[str, Any] = {"allow_nan": True, "allow_infinity": inplace, "absent": absent, "sparse": "missing"}
     try:
-        op, at = trees_op(model.nodes, (source.position,), category="unsigned", **options)
-    except ValueError as error:
-        build.obstacle(estimator, "trees", str(error))
+        op, at = trees_op(nodes, (read.position,), category="unsigned", **options)
+    except Malformed as error:
+        build.obstacle(estimator, f"trees.{error.field}", error.why)
         return None
     leaves = build.add(op, len(model.starts))
     base = _base(model)

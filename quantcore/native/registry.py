@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FALLBACKS", "FAMILIES", "ISAS", "Implementation", "describe", "door", "implementation"]
 
-FAMILIES = ("codec", "dense", "pack", "sparse", "table", "text", "trees")
+FAMILIES = ("codec", "dense", "frame", "pack", "sparse", "table", "text", "trees")
 ISAS = ("scalar", "avx2", "avx512", "neon", "dotprod")
 FALLBACKS = ("allow", "warn", "error")
 

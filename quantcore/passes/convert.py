@@ -10,6 +10,7 @@ from quantcore.passes.margins import margins
 from quantcore.passes.numeric import gridded
 from quantcore.passes.quantize import OPEN_TARGET, Grid, planar
 from quantcore.passes.rewrite import consumers, rewrite
+from quantcore.passes.rows import drawn_table
 from quantcore.passes.sample import Sample, drawn, given, thinned
 from quantcore.plan import INPUT, Csr, Op, Plan
 from quantcore.plan.ops import Affine, ArgMax, Linear, LogSoftmax, Polynomial, Predictions, Project, RowNorm, Softmax, Text, TfIdf
@@ -22,6 +23,7 @@ __all__ = ["BITS", "Matrices", "Options", "optimize"]
 
 # Least bits of the largest weight for each precision; "auto" takes what the guarantee asks for.
 BITS = {"auto": 2, "float32": 24, "float16": 12, "int16": 16, "int8": 8, "int4": 4}
+_DRAWN = 2000
 Guarantee = Literal["exact", "certified", "measured"]
 
 
@@ -50,7 +52,7 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
     certified = options.guarantee != "measured"
     target = OPEN_TARGET if certified else (1.0 - (options.min_agreement or 0.999)) / 2
     grid = Grid(certified, target, BITS[options.precision])
-    matrices = Matrices(plan, calibration)
+    matrices = Matrices(plan, calibration, options.seed)
     decides = "predict" in plan.outputs and not isinstance(plan.ops[plan.outputs["predict"]], Predictions)
 
     def change(position: int, op: Op) -> list[Op]:
@@ -104,18 +106,30 @@ def _tfidf(plan: Plan, op: Linear) -> TfIdf | None:
 
 
 class Matrices:
-    """What the calibration rows are at each op of the source's Plan."""
+    """What the calibration rows, or rows drawn in their place where the Plan reads a table, are at each op of the source's
+    Plan."""
 
-    def __init__(self, plan: Plan, calibration: Any) -> None:
+    def __init__(self, plan: Plan, calibration: Any, seed: int) -> None:
         self.plan = plan
         self.rows: Any = None
-        if calibration is not None:
+        self.given = calibration is not None
+        if self.given:
             self.rows = inputs.read(plan, calibration)
+        elif plan.input == "table":
+            self.rows = drawn_table(plan, _DRAWN, seed)
+        if self.rows is not None:
             self.executor = Executor(plan)
 
     def rows_at(self, position: int) -> Csr | None:
         """What an op gives of the calibration rows, or None without such."""
-        return None if self.rows is None else as_csr(self.executor.value_at(position, self.rows))
+        if self.rows is None:
+            return None
+        try:
+            return as_csr(self.executor.value_at(position, self.rows))
+        except (ValueError, TypeError):
+            if self.given:
+                raise
+            return None  # drawn rows may be what an encoder behind another step was not fitted on
 
     def sample(self, position: int, tfidf: TfIdf | None, op: Linear, seed: int) -> Sample:
         """Terms that a Linear op reads; drawn where no rows are given."""

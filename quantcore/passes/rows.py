@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantcore.passes.accepted import accepted
-from quantcore.plan import INPUT, Plan
-from quantcore.plan.ops import Affine, Linear, Text
+from quantcore.passes.ranges import ranges
+from quantcore.plan import INPUT, Plan, Table
+from quantcore.plan.ops import Affine, Documents, Linear, Text
+from quantcore.plan.schema import values_of
 from quantcore.runtime import selftest
 
-__all__ = ["drawn_rows"]
+__all__ = ["drawn_rows", "drawn_table"]
 
 _ROWS = 200
+_MOST_NUMBERS = 1 << 22
 _SYMBOLS = 20
 
 
@@ -35,11 +39,14 @@ def _drawn(plan: Plan, seed: int) -> Any:
     without one such that all columns weigh alike.
     """
     random = np.random.default_rng(seed)
-    if plan.input in ("table", "records"):
+    if plan.input == "records":
         return selftest.rows(plan)
+    if plan.input == "table":
+        return drawn_table(plan, _ROWS, seed)
     if plan.input == "text":
         return _texts(plan, random)
-    rows = random.normal(size=(_ROWS, plan.n_features_in or 1))
+    width = plan.n_features_in or 1
+    rows = random.normal(size=(max(1, min(_ROWS, _MOST_NUMBERS // width)), width))
     first = [op for op in plan.ops if INPUT in op.inputs]
     scaler = next((op for op in first if isinstance(op, Affine)), None)
     if scaler is not None:
@@ -54,9 +61,44 @@ def _drawn(plan: Plan, seed: int) -> Any:
 
 
 def _texts(plan: Plan, random: np.random.Generator) -> list[str]:
+    return _documents(plan, random, _ROWS)
+
+
+def drawn_table(plan: Plan, n_rows: int, seed: int) -> Table:
+    """Rows of a table, columns drawn independently: each of a column's categories as often as the others; numbers as scalers,
+    fills and thresholds say that they are spread (about 0 where none does); documents as of texts.
+
+    Parameters
+    ----------
+    plan : Plan
+    n_rows : int
+    seed : int
+    """
+    random = np.random.default_rng(seed)
+    centre, spread = ranges(plan)
+    numbers = centre + spread * random.normal(size=(n_rows, len(centre)))
+    columns: list[NDArray[Any] | None] = [None] * len(centre)
+    for i in plan.schema.columns:
+        columns[i] = numbers[:, i] if i in plan.schema.floats else numbers[:, i].astype(object)
+    for op in plan.ops:
+        if isinstance(op, Documents) and op.inputs[0] in plan.schema.tables:
+            columns[op.column] = _objects(_documents(plan, random, n_rows))
+    for index, known in values_of(plan.ops, plan.schema):
+        own = columns[index]
+        if own is not None and known and (own.dtype == object or all(isinstance(v, int | float) for v in known)):
+            picked = [known[i] for i in random.integers(0, len(known), n_rows).tolist()]
+            columns[index] = _objects(picked) if own.dtype == object else np.array(picked, np.float64)
+    return Table(n_rows, tuple(columns))
+
+
+def _objects(values: list[Any]) -> NDArray[Any]:
+    return np.fromiter(values, object, len(values))
+
+
+def _documents(plan: Plan, random: np.random.Generator, n_rows: int) -> list[str]:
     known = [op.vocabulary for op in plan.ops if isinstance(op, Text) and op.vocabulary is not None]
     symbols = [s for vocabulary in known for s in vocabulary.symbols()]
     if not symbols:
-        return [" ".join(f"w{i}" for i in random.integers(0, 10_000, _SYMBOLS)) for _ in range(_ROWS)]
+        return [" ".join(f"w{i}" for i in random.integers(0, 10_000, _SYMBOLS)) for _ in range(n_rows)]
     gap = next((v.separator for v in known if v.separator), " ")
-    return [gap.join(symbols[i] for i in random.integers(0, len(symbols), _SYMBOLS)) for _ in range(_ROWS)]
+    return [gap.join(symbols[i] for i in random.integers(0, len(symbols), _SYMBOLS)) for _ in range(n_rows)]

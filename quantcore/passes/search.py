@@ -78,7 +78,7 @@ def _measured(plan: Plan, found: Chain, options: Options, calibration: Any, serv
 def _trial(plan: Plan, found: Chain, options: Options, calibration: Any) -> Trial:
     decision = plan.ops[plan.outputs["predict"]]
     executor = Executor(plan, native=False)
-    counts: Csr | None = Matrices(plan, calibration).rows_at(found.text)
+    counts: Csr | None = Matrices(plan, calibration, options.seed).rows_at(found.text)
     if counts is None:
         raise ValueError("forms are judged on calibration rows; none were given")
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from quantcore.plan.column_ops import ColumnUfunc, Power, Quantiles, Spline, Ufunc
 from quantcore.plan.op import INPUT, OPS, Op
 from quantcore.plan.record_ops import HashedFeatures, NamedFeatures, RecordOp
-from quantcore.plan.table_ops import Cells, Codes, Documents, Fill, Lookup, MissingCells, Numbers, OneHot, TableOp
+from quantcore.plan.table_ops import Cells, Codes, Documents, Fill, Join, Lookup, MissingCells, Numbers, OneHot, TableOp
 from quantcore.plan.tree_ops import LeafMedian, LeafNumbers, LeafOneHot, LeafSum, PathScore, Trees
 from quantcore.plan.vocabulary import Vocabulary
 
@@ -41,6 +41,7 @@ __all__ = [
     "HashedFeatures",
     "Impute",
     "Isotonic",
+    "Join",
     "LeafMedian",
     "LeafNumbers",
     "LeafOneHot",
@@ -134,17 +135,37 @@ class TfIdf(Op):
 class Concat(Op):
     """Matrices side by side (FeatureUnion), each times its weight (1.0 where the source gives none).
 
-    CSR where all are, and where ``sparse`` says that the source's is.
+    Parameters
+    ----------
+    weights : tuple of float
+    sparse : bool or None
+        The result is CSR, or dense, whatever the parts are; None: CSR where one is.
     """
 
     weights: tuple[float, ...]
-    sparse: bool = False
+    sparse: bool | None = None
+
+    @property
+    def accepts_nan(self) -> bool:
+        return True
+
+    @property
+    def accepts_infinity(self) -> bool:
+        return True
 
 
 class Take(Op):
-    """The given columns of a dense result, in that order (the positive class's probability, one-vs-rest)."""
+    """The given columns of a result, in that order (the positive class's probability, a ColumnTransformer's columns)."""
 
     columns: tuple[int, ...]
+
+    @property
+    def accepts_nan(self) -> bool:
+        return True
+
+    @property
+    def accepts_infinity(self) -> bool:
+        return True
 
 
 class Binarize(Op):
@@ -209,10 +230,23 @@ class Impute(Op):
 
 
 class Missing(Op):
-    """1.0 where a value of the given columns is missing, else 0.0 (SimpleImputer's indicator); ``missing`` as in Impute."""
+    """1.0 where a value of the given columns is missing, else 0.0 (SimpleImputer's indicator, MissingIndicator).
+
+    Parameters
+    ----------
+    missing : float or None
+        As in Impute.
+    index : ndarray of uint32
+    complete : ndarray of uint32, or None
+        Columns that must not miss any value: ValueError if they do.
+    sparse : bool or None
+        The result is CSR, or dense; None: as the rows are.
+    """
 
     missing: float | None
     index: NDArray[np.uint32]
+    complete: NDArray[np.uint32] | None = None
+    sparse: bool | None = None
 
     @property
     def accepts_nan(self) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from quantcore.plan.ops import Op
 from quantcore.plan.record import Record
+from quantcore.plan.schema import Schema, schema_of
 
 __all__ = ["METHODS", "Plan"]
 
@@ -31,6 +33,8 @@ class Plan(Record, kw_only=False):
     feature_names_in : tuple of str or None
     by_name : bool
         Of a table: columns are found by their names, in any order, beside others.
+    feature_names_out : tuple of str or None
+        Names of the columns of ``transform``.
     """
 
     ops: tuple[Op, ...]
@@ -41,6 +45,12 @@ class Plan(Record, kw_only=False):
     feature_names_in: tuple[str, ...] | None = None
     source: str = ""
     by_name: bool = False
+    feature_names_out: tuple[str, ...] | None = None
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What is read of the caller's table."""
+        return schema_of(self.ops)
 
     def needed(self, method: str) -> list[int]:
         """Positions of the ops that a method's result depends on, in order."""

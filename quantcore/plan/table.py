@@ -20,10 +20,13 @@ class Table(Record, kw_only=False):
     columns : tuple of (ndarray, shape (n_rows,), or None)
         As many as the source was fitted on, in that order; None where no op reads the column. Numbers and booleans keep their
         dtype, all else is of objects: missing values are None or NaN there, as the source would see them.
+    names : tuple of str or None
+        What the caller calls the columns, for messages alone.
     """
 
     n_rows: int
     columns: tuple[NDArray[Any] | None, ...]
+    names: tuple[str, ...] | None = None
 
     def column(self, index: int) -> NDArray[Any]:
         """A column that some op reads."""
@@ -32,6 +35,10 @@ class Table(Record, kw_only=False):
             raise ValueError(f"column {index} is not there")
         return found
 
+    def name(self, index: int) -> str:
+        """How a message calls a column."""
+        return f"column {index}" if self.names is None else f"column {self.names[index]!r}"
+
     def take_rows(self, rows: Any) -> Table:
         """The given rows, in that order."""
-        return Table(len(rows), tuple(None if c is None else c[rows] for c in self.columns))
+        return Table(len(rows), tuple(None if c is None else c[rows] for c in self.columns), self.names)

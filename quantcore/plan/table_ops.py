@@ -13,58 +13,121 @@ from numpy.typing import NDArray
 
 from quantcore.plan.op import Op
 
-__all__ = ["Cells", "Codes", "Documents", "Fill", "Lookup", "MissingCells", "Numbers", "OneHot", "TableOp"]
+__all__ = ["Cells", "Codes", "Documents", "Fill", "Join", "Lookup", "MissingCells", "Numbers", "OneHot", "TableOp"]
 
 
 class TableOp(Op, base=True):
-    """Base of the ops that read a table."""
+    """Base of the ops that read a table: each looks at NaN and infinity itself."""
+
+    @property
+    def accepts_nan(self) -> bool:
+        return True
+
+    @property
+    def accepts_infinity(self) -> bool:
+        return True
 
 
 class Numbers(TableOp):
     """Table → dense matrix of the given columns, in that order.
 
     Of the dtype that NumPy gives such columns side by side where that is a float; else (integers, booleans, objects) float64, as
-    scikit-learn converts them: None is NaN, a string that spells a number is that number. What an op may not read (NaN,
-    infinity) is refused by the op that reads it.
-    """
-
-    columns: NDArray[np.uint32]
-
-
-class Fill(TableOp):
-    """Table → the same table, missing values of some columns replaced (SimpleImputer over strings or objects).
+    scikit-learn converts them: None is NaN, a string that spells a number is that number.
 
     Parameters
     ----------
     columns : ndarray of uint32
-    missing : tuple of one str, int, float, bool or None
-        The value that stands for missing; an empty tuple: NaN.
+    allow_nan, allow_infinity : bool
+        False: ValueError, since all that read these numbers refuse them.
+    beside : bool
+        They are passed on beside other numbers: what NumPy makes of integers there (int8 and float32 are float32) is asked for,
+        so that small integers and booleans are the smallest float that holds them.
+    array : bool
+        The source makes one array of them first: booleans beside numbers are objects there, so that all are float64.
+    """
+
+    columns: NDArray[np.uint32]
+    allow_nan: bool = True
+    allow_infinity: bool = True
+    beside: bool = False
+    array: bool = False
+
+
+class Fill(TableOp):
+    """Table → the same table, missing values of some columns replaced (SimpleImputer).
+
+    Parameters
+    ----------
+    columns : ndarray of uint32
+    missing : tuple of one str, int, float, bool or None; or None
+        The value that stands for missing; an empty tuple: NaN. None: all that pandas takes for missing (None, NaN, pandas.NA).
+        Where it is a value, NaN is refused by ValueError.
     fill : tuple
-        One value a column.
+        One str, int, float, bool or None a column.
+    objects : bool or None
+        These columns become objects (the imputer was fitted on objects), or floats; None: objects if one of them is, else floats.
     """
 
     columns: NDArray[np.uint32]
     missing: Any
     fill: Any
+    objects: bool | None = True
 
 
 class MissingCells(TableOp):
-    """Table → dense matrix, 1.0 where a value of the given columns is missing, else 0.0; ``missing`` as in Fill."""
+    """Table → matrix, 1.0 where a value of the given columns is missing, else 0.0; ``missing`` as in Fill.
+
+    Parameters
+    ----------
+    columns : ndarray of uint32
+    missing : tuple or None
+    complete : int
+        So many columns, the last, are not shown, but must not miss any value: ValueError if they do.
+    sparse : bool
+        The result is CSR.
+    dtype : {"float64", "float32"}
+        The source's are booleans: float32 where other columns stand beside them.
+    """
 
     columns: NDArray[np.uint32]
     missing: Any
+    complete: int = 0
+    sparse: bool = False
+    dtype: Literal["float64", "float32"] = "float64"
+
+
+class Join(Op):
+    """Tables and matrices side by side → one table (what a ColumnTransformer passes on to another transformer).
+
+    Parameters
+    ----------
+    columns : tuple of (ndarray of uint32)
+        Of each input, those that are taken, in that order.
+    objects : bool
+        All of them become objects, as in an array that holds strings too.
+    """
+
+    columns: tuple[NDArray[np.uint32], ...]
+    objects: bool = False
 
 
 class Codes(TableOp):
     """Table → which category each value of the given columns is: int32, shape (n_rows, n_columns).
 
-    Values are compared as Python compares them (1 == 1.0 == True, NaN with NaN).
+    Values are compared as scikit-learn compares them, which depends on the column's dtype:
+
+    - Objects and booleans as Python does (1 == 1.0 == True; NaN, whatever its bits, is NaN; None is None). What has no hash
+      raises TypeError.
+    - Integers and floats as NumPy 2 does: values and categories in the dtype that is common to both, so that an integer beyond
+      2^53 may equal another one in a column of floats. The first category that is equal is meant. Infinity raises ValueError;
+      TypeError where the categories are objects.
 
     Parameters
     ----------
     columns : ndarray of uint32
     categories : list of (ndarray or tuple)
-        One a column: numbers or booleans, or a tuple of str, int, float, bool and None, without NaN. The code is the position.
+        One a column: ascending numbers or booleans, or a tuple of str, int, float, bool and None, without NaN. The code is the
+        position.
     nan : tuple of bool
         For each column whether NaN is a category as well: its code comes after all others.
     unknown : {"error", "keep"}

@@ -28,11 +28,15 @@ from quantcore.plan.validate_text import check_text
 __all__ = ["validate"]
 
 _MAX_EXPONENT = 1000
+_MOST_COLUMNS = 1 << 20
 _LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel, ops.Predictions)
 _SCORES = (ops.Linear, ops.PlanarLinear, ops.Quadratic)
 _OF_COLUMNS = (ops.Power, ops.Quantiles, ops.Spline, ops.Ufunc)
 _TO_MATRIX = (ops.TfIdf, ops.Affine, ops.Columns, ops.Impute, ops.Missing, ops.RowNorm, ops.Polynomial, ops.Project, *_OF_COLUMNS)
 _READS_MATRIX = (ops.Concat, ops.Binarize, ops.Take, ops.Trees, *_TO_MATRIX, *_SCORES)
+
+
+_MOST_COLUMNS = 1 << 20
 
 
 def validate(plan: Plan, codec: ModuleType | None = None) -> None:
@@ -54,8 +58,16 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
     if plan.input in ("matrix", "table"):
         width = plan.n_features_in
         _require(_is_count(width) and 0 < (width or 0) < 2**32, f"n_features_in is {width!r}, expected a positive number")
+        few = plan.input != "table" or (width or 0) <= _MOST_COLUMNS  # a row holds a place for each
+        _require(few, f"a table of {width} columns")
+        # A number costs a file nothing, rows of so many columns cost memory: there have to be weights for them, or the like.
+        held = max((a.size for op in plan.ops for a in vars(op).values() if isinstance(a, np.ndarray)), default=0)
+        _require((width or 0) <= max(_MOST_COLUMNS, held), f"n_features_in is {width}, but no op holds so many numbers")
     else:
         _require(plan.n_features_in is None, f"a Plan over {plan.input} has no n_features_in")
+    _require(type(plan.by_name) is bool, f"by_name is {plan.by_name!r}")
+    named = plan.input == "table" and plan.feature_names_in is not None
+    _require(named or not plan.by_name, "columns of a table can be found by name where the source has names")
     results: list[_Result] = []
     for position, op in enumerate(plan.ops):
         try:
@@ -74,7 +86,7 @@ class _Result(NamedTuple):
 
 
 def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None) -> _Result:
-    joins = isinstance(op, (ops.Average, ops.Concat, ops.Several, ops.Stack))
+    joins = isinstance(op, (ops.Average, ops.Concat, ops.Join, ops.Several, ops.Stack))
     _require(type(op.inputs) is tuple and all(_is_int(i) for i in op.inputs), "inputs must be a tuple of integers")
     _require(1 <= len(op.inputs) <= (65536 if joins else 1), f"it can't take {len(op.inputs)} inputs")
     _require(all(INPUT <= i < len(results) for i in op.inputs), f"its inputs {op.inputs[:5]} must come before it")
@@ -98,7 +110,7 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
     if op.kind in validate_table.OPS:
         own = _Result(plan.n_features_in or 0, plan.input)
         incoming = [results[i] if i >= 0 else own for i in op.inputs]
-        return _Result(*validate_table.check(op, incoming[0].width, incoming[0].what))
+        return _Result(*validate_table.check(op, incoming))
     check = _CHECKS.get(op.kind)
     if check is None:
         raise ValueError("this op is not known")
@@ -132,7 +144,7 @@ def _folded(op: ops.TfIdf | ops.PlanarLinear, width: int) -> None:
 
 def _concat(op: ops.Concat, incoming: list[int]) -> int:
     _require(type(op.weights) is tuple and len(op.weights) == len(incoming), "needs one weight per input")
-    _bool(op.sparse, "sparse")
+    _require(op.sparse is None or type(op.sparse) is bool, "sparse must be a bool or None")
     _require(all(_is_finite(w) for w in op.weights), "weights must be finite numbers")
     _require(sum(incoming) < 2**32, "has too many columns")
     return sum(incoming)
@@ -291,6 +303,11 @@ def _check_outputs(plan: Plan, results: list[_Result]) -> None:
     if names is not None:
         _require(type(names) is tuple and all(type(n) is str for n in names), "feature_names_in must be a tuple of strings")
         _require(len(names) == plan.n_features_in, f"{len(names)} feature names for {plan.n_features_in} features")
+    given = plan.feature_names_out
+    if given is not None:
+        _require(type(given) is tuple and all(type(n) is str for n in given), "feature_names_out must be a tuple of strings")
+        width = results[plan.outputs["transform"]].width if "transform" in plan.outputs else None
+        _require(len(given) == width, f"{len(given)} names for what transform gives: {width} columns")
 
 
 def _classes(classes: Any, count: int | None) -> None:

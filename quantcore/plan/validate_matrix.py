@@ -58,6 +58,9 @@ def _impute(op: ops.Impute, incoming: list[int]) -> int:
 
 def _missing(op: ops.Missing, incoming: list[int]) -> int:
     _missing_value(op.missing)
+    if op.complete is not None:
+        _index(op.complete, incoming[0])
+    require(op.sparse is None or type(op.sparse) is bool, "sparse must be a bool or None")
     return _index(op.index, incoming[0])
 
 

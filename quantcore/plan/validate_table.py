@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -14,14 +14,18 @@ from quantcore.plan.column_ops import ColumnUfunc
 from quantcore.plan.op import Op
 from quantcore.plan.rules import array as _array
 from quantcore.plan.rules import boolean as _boolean
+from quantcore.plan.rules import dtype as _dtype
 from quantcore.plan.rules import is_count as _is_count
 from quantcore.plan.rules import require as _require
 
 __all__ = ["OPS", "check"]
 
 
-def check(op: Op, width: int, what: str) -> tuple[int, str]:
-    """Number of columns, and what the op gives, for an input of a width and a kind."""
+def check(op: Op, incoming: Sequence[tuple[int, str]]) -> tuple[int, str]:
+    """Number of columns, and what the op gives, for inputs of a width and a kind each."""
+    if isinstance(op, ops.Join):
+        return _join(op, incoming)
+    width, what = incoming[0]
     wanted = "table" if isinstance(op, ops.TableOp) else "matrix" if isinstance(op, ops.Cells) else "codes"
     _require(what == wanted, f"it reads a {wanted}, but its input is {what}")
     return _CHECKS[op.kind](op, width)
@@ -34,41 +38,69 @@ def _columns(columns: Any, width: int) -> int:
 
 
 def _numbers(op: ops.Numbers, width: int) -> tuple[int, str]:
+    _boolean(op.allow_nan, "allow_nan")
+    _boolean(op.allow_infinity, "allow_infinity")
+    _boolean(op.beside, "beside")
+    _boolean(op.array, "array")
     return _columns(op.columns, width), "matrix"
 
 
 def _fill(op: ops.Fill, width: int) -> tuple[int, str]:
     count = _columns(op.columns, width)
     _marker(op.missing)
-    _require(type(op.fill) is tuple and len(op.fill) == count, "needs one fill a column")
+    _require(op.objects is None or type(op.objects) is bool, "objects must be a bool or None")
+    _require(type(op.fill) is tuple and len(op.fill) == count and all(map(_is_plain, op.fill)), "needs one fill a column")
+    numbers = all(type(value) in (int, float, bool) for value in op.fill)
+    _require(op.objects or numbers, "what fills numbers must be a number")
     return width, "table"
 
 
 def _missing_cells(op: ops.MissingCells, width: int) -> tuple[int, str]:
     _marker(op.missing)
-    return _columns(op.columns, width), "matrix"
+    _boolean(op.sparse, "sparse")
+    _dtype(op.dtype)
+    count = _columns(op.columns, width)
+    _require(_is_count(op.complete) and op.complete < count, "complete must leave a column to show")
+    return count - op.complete, "matrix"
 
 
 def _marker(missing: Any) -> None:
-    _require(type(missing) is tuple and len(missing) <= 1, "missing must be a tuple of at most one value")
+    one = missing is None or (type(missing) is tuple and len(missing) <= 1 and all(map(_is_plain, missing)))
+    _require(one, "missing must be None or a tuple of at most one value")
+
+
+def _join(op: ops.Join, incoming: Sequence[tuple[int, str]]) -> tuple[int, str]:
+    _require(all(what in ("table", "matrix") for _, what in incoming), "it reads tables and matrices alone")
+    _boolean(op.objects, "objects")
+    _require(type(op.columns) is tuple and len(op.columns) == len(incoming), "needs the columns of each input")
+    width = sum(_columns(columns, size) for columns, (size, _) in zip(op.columns, incoming, strict=True))
+    _require(width < 2**31, "has too many columns")
+    return width, "table"
 
 
 def _codes(op: ops.Codes, width: int) -> tuple[int, str]:
     count = _columns(op.columns, width)
     _require(type(op.categories) is list and len(op.categories) == count, "needs a list of categories for each column")
     for found in op.categories:
-        plain = isinstance(found, np.ndarray) and found.ndim == 1 and found.dtype.kind in "biuf"
-        _require(plain or type(found) is tuple, "categories must be 1-d arrays of numbers, or tuples")
+        if isinstance(found, np.ndarray):
+            _require(found.ndim == 1 and found.dtype.kind in "biuf", "categories must be 1-d arrays of numbers, or tuples")
+            _require(bool((found[1:] > found[:-1]).all()), "categories that are numbers must ascend")
+        else:
+            _require(type(found) is tuple and all(map(_is_plain, found)), "categories must be strings, numbers, booleans or None")
     _require(type(op.nan) is tuple and len(op.nan) == count and all(type(n) is bool for n in op.nan), "nan: one bool a column")
     _require(op.unknown in ("error", "keep"), f"unknown is {op.unknown!r}, expected 'error' or 'keep'")
     return count, "codes"
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or type(value) in (str, int, float, bool)
 
 
 def _one_hot(op: ops.OneHot, width: int) -> tuple[int, str]:
     _ends(op.ends, width, 1)
     _array(op.place, "place", np.int32, (op.ends[-1],))
     _require(_is_count(op.n_outputs) and 0 < op.n_outputs < 2**31, "n_outputs must be a positive number")
-    _require(int(op.place.max()) < op.n_outputs, "a place is beyond the outputs")
+    _require(-1 <= int(op.place.min()) and int(op.place.max()) < op.n_outputs, "a place is beyond the outputs")
     _require(op.dtype in ("float64", "float32", "rows"), f"dtype is {op.dtype!r}, expected 'float64', 'float32' or 'rows'")
     _boolean(op.dense, "dense")
     return op.n_outputs, "matrix"
@@ -118,4 +150,4 @@ _CHECKS: Mapping[str, Callable[[Any, int], tuple[int, str]]] = MappingProxyType(
         "OneHot": _one_hot,
     }
 )
-OPS = frozenset(_CHECKS)
+OPS = frozenset((*_CHECKS, "Join"))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from quantcore.plan.csr import Csr
 from quantcore.plan.ops import Affine, Columns, Impute, Missing, RowNorm
 from quantcore.reference.inputs import require_finite
-from quantcore.reference.matrices import Matrix, row_norms
+from quantcore.reference.matrices import Matrix, as_csr, row_norms
 
 __all__ = ["affine", "columns", "impute", "missing", "norms_of", "row_norm"]
 
@@ -80,11 +80,19 @@ def impute(op: Impute, X: Matrix) -> Matrix:
 
 def missing(op: Missing, X: Matrix) -> Matrix:
     """1.0 where a value is missing."""
+    if op.complete is not None:
+        watched = columns(Columns(index=op.complete, allow_nan=True), X)
+        if _is_missing(op.missing, watched.data if isinstance(watched, Csr) else watched).any():
+            raise ValueError("a column misses values that missed none when the model was fitted")
     chosen = columns(Columns(index=op.index, allow_nan=True), X)
-    if not isinstance(chosen, Csr):
-        return _is_missing(op.missing, chosen).astype(chosen.dtype)
-    gaps = _is_missing(op.missing, chosen.data)
-    return _kept(chosen, gaps, chosen.indices[gaps], np.ones(int(gaps.sum()), chosen.data.dtype), chosen.n_columns)
+    if isinstance(chosen, Csr):
+        gaps = _is_missing(op.missing, chosen.data)
+        found: Matrix = _kept(chosen, gaps, chosen.indices[gaps], np.ones(int(gaps.sum()), chosen.data.dtype), chosen.n_columns)
+    else:
+        found = _is_missing(op.missing, chosen).astype(chosen.dtype)
+    if op.sparse is None:
+        return found
+    return as_csr(found) if op.sparse else found.toarray() if isinstance(found, Csr) else found
 
 
 def row_norm(op: RowNorm, X: Matrix) -> Matrix:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def read(plan: Plan, X: Any) -> Any:
     if plan.input == "table":
         from quantcore.reference import frames  # texts and matrices do without
 
-        return frames.read(plan, X)
+        return replace(frames.read(plan, X), names=plan.feature_names_in)
     if plan.input == "records":
         from quantcore.reference import records  # so do they
 

@@ -57,8 +57,8 @@ def sum_rows(row_ids: NDArray[np.int64], values: NDArray[Any], n_rows: int) -> N
 
 
 def concat(op: Concat, inputs: Sequence[Matrix]) -> Matrix:
-    """Matrices side by side, each times its weight; CSR if all are."""
-    if op.sparse or not any(isinstance(x, np.ndarray) for x in inputs):
+    """Matrices side by side, each times its weight."""
+    if any(isinstance(x, Csr) for x in inputs) if op.sparse is None else op.sparse:
         return _concat_csr(op.weights, [as_csr(x) for x in inputs])
     dense = [x.toarray() if isinstance(x, Csr) else x for x in inputs]
     return np.concatenate([x * w if w != 1.0 else x for x, w in zip(dense, op.weights, strict=True)], axis=1)
@@ -75,9 +75,16 @@ def _concat_csr(weights: tuple[float, ...], inputs: Sequence[Csr]) -> Csr:
     return Csr(indptr, indices[order], data[order], int(offsets[-1]))
 
 
-def take(op: Take, X: NDArray[Any]) -> NDArray[Any]:
+def take(op: Take, X: Matrix) -> Matrix:
     """The given columns."""
-    return X[:, list(op.columns)]
+    if not isinstance(X, Csr):
+        return X[:, list(op.columns)]
+    parts = []
+    for column in op.columns:
+        kept = X.indices == column
+        indptr = np.concatenate([[0], np.cumsum(np.bincount(X.row_ids()[kept], minlength=X.n_rows))]).astype(np.int64)
+        parts.append(Csr(indptr, np.zeros(int(kept.sum()), np.int64), X.data[kept], 1))
+    return _concat_csr((1.0,) * len(parts), parts)
 
 
 def binarize(op: Binarize, X: Matrix) -> Matrix:
@@ -95,10 +102,10 @@ def binarize(op: Binarize, X: Matrix) -> Matrix:
     return Csr(indptr, X.indices[kept], np.ones(len(rows), dtype), X.n_columns)
 
 
-def as_csr(X: Matrix) -> Csr:
-    """Dense to CSR, zeros left out; CSR as it is."""
+def as_csr(X: Matrix, *, zeros: bool = False) -> Csr:
+    """Dense to CSR, zeros left out or stored too; CSR as it is."""
     if isinstance(X, Csr):
         return X
-    rows, columns = np.nonzero(X)
+    rows, columns = np.nonzero(np.ones(X.shape, np.bool_) if zeros else X)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(X)))]).astype(np.int64)
     return Csr(indptr, columns.astype(np.int64), X[rows, columns], X.shape[1])

@@ -15,7 +15,7 @@ from quantcore.reference import inputs
 
 __all__ = ["FUNCTIONS", "run"]
 
-# What each op means: a function by its module here. Average, Concat, Several and Stack take a list of inputs.
+# What each op means: a function by its module here. Average, Concat, Join, Several and Stack take a list of inputs.
 _HOMES = {
     "Affine": "columns.affine",
     "ArgMax": "labels.argmax",
@@ -34,6 +34,7 @@ _HOMES = {
     "HashedFeatures": "records.hashed_features",
     "Impute": "columns.impute",
     "Isotonic": "links.isotonic",
+    "Join": "tables.join",
     "LeafMedian": "trees.leaf_median",
     "LeafNumbers": "trees.leaf_numbers",
     "LeafOneHot": "trees.leaf_one_hot",
@@ -96,7 +97,7 @@ def _function(home: str) -> Callable[..., Any]:
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = _Functions()
-_SEVERAL = ("Average", "Concat", "Several", "Stack")
+_SEVERAL = ("Average", "Concat", "Join", "Several", "Stack")
 
 
 def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:

@@ -1,8 +1,9 @@
-"""From tables to numbers: Numbers, Fill, MissingCells, Codes, OneHot, Lookup, Cells, Documents."""
+"""From tables to numbers: Numbers, Fill, MissingCells, Join, Codes, OneHot, Lookup, Cells, Documents."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -10,55 +11,119 @@ from numpy.typing import NDArray
 
 from quantcore.plan.csr import Csr
 from quantcore.plan.table import Table
-from quantcore.plan.table_ops import Cells, Codes, Documents, Fill, Lookup, MissingCells, Numbers, OneHot
+from quantcore.plan.table_ops import Cells, Codes, Documents, Fill, Join, Lookup, MissingCells, Numbers, OneHot
 from quantcore.reference.inputs import require_finite
+from quantcore.reference.matrices import Matrix, as_csr
 
-__all__ = ["cells", "codes", "documents", "fill", "lookup", "missing_cells", "numbers", "one_hot"]
+__all__ = ["cells", "codes", "documents", "fill", "join", "lookup", "missing_cells", "numbers", "one_hot"]
 
 
 def numbers(op: Numbers, table: Table) -> NDArray[Any]:
     """The columns side by side, as floats."""
-    found = [table.column(int(i)) for i in op.columns]
-    dtype = np.result_type(*(c.dtype for c in found)) if all(c.dtype.kind in "biuf" for c in found) else np.dtype(np.float64)
-    out = np.empty((table.n_rows, len(found)), dtype if dtype.kind == "f" else np.float64)
-    for j, values in enumerate(found):
-        out[:, j] = values
+    dtypes = [table.column(int(i)).dtype for i in op.columns]
+    booleans = sum(dtype.kind == "b" for dtype in dtypes)
+    if op.array and 0 < booleans < len(dtypes):
+        dtypes = [np.dtype(np.float64)]
+    dtype = _common([*dtypes, np.dtype(np.float16)] if op.beside else dtypes)
+    out = np.empty((table.n_rows, len(op.columns)), dtype)
+    for j, index in enumerate(op.columns.tolist()):
+        out[:, j] = _floats(table, index, dtype)
+        if not (op.allow_nan and op.allow_infinity):
+            _require_finite(table, index, out[:, j], allow_nan=op.allow_nan, allow_infinity=op.allow_infinity)
     return out
 
 
 def fill(op: Fill, table: Table) -> Table:
     """Missing values replaced."""
     changed = list(table.columns)
+    dtypes = [table.column(int(i)).dtype for i in op.columns]
+    objects = np.dtype(object) in dtypes if op.objects is None else op.objects
     for value, index in zip(op.fill, op.columns.tolist(), strict=True):
-        values = table.column(index).astype(object)
-        values[_missing(op.missing, values)] = value
+        values = table.column(index).astype(object) if objects else np.array(_floats(table, index, _common(dtypes)))
+        if not objects:
+            _require_finite(table, index, values, allow_nan=True, allow_infinity=False)
+        values[_missing(op.missing, values, table.name(index))] = value
         changed[index] = values
-    return Table(table.n_rows, tuple(changed))
+    return Table(table.n_rows, tuple(changed), table.names)
 
 
-def missing_cells(op: MissingCells, table: Table) -> NDArray[np.float64]:
+def missing_cells(op: MissingCells, table: Table) -> Matrix:
     """1.0 where a value is missing."""
-    found = [_missing(op.missing, table.column(int(i))) for i in op.columns]
-    return np.column_stack(found).astype(np.float64)
+    found = [_missing(op.missing, table.column(i), table.name(i)) for i in op.columns.tolist()]
+    shown = len(found) - op.complete
+    for index, gaps in zip(op.columns[shown:].tolist(), found[shown:], strict=True):
+        if gaps.any():
+            raise ValueError(f"{table.name(index)} misses values, but none was missing when the model was fitted")
+    cells_ = np.column_stack(found[:shown]).astype(op.dtype)
+    return as_csr(cells_) if op.sparse else cells_
+
+
+def join(op: Join, inputs: Sequence[Table | Matrix]) -> Table:
+    """Columns of tables and matrices side by side."""
+    columns: list[NDArray[Any] | None] = []
+    n_rows = 0
+    for part, chosen in zip(inputs, op.columns, strict=True):
+        n_rows = part.n_rows if isinstance(part, Table | Csr) else len(part)
+        if isinstance(part, Table):
+            columns += [part.columns[i] for i in chosen.tolist()]
+        else:
+            dense = part.toarray() if isinstance(part, Csr) else part
+            columns += [dense[:, i] for i in chosen.tolist()]
+    return Table(n_rows, tuple(c.astype(object) if op.objects and c is not None else c for c in columns))
 
 
 def codes(op: Codes, table: Table) -> NDArray[np.int32]:
     """Positions of values among their column's categories."""
     out = np.empty((table.n_rows, len(op.columns)), np.int32)
     for j, index in enumerate(op.columns.tolist()):
-        listed = op.categories[j]
-        categories = listed.tolist() if isinstance(listed, np.ndarray) else listed
-        known = {value: code for code, value in enumerate(categories)}
-        of_nan = len(categories) if op.nan[j] else -1
-        values = table.column(index).tolist()
-        out[:, j] = [of_nan if v != v else known.get(v, -1) if isinstance(v, Hashable) else -1 for v in values]  # noqa: PLR0124
-        if op.unknown == "error" and (out[:, j] < 0).any():
-            strange = list(dict.fromkeys(v for v, code in zip(values, out[:, j], strict=True) if code < 0))
-            raise ValueError(f"column {index} holds {strange[:5]}, which the encoder was not fitted on; handle_unknown='error'")
+        values, categories = table.column(index), op.categories[j]
+        if values.dtype.kind in "iuf":
+            _require_finite(table, index, values, allow_nan=True, allow_infinity=False)
+            if not isinstance(categories, np.ndarray):
+                raise TypeError(
+                    f"{table.name(index)} holds numbers ({values.dtype}), but the encoder was fitted on objects; "
+                    "pass the column as objects"
+                )
+            out[:, j] = _codes_of_numbers(values, categories, op.nan[j])
+        else:
+            out[:, j] = _codes_of_objects(values.tolist(), categories, op.nan[j])
+        unknown = out[:, j] < 0
+        if unknown.any() and (op.unknown == "error" or _cannot_stand_in(values, categories)):
+            strange = list(dict.fromkeys(values[unknown].tolist()))
+            raise ValueError(f"{table.name(index)} holds {strange[:5]}, which the encoder was not fitted on")
     return out
 
 
-def one_hot(op: OneHot, found: NDArray[Any]) -> Csr | NDArray[Any]:
+def _codes_of_numbers(values: NDArray[Any], categories: NDArray[Any], nan: bool) -> NDArray[np.int32]:
+    """As NumPy compares: in the dtype that is common to both."""
+    common = np.result_type(values, categories)
+    known, found = categories.astype(common), values.astype(common)
+    at: NDArray[np.int64] = np.searchsorted(known, found)
+    within = np.minimum(at, max(len(known) - 1, 0))
+    equal = known[within] == found if len(known) else np.zeros(len(found), np.bool_)
+    places = np.where(equal, within, -1).astype(np.int32)
+    if nan:
+        places[np.isnan(found)] = len(known)
+    return places
+
+
+def _codes_of_objects(values: list[Any], categories: Any, nan: bool) -> list[int]:
+    """As Python compares."""
+    listed = categories.tolist() if isinstance(categories, np.ndarray) else categories
+    known = {value: code for code, value in enumerate(listed)}
+    of_nan = len(listed) if nan else -1
+    return [of_nan if _is_nan(v) else known.get(v, -1) for v in values]
+
+
+def _cannot_stand_in(values: NDArray[Any], categories: Any) -> bool:
+    """scikit-learn puts the first category in the place of unknown values, and looks that up: what a boolean makes of a string
+    isn't found."""
+    if values.dtype.kind != "b" or not len(categories):
+        return False
+    return bool(categories[0]) not in (categories.tolist() if isinstance(categories, np.ndarray) else categories)
+
+
+def one_hot(op: OneHot, found: NDArray[Any]) -> Matrix:
     """Ones at the places of codes."""
     places = op.place[_slots(op.ends, found)]
     rows, columns = np.nonzero(places >= 0)
@@ -104,9 +169,48 @@ def _slots(ends: tuple[int, ...], found: NDArray[Any]) -> NDArray[np.int64]:
     return np.where(found >= 0, starts + found, np.array(ends, np.int64) - 1)
 
 
-def _missing(marker: Any, values: NDArray[Any]) -> NDArray[np.bool_]:
+def _common(dtypes: list[np.dtype[Any]]) -> np.dtype[Any]:
+    """What floats such columns become side by side."""
+    plain = all(dtype.kind in "biuf" for dtype in dtypes)
+    dtype = np.result_type(*dtypes) if plain else np.dtype(np.float64)
+    return dtype if dtype.kind == "f" else np.dtype(np.float64)
+
+
+def _floats(table: Table, index: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """A column as floats; an error names it."""
+    try:
+        return table.column(index).astype(dtype)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise type(error)(f"{table.name(index)} must hold numbers: {error}") from None
+
+
+def _require_finite(table: Table, index: int, values: NDArray[Any], *, allow_nan: bool, allow_infinity: bool) -> None:
+    if values.dtype.kind == "f":
+        try:
+            require_finite(values, allow_nan=allow_nan, allow_infinity=allow_infinity)
+        except ValueError as error:
+            raise ValueError(f"{table.name(index)}: {error}") from None
+
+
+def _missing(marker: Any, values: NDArray[Any], name: str) -> NDArray[np.bool_]:
+    """Where values are missing, as scikit-learn's imputers look for them."""
+    if marker is None:
+        absent = [v is None or type(v).__name__ == "NAType" or v != v for v in values.tolist()]
+        return np.array(absent, np.bool_)
+    nan: NDArray[np.bool_] = np.asarray(values != values, np.bool_)
     if not marker:
-        return np.asarray(values != values, np.bool_)  # noqa: PLR0124
+        return nan
+    if nan.any():
+        raise ValueError(f"{name} holds NaN, but {marker[0]!r} stands for missing here; impute or drop such values")
     if values.dtype.kind != "O":
         return np.asarray(values == marker[0], np.bool_)
     return np.array([v is None if marker[0] is None else v == marker[0] for v in values.tolist()], np.bool_)
+
+
+def _is_nan(value: Any) -> bool:
+    """NaN of any kind of real number, as scikit-learn's ``is_scalar_nan``."""
+    return value != value if type(value) is float else _is_odd_nan(value)
+
+
+def _is_odd_nan(value: Any) -> bool:
+    return not isinstance(value, str | Integral) and isinstance(value, Real) and bool(value != value)

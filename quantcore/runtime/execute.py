@@ -109,6 +109,33 @@ class Executor:
         width = self.plan.n_features_in if self.plan.input == "matrix" else None
         self.direct = self.forests.direct(self._decision, width, lambda X: self._labels(X)[0])
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
+        self.front: Any = self._front() if native and plan.input == "table" else None
+
+    @property
+    def compiled(self) -> Any:
+        """What answers ``predict`` in one compiled pass, or None."""
+        if self.front is not None:
+            return self.front.reader if self.front.inner.compiled is not None else None
+        return self.fused or self.direct or (self if "predict" in self._links else None)
+
+    def _front(self) -> Any:
+        from quantcore.runtime.front import front  # tables alone have one
+
+        cold = isinstance(self.settle, Cold)
+
+        def serve(plan: Plan) -> Executor:
+            return Executor(plan, settle=settle_cold(plan) if cold else None)
+
+        def evaluate(X: Any) -> Any:
+            return self._at_cut(self._input(X))
+
+        # Who is asked about open rows is asked about rows of the table.
+        own = None if cold or self.settle is None else lambda X: self.certified(X)[0]
+        return front(self.plan, serve, evaluate, own, self.reasons)
+
+    def _at_cut(self, given: Any) -> Any:
+        """The rows at the cut, of a table that has been checked."""
+        return self.front.in_form(self._evaluate(self.front.position, given, bounds=False).value)
 
     def _note_missing(self, native: bool) -> None:
         """Tell of compiled modules that this Plan would be served by, and that are not there."""
@@ -208,11 +235,20 @@ class Executor:
 
     def predict(self, X: Any) -> Any:
         """Labels of what no compiled pass over documents or dense rows reads."""
+        if self.front is not None:
+            return self.front.answer(X)
+        if "predict" in self._links:
+            linked, link = self._links["predict"]
+            found = linked.linked(X, link)
+            if found is not None:
+                return found
         model = self.labels_of_csr if hasattr(X, "indptr") else None
         return self._labels(X)[0] if model is None else model.predict(X)
 
     def run(self, method: str, X: Any) -> Any:
         """What a method returns."""
+        if self.front is not None:
+            return self.front.answer(X) if method == "predict" else self.front.run(method, X)
         compiled = self.fused or self.direct
         if method == "predict" and compiled is not None:
             return compiled.predict(X)
@@ -229,6 +265,8 @@ class Executor:
 
     def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each is proved to be the source's."""
+        if self.front is not None:
+            return self._asked_of(X, *self.front.inner.certified(self.front.matrix(X)))
         if self.fused is not None and self.plan.input == "text" and isinstance(X, list | tuple):
             return self._labels(X, checked=True)  # the kernel checks them
         return self._labels(X)
@@ -251,13 +289,15 @@ class Executor:
         if len(rows) and isinstance(self.settle, Cold):
             labels[rows], sure[rows] = self.settle.proved(LABEL, _take(given, rows))
         elif len(rows) and self.settle is not None:
-            labels[rows] = self.settle(_take(given, rows), rows.tolist())
+            labels[rows] = self.settle(self._asked(X, given, rows), rows.tolist())
         return labels, sure
 
     def certified_as(self, wanted: Property, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The answers of a property, and whether each row's is proved to be the source's."""
         if wanted is LABEL:
             return self.certified(X)
+        if self.front is not None:
+            return self._asked_of(X, *self.front.inner.certified_as(wanted, self.front.matrix(X)))
         given = self._input(X)
         self._fell_back(given)
         answers, sure = decided(self, wanted, given)
@@ -266,8 +306,19 @@ class Executor:
         if len(rows) and isinstance(self.settle, Cold):
             answers[rows], sure[rows] = self.settle.proved(wanted, _take(given, rows))
         elif len(rows) and self.settle is not None:
-            answers[rows] = self.settle(_take(given, rows), rows.tolist())
+            answers[rows] = self.settle(self._asked(X, given, rows), rows.tolist())
         return answers, sure
+
+    def _asked_of(self, X: Any, answers: NDArray[Any], sure: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Answers, those of open rows by who is asked about them; the source's own weights have been."""
+        rows = np.flatnonzero(~sure)
+        if len(rows) and self.settle is not None and not isinstance(self.settle, Cold):
+            answers[rows] = self.settle(self._asked(X, None, rows), rows.tolist())
+        return answers, sure
+
+    def _asked(self, X: Any, given: Any, rows: NDArray[np.int64]) -> Any:
+        """Open rows for the caller to answer: of tables in the form that they came in, else as they were checked."""
+        return _take(X if self.plan.input == "table" else given, rows)
 
     def scores(self, X: Any, *, checked: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Scores that the label follows from, and a bound on the error of each row's; None where there is no such bound.
@@ -277,6 +328,10 @@ class Executor:
         at = self.plan.outputs.get("predict")
         if at is None:
             return None
+        if self.front is not None:
+            rows = self._at_cut(X) if checked else self.front.matrix(X)
+            found_: tuple[NDArray[np.float64], NDArray[np.float64]] | None = self.front.inner.scores(rows, checked=True)
+            return found_
         found = self._evaluate(self.plan.ops[at].inputs[0], X if checked else self._input(X))
         if found.interval is None:
             return None if self.proves else (found.value, np.full(len(found.value), np.inf))
@@ -288,6 +343,10 @@ class Executor:
         scores, probabilities or predicted numbers. ``checked`` as for ``scores``."""
         if method not in self.plan.outputs:
             return None
+        if self.front is not None:
+            rows = self._at_cut(X) if checked else self.front.matrix(X)
+            most: float | None = self.front.inner.bound(method, rows, checked=True)
+            return most
         position, given, known = self.plan.outputs[method], X if checked else self._input(X), {}  # type: int, Any, Known
         op = self.plan.ops[position]
         if isinstance(op, _DECISIONS) and not isinstance(op, Predictions | Several):
@@ -302,6 +361,8 @@ class Executor:
         """Counters of all paths, summed."""
         total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
         total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
+        if self.front is not None:
+            return {name: count + self.front.inner.stats()[name] for name, count in total.items()}
         if self.direct is not None:
             total["rows"] += self.direct.rows
         for model in (self.fused, self.__dict__.get("labels_of_csr")):
@@ -411,7 +472,7 @@ class Executor:
             leaves = self.forests.leaves(position, arguments[0].value)
             value = FUNCTIONS[op.kind](op, arguments[0].value) if leaves is None else leaves
             return Value(value, error=_unsure(op, arguments[0]) if bounds else None)
-        many = op.kind in ("Average", "Concat", "Several", "Stack")
+        many = op.kind in ("Average", "Concat", "Join", "Several", "Stack")
         compiled = self.sparse.scores(position, op, arguments[0].value, bounds)
         given_ = [a.value for a in arguments] if many else arguments[0].value
         value, sizes = compiled if compiled is not None else (FUNCTIONS[op.kind](op, given_), None)
@@ -436,7 +497,7 @@ class Executor:
         return Value(value, (low, high) if unsure is None else (low - unsure, high + unsure))
 
     def _bounded(self, op: Op, arguments: list[Value], value: Any, sizes: NDArray[np.float64] | None) -> Value:
-        from quantcore.reference.planar import planar_bound  # kernels do without
+        from quantcore.reference.planar import planar_bound
         from quantcore.runtime import rounding
 
         first = arguments[0]
@@ -594,7 +655,13 @@ def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArr
 def _take(X: Any, rows: NDArray[np.int64]) -> Any:
     if isinstance(X, Csr | Table):
         return X.take_rows(rows)
-    return X[rows] if isinstance(X, np.ndarray) else [X[i] for i in rows.tolist()]
+    if isinstance(X, np.ndarray):
+        return X[rows]
+    if isinstance(X, list) and not isinstance(X[0], dict):
+        return [X[i] for i in rows.tolist()]
+    from quantcore.reference import forms  # tables alone come in others
+
+    return forms.take(X, rows)
 
 
 def _shown(value: Any, method: str) -> Any:

@@ -13,6 +13,7 @@ source's dtype has no bound.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from quantcore.plan import Csr, ops
 from quantcore.reference.bounds import UNKNOWN, UP, Error, edges, gamma
 from quantcore.reference.columns import columns, norms_of
-from quantcore.reference.matrices import Matrix, as_csr, concat
+from quantcore.reference.matrices import Matrix, as_csr, concat, take
 from quantcore.reference.products import polynomial
 from quantcore.runtime import column_errors
 
@@ -114,6 +115,8 @@ def matrix_error(op: ops.Op, arguments: list[Matrix], errors: list[Error], value
     if isinstance(op, ops.Polynomial) and isinstance(X, np.ndarray) and np.isfinite(error).all():
         least, most = (_values(polynomial(op, np.abs(X) + e)) for e in (0.0, error))
         return np.asarray(most - least + 2.0 * op.most * _eps(found) * most)
+    if isinstance(op, ops.Take):
+        return _values(take(op, _like(X, error)))
     if isinstance(op, ops.Impute | ops.Missing) and op.missing is None:
         # What is missing to us is missing to the source, where a bound is known at all.
         error = np.nan_to_num(error, nan=np.inf, posinf=np.inf)
@@ -253,7 +256,7 @@ def _concat(op: ops.Concat, arguments: list[Matrix], errors: list[Error], value:
     ]
     if isinstance(value, Csr):
         parts = [_stored(X, e)[1] for X, e in zip(arguments, errors, strict=True)]
-    joined = _values(concat(ops.Concat(inputs=op.inputs, weights=tuple(abs(w) for w in op.weights)), parts))
+    joined = _values(concat(replace(op, weights=tuple(abs(w) for w in op.weights)), parts))
     if all(w == 1.0 for w in op.weights):
         return joined
     rounded = np.abs(np.nan_to_num(_values(value), posinf=np.inf, neginf=-np.inf)) * (2.0 * _eps(_values(value)))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quantcore.plan import Op, Plan, Table
-from quantcore.plan.ops import Codes, Documents, HashedFeatures, NamedFeatures, Power, RecordOp, Text, Ufunc
+from quantcore.plan.ops import Documents, HashedFeatures, NamedFeatures, Power, RecordOp, Text, Ufunc
+from quantcore.plan.schema import values_of
 from quantcore.runtime.execute import Executor
 
 __all__ = ["expected", "log_fallback", "passes", "rows"]
@@ -39,18 +41,21 @@ def rows(plan: Plan) -> Any:
 
 def _table(plan: Plan) -> Table:
     """Two rows: small numbers, and where a column holds categories the first and the last of them."""
-    columns = [np.sin(np.arange(2.0) + i).astype(object) for i in range(plan.n_features_in or 1)]
-    for op in plan.ops:
-        if isinstance(op, Codes):
-            for index, known in zip(op.columns.tolist(), op.categories, strict=True):
-                if len(known):
-                    columns[index][:] = known[0], known[-1]
-        elif isinstance(op, Documents):
-            columns[op.column][:] = "quantcore", "table"
+    columns: list[NDArray[Any] | None] = [None] * (plan.n_features_in or 0)
+    schema = plan.schema
+    for i in schema.columns:
+        columns[i] = np.sin(np.arange(2.0) + i).astype(float if i in schema.floats else object)
+    texts = [
+        (op.column, ["quantcore", "table"]) for op in plan.ops if isinstance(op, Documents) and op.inputs[0] in schema.tables
+    ]
+    for index, known in (*values_of(plan.ops, schema), *texts):
+        own = columns[index]
+        if own is not None and known and (own.dtype == object or all(isinstance(v, int | float) for v in known)):
+            own[:] = known[0], known[-1]
     for op in plan.ops:
         read = plan.ops[op.inputs[0]] if isinstance(op, RecordOp) and op.inputs[0] >= 0 else None
         if isinstance(read, Documents):
-            columns[read.column][:] = np.fromiter(_records((op,)), object, 2)
+            columns[read.column] = np.fromiter(_records((op,)), object, 2)
     return Table(2, tuple(columns))
 
 

@@ -17,9 +17,16 @@ from quantcore.plan import Plan, Vocabulary
 from quantcore.plan.ops import (
     ArgMax,
     Binarize,
+    Codes,
+    Concat,
+    Fill,
     LeafNumbers,
     Linear,
+    Lookup,
+    MissingCells,
     MultiLabel,
+    Numbers,
+    OneHot,
     PlanarLinear,
     Sigmoid,
     Softmax,
@@ -165,7 +172,43 @@ def forest() -> Plan:
     return Plan((trees, leaves), {"apply": 1}, "matrix", n_features_in=3)
 
 
-PLANS = {f.__name__: f for f in (binary, several, characters, hashing, matrix, forest)}
+def table() -> Plan:
+    """Categories of every kind, few and many of them; places that count up, numbers that are NaN."""
+    words = tuple(sorted({f"{a} {b}" for a in WORDS for b in WORDS[:6]} | {"\ud800", ""}))
+    listed = [
+        words,
+        ("a", "b\0"),
+        (None, True, 2, 3.5, "x", -0.0),
+        np.arange(100) * 3 - 7,
+        np.array([0.1, 0.5, np.inf]),
+        np.array([False]),
+    ]
+    columns = np.array([1, 2, 3, 4, 5, 0], np.uint32)
+    nan = (True, False, True, False, True, False)
+    codes = Codes(inputs=(0,), columns=columns, categories=listed, nan=nan, unknown="keep")
+    sizes = codes.n_codes()
+    ends = tuple(np.cumsum(np.array(sizes) + 1).tolist())
+    starts = np.cumsum([0, *sizes])
+    place = np.concatenate([np.append(np.arange(start, start + size), -1) for start, size in zip(starts, sizes, strict=False)])
+    hot = OneHot(inputs=(1,), ends=ends, place=place.astype(np.int32), n_outputs=int(starts[-1]))
+    values = np.concatenate([np.append(np.arange(float(size)), np.nan) for size in sizes])[:, None]
+    ops = (
+        Fill(columns=np.array([1, 2], np.uint32), missing=(), fill=("filled", "")),
+        codes,
+        hot,
+        Lookup(inputs=(1,), ends=ends, values=values),
+        Numbers(columns=np.array([0, 6], np.uint32)),
+        MissingCells(columns=np.array([6], np.uint32), missing=(None,)),
+        Concat(inputs=(2, 3, 4, 5), weights=(1.0, 0.5, 1.0, 1.0), sparse=True),
+    )
+    names = tuple(f"column {i}" for i in range(7))
+    named_out = tuple(f"out {i}" for i in range(hot.n_outputs + 6 + 2 + 1))
+    return Plan(
+        ops, {"transform": 6}, "table", n_features_in=7, feature_names_in=names, by_name=True, feature_names_out=named_out
+    )
+
+
+PLANS = {f.__name__: f for f in (binary, several, characters, hashing, matrix, forest, table)}
 EXTRA: dict[str, Any] = {
     "provenance": {"versions": {"quantcore": "0.1.0"}, "notes": ["a\u20ac", None, True, -1, 1e-300]},
     "report": {"agreement": 1.0, "histogram": np.arange(5, dtype=np.int64)},

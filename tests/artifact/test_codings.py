@@ -224,6 +224,23 @@ def test_ascending(patterns):
     assert np.array_equal(ascending.join_ascending(steps).view(np.uint32), patterns)
 
 
+@given(hnp.arrays(st.sampled_from([np.int8, np.uint16, np.int32, np.uint32]), st.integers(0, 50)))
+def test_steps(values):
+    found = ascending.join_steps(ascending.split_steps(values), values.dtype.str[1:])
+    assert found.dtype == values.dtype and np.array_equal(found, values)
+
+
+def test_steps_over_blocks():
+    values = np.random.default_rng(0).integers(-(2**31), 2**31, 3 * 8192 + 5)
+    assert np.array_equal(ascending.join_steps(ascending.split_steps(values), "i8"), values)
+
+
+@pytest.mark.parametrize(("steps", "dtype"), [([-1], "u1"), ([200, 56], "u1"), ([200], "i1"), ([0, *[1] * 8191, -1], "i1")])
+def test_steps_refuse(steps, dtype):
+    with pytest.raises(ArtifactError):
+        ascending.join_steps(np.array(steps), dtype)
+
+
 def test_steps_of_ascending_floats_are_what_lies_between():
     values = np.array([-np.inf, -1.0, np.nextafter(np.float32(-1.0), np.float32(0.0)), -0.0, 0.0, 1e-45, np.inf], np.float32)
     steps = ascending.split_ascending(values)

@@ -27,7 +27,7 @@ def test_same_plan(plan, extra, same):
     assert same(compiled.plan, definition.plan) and compiled.digest == definition.digest
 
 
-@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix", "forest"])
+@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix", "forest", "table"])
 def test_mutants_with_repaired_checksums(plans, name, repair, same):
     data = encode(plans[name](), {"report": {}})
     rng = random.Random(name)

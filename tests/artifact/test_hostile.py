@@ -62,7 +62,7 @@ def test_something_else_is_refused():
     assert refused(b"") == "truncated"
 
 
-@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix"])
+@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix", "table"])
 def test_mutants_with_repaired_checksums(plans, name, repair):
     """Those that decode all the same have to be valid Plans: decode validates."""
     data = encode(plans[name](), {"report": {"x": np.arange(3)}})
@@ -82,7 +82,7 @@ def test_mutants_with_repaired_checksums(plans, name, repair):
             continue
 
 
-@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix"])
+@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix", "table"])
 def test_mutants_of_the_document(plans, name):
     """Values of the metadata replaced by others, sections left as they are."""
     document, sections = opened(encode(plans[name](), {"report": {"x": np.arange(3)}}))
@@ -109,7 +109,23 @@ def test_mutants_of_the_document(plans, name):
         {"$": []},
         {"$": ["own"]},
     ]
-    kinds = ("same", "int", "rows", "bool", "again", "rise", "leaves", "idf", "byidf", "text", "ucs4", "trie", "zip")
+    kinds = (
+        "same",
+        "int",
+        "rows",
+        "bool",
+        "again",
+        "rise",
+        "leaves",
+        "sum",
+        "idf",
+        "byidf",
+        "text",
+        "front",
+        "ucs4",
+        "trie",
+        "zip",
+    )
     pieces += [{"$": [kind]} for kind in kinds]
     for _ in range(1500):
         mutant = json.loads(json.dumps(document))
@@ -259,6 +275,18 @@ def test_impossible_shapes(small, dims):
         ["rise", [1, 1, 2, 1], ["pool", "u1", 2]],
         ["rise", [2], ["leaves", 0]],
         ["rise", [2]],
+        ["sum", "f4", [2], ["pool", "u1", 2]],
+        ["sum", "u1", [2], ["pool", "f4", 2]],
+        ["sum", "i1", [2], ["pool", "u1", 2]],
+        ["sum", "u1", [3], ["pool", "u1", 2]],
+        ["sum", "u1", [2, 2], ["pool", "u1", 2]],
+        ["sum", "u1", [2], ["sum", "u1", [2], ["pool", "u1", 2]]],
+        ["sum", "u1", [2]],
+        ["front", ["pool", "u1", 1], ["pool", "u1", 1], ["pool", "u1", 1]],
+        ["front", ["pool", "u2", 1], ["pool", "u1", 1], ["pool", "u1", 0]],
+        ["front", ["pool", "u1", 1], ["pool", "i1", 1], ["pool", "u1", 0]],
+        ["front", ["pool", "u1", 2], ["pool", "u1", 1], ["pool", "u1", 0]],
+        ["front", ["pool", "u1", 1], ["pool", "u1", 1]],
         ["leaves", -1],
         ["leaves", 2],
         ["leaves", True],
@@ -268,8 +296,8 @@ def test_impossible_shapes(small, dims):
     ],
 )
 def test_hostile_trees(node):
-    """The first array is booleans, the second numbers."""
-    flags, pool = ["bool", [2], ["pool", "u1", 1]], Section(POOL, RAW, "u1", (18,), bytes([2, *bytes(17)]))
+    """The first array is booleans, the second numbers; what a node takes from the pool begins with 200, 100."""
+    flags, pool = ["bool", [2], ["pool", "u1", 1]], Section(POOL, RAW, "u1", (18,), bytes([2, 0, 200, 100, *bytes(14)]))
     document = {"extra": {"a": {"$": flags}, "b": {"$": ["pool", "u1", 1]}, "c": {"$": node}}, "plan": {"ops": []}}
     assert refused(closed(document, [pool])) == "invalid"
 

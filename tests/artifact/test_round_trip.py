@@ -37,6 +37,15 @@ def test_trees_are_stored_by_what_they_follow_from(plans):
     assert b'"numbers":{"$":["leaves",' in text and b'"threshold":{"$":["rise",' in text
 
 
+def test_tables_are_stored_by_what_is_in_them(plans):
+    """Categories that ascend by what is new in each, places of categories by steps: hardly anything is left of those."""
+    data = encode(plans["table"](), {})
+    sections, _ = unpack(memoryview(data), None)
+    text = bytes(content(sections[0], DICTIONARY))
+    assert b'"categories":[{"$":["front",' in text and b'"place":{"$":["sum","i4",' in text
+    assert len(data) < 3000
+
+
 def test_bytes_and_digest_follow_from_the_content(plan, extra):
     data = encode(plan, extra)
     assert encode(decode(data).plan, dict(reversed(extra.items()))) == data

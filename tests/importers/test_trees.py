@@ -261,9 +261,6 @@ def test_obstacles(data):
     X, y, number = data
     start = ensemble.GradientBoostingRegressor(n_estimators=2, init=tree.DecisionTreeRegressor(max_depth=2)).fit(X, number)
     bagged = ensemble.BaggingClassifier(LogisticRegression(), n_estimators=2).fit(X, y)
-    named = ensemble.HistGradientBoostingClassifier(max_iter=2, categorical_features=[0])
-    texts = np.array([["a", "b"][int(v > 0)] for v in X[:, 0]], object)
-    named.fit(np.column_stack([texts, X[:, 1].astype(object)]), y)
-    for estimator, parameter in ((start, "init"), (bagged, "estimator"), (named, "categorical_features")):
+    for estimator, parameter in ((start, "init"), (bagged, "estimator")):
         with pytest.raises(UnsupportedModelError, match=parameter):
             convert(estimator)

@@ -232,7 +232,7 @@ HOSTILE = [
     (lambda m: first(m).__setitem__("left_children", [[1], [2]]), "left_children"),
     (lambda m: first(m).__setitem__("left_children", [2**70]), "left_children"),
     (lambda m: first(m)["split_type"].__setitem__(0, 1), "categories_nodes"),
-    (lambda m: first(m)["tree_param"].__setitem__("size_leaf_vector", "7"), "leaf_weights"),
+    (lambda m: first(m)["tree_param"].__setitem__("size_leaf_vector", "7"), "size_leaf_vector"),
     (lambda m: m["gradient_booster"]["model"]["tree_info"].__setitem__(0, 5), "tree_info"),
     (lambda m: m["gradient_booster"]["model"]["tree_info"].pop(), "tree_info"),
     (lambda m: m["gradient_booster"]["model"].__setitem__("trees", []), "tree_info"),

@@ -85,7 +85,8 @@ def test_missing_door_as_error():
 
 def test_unknown_family():
     with pytest.raises(
-        ValueError, match="unknown family of kernels 'forests'; expected one of: codec, dense, pack, sparse, table, text, trees"
+        ValueError,
+        match="unknown family of kernels 'forests'; expected one of: codec, dense, frame, pack, sparse, table, text, trees",
     ):
         registry.door("forests")
 

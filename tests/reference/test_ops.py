@@ -131,7 +131,20 @@ def test_concat():
     found = matrices.concat(op, [csr(a), csr(b)])
     np.testing.assert_array_equal(found.toarray(), expected.toarray())
     assert all((np.diff(found.indices[x:y]) > 0).all() for x, y in zip(found.indptr, found.indptr[1:], strict=False))
-    np.testing.assert_array_equal(matrices.concat(op, [a.toarray(), csr(b)]), expected.toarray())
+    for sparse, dense in ((None, False), (True, False), (False, True)):
+        op = ops.Concat(inputs=(0, 1), weights=(1.0, 0.5), sparse=sparse)
+        mixed = matrices.concat(op, [a.toarray(), csr(b)])
+        assert isinstance(mixed, np.ndarray) == dense
+        np.testing.assert_array_equal(mixed if dense else mixed.toarray(), expected.toarray())
+
+
+def test_take():
+    X = random_csr(9, 6, 0.5, 8)
+    op = ops.Take(columns=(4, 0, 4))
+    np.testing.assert_array_equal(matrices.take(op, X.toarray()), X.toarray()[:, [4, 0, 4]])
+    found = matrices.take(op, csr(X))
+    np.testing.assert_array_equal(found.toarray(), X.toarray()[:, [4, 0, 4]])
+    assert all((np.diff(found.indices[x:y]) > 0).all() for x, y in zip(found.indptr, found.indptr[1:], strict=False))
 
 
 def test_binarize():

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
-from quantcore.importers.forests import Nodes, Sets, trees_op
+from quantcore.importers.forests import MOST_FEATURES, Nodes, Sets, in_range, trees_op
+from quantcore.importers.malformed import Malformed
+from quantcore.importers.registry import import_estimator
 from quantcore.importers.sklearn.common import classes_of, labels
 from quantcore.importers.sklearn.trees import Forest, leaf_sum
-from quantcore.plan.ops import Exp, Predictions, Sigmoid, Softmax
+from quantcore.plan.ops import Concat, Exp, Predictions, Sigmoid, Softmax
 from quantcore.plan.tree_ops import LEFT, MEMBERS_LEFT
 
 __all__ = ["hist_gradient_boosting_classifier", "hist_gradient_boosting_regressor"]
@@ -50,16 +52,18 @@ def hist_gradient_boosting_regressor(estimator: Any, source: Node, build: Builde
 
 def _scores(estimator: Any, source: Node, build: Builder) -> Node | None:
     check_is_fitted(estimator)
-    source = build.read_matrix(estimator, source, estimator.n_features_in_)
+    rows = _rows(estimator, source, build)
+    if rows is None:
+        return None
     predictors = [predictor for iteration in estimator._predictors for predictor in iteration]
     whole = np.concatenate([predictor.nodes for predictor in predictors])
     counts = np.array([len(predictor.nodes) for predictor in predictors], np.int64)
     starts = np.cumsum(counts) - counts
     offset = np.repeat(starts, counts)
-    columns, categories = _columns(estimator, build)
-    if columns is None:
-        return None
+    columns, categories = rows.columns, rows.categories
     leaf = whole["is_leaf"].astype(bool)
+    if not int(np.where(leaf, 0, whole["feature_idx"]).max(initial=0)) < len(columns) <= MOST_FEATURES:
+        raise Malformed("feature_idx", f"a split tests one that is not among {len(columns)} features, or they are too many")
     missing = whole["missing_go_to_left"].astype(np.uint8)
     set_of, sets = _sets(predictors, whole, counts, leaf, missing, categories)
     nodes = Nodes(
@@ -73,7 +77,8 @@ def _scores(estimator: Any, source: Node, build: Builder) -> Node | None:
         set_of=set_of,
         sets=sets,
     )
-    op, at = trees_op(nodes, (source.position,), allow_nan=True, allow_infinity=True, sparse="refuse")
+    in_range(nodes, len(columns))
+    op, at = trees_op(nodes, (rows.node.position,), allow_nan=True, allow_infinity=True, sparse="refuse")
     forest = Forest(build.add(op, len(predictors)), at, starts)
     base = np.asarray(estimator._baseline_prediction, np.float64).ravel()
     output = np.arange(len(predictors), dtype=np.uint32) % np.uint32(len(base))
@@ -81,18 +86,40 @@ def _scores(estimator: Any, source: Node, build: Builder) -> Node | None:
     return leaf_sum(forest, values[:, None], build, base=base, output=output if len(base) > 1 else None)
 
 
-def _columns(estimator: Any, build: Builder) -> tuple[NDArray[np.int64] | None, list[Any]]:
-    """The caller's column of each one that the trees see (categorical ones come first), and the categories of those."""
+class _Rows(NamedTuple):
+    """What the trees read, the column of it for each one that they name, and the categories of the first of those, as numbers."""
+
+    node: Node
+    columns: NDArray[np.int64]
+    categories: list[NDArray[np.float64]]
+
+
+def _rows(estimator: Any, source: Node, build: Builder) -> _Rows | None:
     preprocessor = getattr(estimator, "_preprocessor", None)
+    width = estimator.n_features_in_
     if preprocessor is None:
-        return np.arange(estimator.n_features_in_), []
+        return _Rows(build.read_matrix(estimator, source, width), np.arange(width), [])
     is_categorical = np.asarray(estimator.is_categorical_)
     columns = np.concatenate([np.flatnonzero(is_categorical), np.flatnonzero(~is_categorical)])
-    categories = [np.asarray(c) for c in preprocessor.named_transformers_["encoder"].categories_]
-    if any(c.dtype.kind not in "biuf" for c in categories):
-        build.obstacle(estimator, "categorical_features", "categories that are no numbers; encode them as numbers before fitting")
-        return None, []
-    return columns, [c[~np.isnan(c)].astype(np.float64) for c in (c.astype(np.float64) for c in categories)]
+    encoder = preprocessor.named_transformers_["encoder"]
+    known = [np.asarray(c) for c in encoder.categories_]
+    if all(c.dtype.kind in "biuf" for c in known):  # the trees' sets can hold the caller's own numbers
+        numbers = [c.astype(np.float64) for c in known]
+        return _Rows(build.read_matrix(estimator, source, width), columns, [c[~np.isnan(c)] for c in numbers])
+    named = getattr(preprocessor, "feature_names_in_", None) is not None
+    table = build.read_table(preprocessor, source, width, by_name=named)
+    if table is None or table.table is None:
+        build.obstacle(estimator, "categorical_features", "categories that another step computes; encode them before fitting")
+        return None
+    places = [table.table[i] for i in columns.tolist()]
+    chosen = Node(table.position, len(known), table=tuple(places[: len(known)]))
+    parts = [import_estimator(encoder, chosen, build).methods.get("transform")]
+    if len(places) > len(known):
+        rest = Node(table.position, len(places) - len(known), table=tuple(places[len(known) :]))
+        parts.append(build.read_matrix(estimator, rest, len(places) - len(known)))
+    positions = tuple(part.position for part in parts if part is not None)
+    node = build.add(Concat(inputs=positions, weights=(1.0,) * len(positions), sparse=False), width, np.dtype(np.float64))
+    return _Rows(node, np.arange(width), [np.arange(float(np.sum([c == c for c in found]))) for found in known])  # noqa: PLR0124
 
 
 def _sets(
@@ -113,6 +140,8 @@ def _sets(
     bitsets = np.concatenate([p.raw_left_cat_bitsets.reshape(-1, 8) for p in predictors])
     sizes = np.array([len(p.raw_left_cat_bitsets) for p in predictors], np.int64)
     first = np.repeat(np.cumsum(sizes) - sizes, counts)
+    if (whole["bitset_idx"][at] >= np.repeat(sizes, counts)[at]).any() or (whole["feature_idx"][at] >= len(categories)).any():
+        raise Malformed("bitset_idx", "a split tests a set of categories that is not there")
     rows = np.ascontiguousarray(bitsets[first[at] + whole["bitset_idx"][at]].astype("<u4"))
     in_left = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little").astype(bool)
     n_known = np.array([len(c) for c in categories])[whole["feature_idx"][at]]

@@ -1,17 +1,15 @@
-"""Estimators that only chain, join or wrap others: Pipeline, FeatureUnion, searches, FrozenEstimator."""
+"""Estimators that only chain or wrap others: Pipeline, searches, FrozenEstimator."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.registry import import_estimator
-from quantcore.plan.ops import Concat
 
-__all__ = ["feature_union", "frozen_estimator", "pipeline", "search"]
+__all__ = ["frozen_estimator", "pipeline", "search"]
 
 
 def pipeline(estimator: Any, source: Node, build: Builder) -> Result:
@@ -31,29 +29,6 @@ def pipeline(estimator: Any, source: Node, build: Builder) -> Result:
             # Unknown, but the next steps may have obstacles of their own: go on from a result of unknown width.
             result = Result({"transform": Node(len(build.ops))})
     return result
-
-
-def feature_union(estimator: Any, source: Node, build: Builder) -> Result:
-    """FeatureUnion: matrices side by side."""
-    weights = estimator.transformer_weights or {}
-    parts: list[tuple[Node, float | None]] = []
-    for name, transformer in estimator.transformer_list:
-        if transformer == "drop":
-            continue
-        if transformer == "passthrough" or type(transformer).__name__ == "FunctionTransformer":
-            build.obstacle(estimator, name, "a branch that passes its input through can't be stored; use a vectorizer, or 'drop'")
-            continue
-        part = import_estimator(transformer, source, build).methods.get("transform")
-        if part is not None:
-            parts.append((part, weights.get(name)))
-    if not parts:
-        build.obstacle(estimator, "transformer_list", "no branch is left; keep at least one transformer")
-        return Result()
-    op = Concat(inputs=tuple(part.position for part, _ in parts), weights=tuple(1.0 if w is None else float(w) for _, w in parts))
-    # The dtype that the source's own multiplication and stacking give.
-    kinds = [np.zeros(1, part.dtype) if w is None else np.zeros(1, part.dtype) * w for part, w in parts]
-    width = sum(part.width or 0 for part, _ in parts)
-    return Result({"transform": build.add(op, width, np.result_type(*kinds))})
 
 
 def search(estimator: Any, source: Node, build: Builder) -> Result:

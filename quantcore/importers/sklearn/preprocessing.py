@@ -1,18 +1,15 @@
-"""Scalers, imputers and other transformers of single values or rows."""
+"""Scalers and other transformers of single values or rows."""
 
 from __future__ import annotations
 
-import math
-from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.sklearn.common import VERSION
-from quantcore.plan.ops import Affine, Binarize, Columns, Concat, Impute, Missing, Polynomial, RowNorm
+from quantcore.plan.ops import Affine, Binarize, Polynomial, RowNorm
 from quantcore.plan.validate_matrix import MOST_PRODUCTS, n_products
 
 __all__ = [
@@ -23,7 +20,6 @@ __all__ = [
     "normalizer",
     "polynomial_features",
     "robust_scaler",
-    "simple_imputer",
     "standard_scaler",
     "width_of",
 ]
@@ -95,39 +91,6 @@ def polynomial_features(estimator: Any, source: Node, build: Builder) -> Result:
     source = build.read_matrix(estimator, source, n_features)
     op = Polynomial(inputs=(source.position,), least=degrees[0], most=degrees[1], interaction_only=only, bias=bias)
     return Result({"transform": build.add(op, width, as_float(source))})
-
-
-def simple_imputer(estimator: Any, source: Node, build: Builder) -> Result:
-    """SimpleImputer over numbers: fill, drop the columns that were empty, append the indicator."""
-    check_is_fitted(estimator)
-    missing = estimator.missing_values
-    if estimator._fit_dtype.kind not in "iuf" or not isinstance(missing, Real):
-        build.obstacle(estimator, "", "it was fitted on objects (strings, None); fit it on numbers, with NaN for missing")
-        return Result()
-    source = build.read_matrix(estimator, source, estimator.n_features_in_)
-    marker = None if math.isnan(missing) else float(missing)
-    fill: NDArray[np.float64] = np.array(estimator.statistics_, np.float64)
-    empty = np.isnan(fill) & (not estimator.keep_empty_features)
-    dtype = as_float(source)
-    op = Impute(inputs=(source.position,), missing=marker, fill=np.where(np.isnan(fill), 0.0, fill))
-    filled = build.add(op, source.width, dtype)
-    if empty.all():
-        build.obstacle(estimator, "", "all columns were empty, so none is left; fit it on data")
-    elif empty.any():
-        filled = _columns(np.flatnonzero(~empty), filled, build)
-    features = estimator.indicator_.features_ if estimator.add_indicator else ()
-    if not len(features):
-        return Result({"transform": filled})
-    indicator = Missing(inputs=(source.position,), missing=marker, index=np.array(features, np.uint32))
-    parts = filled, build.add(indicator, len(features), dtype)
-    width = sum(part.width or 0 for part in parts)
-    joined = Concat(inputs=tuple(part.position for part in parts), weights=(1.0, 1.0))
-    return Result({"transform": build.add(joined, width, dtype)})
-
-
-def _columns(index: Any, source: Node, build: Builder) -> Node:
-    op = Columns(inputs=(source.position,), index=np.array(index, np.uint32), allow_nan=True)
-    return build.add(op, len(op.index), source.dtype)
 
 
 def width_of(estimator: Any, source: Node, build: Builder) -> int:

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
-from quantcore.importers.forests import Nodes, fold_to_float32, pooled, trees_op
+from quantcore.importers.forests import MOST_FEATURES, Nodes, fold_to_float32, in_range, pooled, trees_op
+from quantcore.importers.malformed import Malformed
 from quantcore.importers.sklearn.common import allows_nan, classes_of, log_of
+from quantcore.plan import INPUT
 from quantcore.plan.ops import ArgMax, LeafNumbers, LeafOneHot, LeafSum, Log, Predictions, Several, Stack, Take
 
 __all__ = [
@@ -83,6 +85,8 @@ def import_trees(
     allow_nan, allow_infinity : bool
     """
     source = build.read_matrix(estimator, source, estimator.n_features_in_)
+    if source.position == INPUT and estimator.n_features_in_ > MOST_FEATURES:
+        raise Malformed("n_features_in_", f"{estimator.n_features_in_} are more than {MOST_FEATURES}; select those that are used")
     counts = np.array([tree.node_count for tree in trees], np.int64)
     starts = np.cumsum(counts) - counts
     n = int(counts.sum())
@@ -102,10 +106,11 @@ def import_trees(
         np.add(tree.children_left, start, out=nodes.left[own])
         np.add(tree.children_right, start, out=nodes.right[own])
         np.less(tree.children_left, 0, out=nodes.leaf[own])
-        nodes.feature[own] = tree.feature if features is None else np.asarray(features[i])[tree.feature]
+        nodes.feature[own] = tree.feature if features is None else _columns(np.asarray(features[i]), tree)
         nodes.threshold[own] = fold_to_float32(tree.threshold)
         if allow_nan:
             nodes.missing[own] = tree.missing_go_to_left
+    in_range(nodes, estimator.n_features_in_)
     op, at = trees_op(
         nodes,
         (source.position,),
@@ -114,6 +119,14 @@ def import_trees(
         sparse="zero" if allow_infinity else "finite",
     )
     return Forest(build.add(op, len(trees)), at, starts)
+
+
+def _columns(features: NDArray[Any], tree: Any) -> NDArray[Any]:
+    """The caller's column of what each node tests."""
+    if not int(tree.feature.max()) < len(features):
+        raise Malformed("feature", f"a split tests one that is not among the {len(features)} that its tree was fitted on")
+    found: NDArray[Any] = np.where(tree.feature < 0, -1, features[np.maximum(tree.feature, 0)])
+    return found
 
 
 def is_tree(estimator: Any) -> bool:

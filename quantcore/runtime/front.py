@@ -1,0 +1,109 @@
+"""Plans over tables in two halves: the compiled reader in front of the cut, an Executor behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from quantcore.native import registry
+from quantcore.plan import Csr, Plan
+from quantcore.plan.ops import Several, Trees
+from quantcore.runtime import frames, ways
+from quantcore.runtime.ways import NoWay
+
+__all__ = ["Front", "front"]
+
+# Methods whose results are arrays, a row a row: those of parts are joined. (Labels of several kinds come as arrays too.)
+_JOINED = ("predict_proba", "predict_log_proba", "decision_function", "score_samples")
+
+
+class Front:
+    """The two halves of a Plan.
+
+    Parameters
+    ----------
+    plan : Plan
+    position : int
+        Of the cut.
+    module : module
+        The door of the reader.
+    serve : callable of Plan → Executor
+        Makes what serves the Plan behind the cut.
+    evaluate : callable of table → matrix
+        What the ops in front of the cut give of what the reader refuses.
+    own : callable of table → labels, or None
+        Answers ``predict`` in the place of the half behind the cut.
+
+    Raises
+    ------
+    NoWay
+        No reader can be made.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        position: int,
+        module: ModuleType,
+        serve: Callable[[Plan], Any],
+        evaluate: Callable[[Any], Any],
+        own: Callable[[Any], Any] | None,
+    ) -> None:
+        self.plan, self.position, self.evaluate = plan, position, evaluate
+        rows = ways.at(plan, position)
+        whole = frames.behind(plan, position)
+        self.csr = frames.form(rows, whole) == "csr"
+        # What a sparse matrix may not hold for trees, a dense one may: such rows are left to the reference.
+        self.finite = rows.sparse and any(isinstance(op, Trees) and op.sparse == "finite" for op in whole.ops if frames.reads(op))
+        self.sparse = rows.sparse
+        self.inner = serve(whole)
+        predicts = "predict" in plan.outputs
+        compiled = self.inner.compiled
+        answer = None if not predicts else self.inner.predict if compiled is None or self.csr else compiled.predict
+        self.reader = frames.build(
+            module, plan, rows, csr=self.csr, finite=self.finite, answer=answer, other=self.predict if predicts else None
+        )
+        # The reader's own method, without a Python frame around it.
+        self.answer: Callable[[Any], Any] | None = own if own is not None else self.reader.predict if predicts else None
+
+    def matrix(self, X: Any) -> Any:
+        """The rows at the cut, of a table as the caller passes it."""
+        found = self.reader.read(X)
+        return self.evaluate(X) if found is None else found
+
+    def run(self, method: str, X: Any) -> Any:
+        """What a method returns, but for ``predict``."""
+        if method not in _JOINED or isinstance(self.plan.ops[self.plan.outputs[method]], Several):
+            return self.inner.run(method, self.matrix(X))
+        found = self.reader.through(X, lambda rows: self.inner.run(method, rows))
+        return self.inner.run(method, self.evaluate(X)) if found is None else found
+
+    def predict(self, X: Any) -> Any:
+        """Labels of what the reader refuses."""
+        return self.inner.run("predict", self.evaluate(X))
+
+    def in_form(self, found: Any) -> Any:
+        """What the ops in front of the cut gave, in the form that the reader gives."""
+        return found.toarray() if isinstance(found, Csr) and not self.csr and not self.finite else found
+
+
+def front(
+    plan: Plan,
+    serve: Callable[[Plan], Any],
+    evaluate: Callable[[Any], Any],
+    own: Callable[[Any], Any] | None,
+    reasons: dict[int, str],
+) -> Front | None:
+    """The halves of a Plan, or None where it has none; ``reasons`` are told why."""
+    module = registry.door("frame")
+    if module is None or plan.input != "table":
+        return None
+    reason, position = frames.obstacle(plan), frames.cut(plan)
+    if reason is None and position is not None:
+        try:
+            return Front(plan, position, module, serve, evaluate, own)
+        except NoWay as error:
+            reason = str(error)
+    reasons[-1] = f"tables are read op by op: {reason}"
+    return None
