@@ -137,13 +137,12 @@ def quantize(
     tell(3)
     extra["report"] = {"guarantee": guarantee, "calibrated": rows is not None, **_measured(estimator, executor, rows, wanted)}
     extra["report"].update(_bounded(executor, source, rows, seed))
-    data, artifact = encoded(plan, extra, codec=registry.door("codec"))
     if rows is not None:
         from quantcore.runtime.baseline import baseline
 
-        found_there = baseline(executor, rows)
-        extra["report"].update({"baseline": found_there} if found_there else {})
-    data = encode(plan, extra, codec=registry.door("codec"))
+        seen = baseline(executor, _first(rows))
+        extra["report"].update({"baseline": seen} if seen else {})
+    data, artifact = encoded(plan, extra, codec=registry.door("codec"))
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(
             f"the smallest form that keeps guarantee={guarantee!r} takes {len(data)} bytes, more than max_bytes={max_bytes}; "

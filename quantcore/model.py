@@ -365,13 +365,8 @@ class Model:
 
         sections = {name: {"stored": a, "decoded": b} for name, (a, b) in self._artifact.sizes.items()}
         bound = linear_bound(self._artifact.plan)
-<<<<<<< HEAD
-        served = "op by op" if self._executor.fused is None and self._executor.direct is None else "fused kernel"
-        found = {
-=======
         served = "op by op" if self._executor.compiled is None else "fused kernel"
-        return {
->>>>>>> main
+        found = {
             **copy.deepcopy(self._artifact.extra.get("report", {})),
             "certify": self._certify.as_json(),
             **({} if bound is None else {"bound": bound}),

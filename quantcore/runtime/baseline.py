@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from quantcore.plan.ops import ArgMax, MultiLabel, Threshold
+from quantcore.reference import forms
 from quantcore.runtime.execute import Executor
 
 __all__ = ["baseline"]
@@ -34,7 +35,7 @@ def baseline(executor: Executor, rows: Any) -> dict[str, Any]:
     decision = executor.plan.ops[executor.plan.outputs["predict"]] if "predict" in executor.plan.outputs else None
     if not isinstance(decision, ArgMax | MultiLabel | Threshold):
         return {}
-    some = rows[:_ROWS]
+    some = rows[:_ROWS] if hasattr(rows, "tocsr") else forms.head(rows, _ROWS)
     before = executor.stats()
     executor.certified(some)
     after = executor.stats()

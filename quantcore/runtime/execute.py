@@ -93,6 +93,8 @@ class Executor:
         self.reader = _reader(plan)
         self.plan = plan if self.reader is None else _of_contents(plan)
         self.settle, self.fallbacks = settle, fallbacks
+        if fallbacks is not None and settle is not None:  # who answers for rows of all halves of a Plan
+            fallbacks.answerer = "cold" if isinstance(settle, Cold) else "on_uncertain"
         self.module = registry.door("text" if _reads_texts(plan) else "table") if native else None
         self._note_missing(native)
         door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
@@ -124,10 +126,13 @@ class Executor:
         cold = isinstance(self.settle, Cold)
 
         def serve(plan: Plan) -> Executor:
-            return Executor(plan, settle=settle_cold(plan) if cold else None)
+            return Executor(plan, settle=settle_cold(plan) if cold else None, fallbacks=self.fallbacks)
 
         def evaluate(X: Any) -> Any:
-            return self._at_cut(self._input(X))
+            given = self._input(X)
+            if self.front.inner.compiled is not None:  # else the rows are counted behind the cut
+                self._fell_back(given)
+            return self._at_cut(given)
 
         # Who is asked about open rows is asked about rows of the table.
         own = None if cold or self.settle is None else lambda X: self.certified(X)[0]
@@ -142,7 +147,8 @@ class Executor:
         if self.fallbacks is None or not native:
             return
         trees = any(isinstance(op, Trees) for op in self.plan.ops)
-        for family in ("text" if _reads_texts(self.plan) else "table", *(("trees",) if trees else ())):
+        first = "frame" if self.plan.input == "table" else "text" if _reads_texts(self.plan) else "table"
+        for family in (first, *(("trees",) if trees else ())):
             found = registry.implementation(family)
             if found.module is None:
                 self.fallbacks.lasts("numpy", found.reason)
@@ -362,7 +368,7 @@ class Executor:
         total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
         total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
         if self.front is not None:
-            return {name: count + self.front.inner.stats()[name] for name, count in total.items()}
+            return {name: total.get(name, 0) + count for name, count in self.front.inner.stats().items()}
         if self.direct is not None:
             total["rows"] += self.direct.rows
         for model in (self.fused, self.__dict__.get("labels_of_csr")):
@@ -379,12 +385,7 @@ class Executor:
         """Note rows that no plane settled, and who answers for them."""
         if self.fallbacks is None or not n_rows or not self.proves:
             return
-        if self.settle is None:
-            self.fallbacks.count("open", n_rows, "no plane settled them; they got the best answer")
-        elif isinstance(self.settle, Cold):
-            self.fallbacks.count("cold", n_rows, "the source's own arithmetic settled them")
-        else:
-            self.fallbacks.count("on_uncertain", n_rows, "no plane settled them; on_uncertain was asked")
+        self.fallbacks.left_open(n_rows)
 
     def value_at(self, position: int, rows: Any) -> Any:
         """The result of the op at a position, for rows that have been checked."""

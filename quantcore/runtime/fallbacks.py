@@ -22,6 +22,13 @@ REASONS = {
 }
 
 
+_OPEN = {
+    "open": "no plane settled them; they got the best answer",
+    "cold": "the source's own arithmetic settled them",
+    "on_uncertain": "no plane settled them; on_uncertain was asked",
+}
+
+
 class Fallback(NamedTuple):
     """What :func:`on_fallback` tells.
 
@@ -85,6 +92,7 @@ class Fallbacks:
         self._digest = digest
         self._rows = dict.fromkeys(REASONS, 0)
         self._told: set[tuple[str, str]] = set()
+        self.answerer = "open"
         self.lasting: tuple[str, str] | None = None  # reason and detail, where no compiled pass serves this model at all
 
     def count(self, reason: str, rows: int, detail: str, *, once: bool = False) -> None:
@@ -92,6 +100,10 @@ class Fallbacks:
         self._rows[reason] += rows  # no call in between: one step under the GIL
         if _hook is not None:
             self._tell(_hook, reason, rows, detail, once=once)
+
+    def left_open(self, rows: int) -> None:
+        """Rows that no hot plane settled, and who answers for them."""
+        self.count(self.answerer, rows, _OPEN[self.answerer])
 
     def op_by_op(self, rows: int, obstacles: Collection[str]) -> None:
         """Rows that were served op by op, and what stands in the way of the one pass."""

@@ -204,3 +204,20 @@ def test_counters_only_grow_in_threads(even_words):
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(model.predict, [WORDS] * 400))
     assert counts(model) == {"open": 400}
+
+
+def test_tables_that_the_compiled_reader_refuses(heard):
+    pd = pytest.importorskip("pandas", reason="tables are data frames")
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    X = pd.DataFrame({"n": np.arange(40.0), "c": list("abcd") * 10})
+    parts = [("n", StandardScaler(), ["n"]), ("c", OneHotEncoder(handle_unknown="ignore"), ["c"])]
+    source = make_pipeline(ColumnTransformer(parts), LogisticRegression()).fit(X, [0, 1] * 20)
+    model = qc.quantize(source)
+    assert model.predict(X).tolist() == source.predict(X).tolist()
+    assert model.stats()["rows"] == len(X)
+    refused = X.assign(n=X["n"].astype(object))  # Python numbers in a column of objects
+    assert model.predict(refused).tolist() == source.predict(refused).tolist()
+    assert counts(model).get("op_by_op", 0) in (0, len(X))  # as the reader takes them or not
+    assert sum(one.rows for one in heard) == counts(model).get("op_by_op", 0)
