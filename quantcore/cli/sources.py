@@ -5,13 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PICKLES", "TRUST", "read_source"]
+from quantcore.errors import QuantcoreError
+
+__all__ = ["PICKLES", "TRUST", "Failed", "read_source"]
 
 PICKLES = (".joblib", ".pkl", ".pickle")
 TRUST = (
     "reading a pickle runs whatever code it holds; if you know where this file comes from, say so: --trust-pickle "
     "(see https://docs.python.org/3/library/pickle.html)"
 )
+
+
+class Failed(QuantcoreError):
+    """The command was understood, and what it asks for can't be had."""
 
 
 def read_source(path: Path, *, trust: bool) -> Any:
@@ -27,6 +33,8 @@ def read_source(path: Path, *, trust: bool) -> Any:
     ------
     PermissionError
         It is a pickle, and nobody said that it is to be trusted.
+    Failed
+        It can't be read.
     """
     if path.suffix.lower() not in PICKLES:
         return path
@@ -36,4 +44,9 @@ def read_source(path: Path, *, trust: bool) -> Any:
         raise PermissionError(f"{path.name}: {TRUST}")
     import joblib
 
-    return joblib.load(path)
+    try:
+        return joblib.load(path)
+    except ImportError as error:
+        raise Failed(f"{path.name} needs a module that is not installed: {error}") from error
+    except Exception as error:  # whatever the bytes of a pickle make their reader raise
+        raise Failed(f"{path.name} can't be read: {type(error).__name__}: {error}") from error
