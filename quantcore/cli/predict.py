@@ -34,8 +34,8 @@ def predict(
     column: Column = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities as well.")] = False,
     certified: Annotated[bool, typer.Option("--certified", help="Whether each label is proved to be the source's.")] = False,
-    rejected: Annotated[  # noqa: UP045
-        Optional[Path], typer.Option(help="Rows that fail go here (.jsonl), with the reason; beside the output if not given.")
+    rejected: Annotated[
+        Optional[Path], typer.Option(help="Rows that fail go here (.jsonl), with the reason; beside the output if not given.")  # noqa: UP045
     ] = None,
     stdin: Annotated[Optional[Streamed], typer.Option("--stdin", help="What standard input holds.")] = None,  # noqa: UP045
     stdout: Annotated[Optional[Streamed], typer.Option("--stdout", help="What standard output gets.")] = None,  # noqa: UP045

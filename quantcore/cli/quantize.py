@@ -31,8 +31,8 @@ def quantize(
         Literal["auto", "float32", "float16", "int16", "int8", "int4"], typer.Option(help="Least bits of the largest weight.")
     ] = "auto",
     guarantee: Guarantee = "certified",
-    min_agreement: Annotated[  # noqa: UP045
-        Optional[float], typer.Option(min=0.0, max=1.0, help="With measured: share of rows whose label must not change.")
+    min_agreement: Annotated[
+        Optional[float], typer.Option(min=0.0, max=1.0, help="With measured: share of rows whose label must not change.")  # noqa: UP045
     ] = None,
     max_bytes: Annotated[Optional[int], typer.Option(min=1, help="Largest artifact.")] = None,  # noqa: UP045
     unsupported: Annotated[Literal["error", "keep"], typer.Option(help="error: the obstacles are listed.")] = "error",

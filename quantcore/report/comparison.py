@@ -62,9 +62,9 @@ class Contender:
     name : str
     file_bytes : int
         Of the source: joblib with compress=3.
-    load_seconds, first_seconds, memory_bytes : float or None
-        In processes of their own (medians of three): loading, the first prediction, and resident memory beyond NumPy's. None:
-        it can't be loaded by another process.
+    load_seconds, first_seconds, memory_bytes, peak_bytes : float or None
+        In processes of their own (medians of three): loading, the first prediction, and resident memory beyond NumPy's, after it
+        and at its highest. None: it can't be loaded by another process.
     latency : dict of "p50", "p90", "p99" → Spread
         Seconds of calls with one row.
     throughput : dict of batch size → Spread
@@ -90,6 +90,7 @@ class Contender:
     load_seconds: float | None
     first_seconds: float | None
     memory_bytes: float | None
+    peak_bytes: float | None
     latency: dict[str, Spread]
     throughput: dict[int, Spread]
     agreement: Share | None
@@ -116,6 +117,8 @@ class Comparison:
         Stored bytes of each section of each artifact.
     margins : dict of str → list of (margin, agrees)
         For plots: rows by the source's margin.
+    candidates : dict of str → list of dict
+        What ``report()`` of a model that was just made tells of the forms that were tried; empty for models from files.
     noise : float
         Median of half an interval as a share of its median: 0.02 means that figures of time are good to 2%.
     machine : dict
@@ -126,6 +129,7 @@ class Comparison:
     absent: dict[str, str]
     stages: dict[str, dict[str, int]]
     margins: dict[str, list[tuple[float, bool]]]
+    candidates: dict[str, list[dict[str, Any]]]
     noise: float
     machine: dict[str, str]
 
@@ -232,6 +236,7 @@ def compare(
                 load_seconds=figures.get("load"),
                 first_seconds=figures.get("first"),
                 memory_bytes=figures.get("memory"),
+                peak_bytes=figures.get("peak"),
                 latency={f"p{q}": _percentile(single[name], q) for q in _PERCENTILES},
                 throughput=batches[name],
                 cost=_cost(per_row, _percentile(single[name], 50).median, price_per_hour, requests_per_second),
@@ -246,6 +251,7 @@ def compare(
         absent=absent,
         stages={name: {s: v["stored"] for s, v in m.report()["sections"].items()} for name, m in made.items()},
         margins={} if margins is None else _by_margin(answers, margins),
+        candidates={name: m.report()["candidates"] for name, m in made.items() if m.report().get("candidates")},
         noise=float(np.median([s.noise for c in contenders for s in (c.latency["p50"], *c.throughput.values())])),
         machine={"python": platform.python_version(), "system": platform.platform(), "quantcore": __version__},
     )
