@@ -93,9 +93,8 @@ def show(name, ratios):
     print(f"\n{name}: compare's figure / timeit's")
     for (who, what), values in ratios.items():
         off = median(values)
-        print(
-            f"  {who:10} {what:>5}  {off:.3f}  ({min(values):.3f} to {max(values):.3f}){'' if abs(off - 1) <= WITHIN else '  OFF'}"
-        )
+        verdict = "" if abs(off - 1) <= WITHIN else "  OFF"
+        print(f"  {who:10} {what:>5}  {off:.3f}  ({min(values):.3f} to {max(values):.3f}){verdict}")
 
 
 if __name__ == "__main__":

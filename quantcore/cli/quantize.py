@@ -37,6 +37,9 @@ def quantize(
     max_bytes: Annotated[Optional[int], typer.Option(min=1, help="Largest artifact.")] = None,  # noqa: UP045
     unsupported: Annotated[Literal["error", "keep"], typer.Option(help="error: the obstacles are listed.")] = "error",
     trust_pickle: Trust = False,
+    allow_version_mismatch: Annotated[
+        bool, typer.Option("--allow-version-mismatch", help="Take a pickle of another scikit-learn; it may be misread.")
+    ] = False,
 ) -> None:
     """Convert a fitted model into one small, safe file."""
     if unsupported == "keep":
@@ -46,7 +49,7 @@ def quantize(
         )
     if min_agreement is not None and guarantee != "measured":
         raise ValueError(f"--min-agreement goes with --guarantee measured alone; got --guarantee {guarantee}")
-    estimator = read_source(source, trust=trust_pickle)
+    estimator = read_source(source, trust=trust_pickle, any_version=allow_version_mismatch)
     options: dict[str, Any] = {"precision": precision, "guarantee": guarantee, "max_bytes": max_bytes}
     if min_agreement is not None:
         options["min_agreement"] = min_agreement

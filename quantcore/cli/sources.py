@@ -20,7 +20,7 @@ class Failed(QuantcoreError):
     """The command was understood, and what it asks for can't be had."""
 
 
-def read_source(path: Path, *, trust: bool) -> Any:
+def read_source(path: Path, *, trust: bool, any_version: bool = False) -> Any:
     """A fitted model: what :func:`quantcore.quantize` takes.
 
     Parameters
@@ -28,6 +28,8 @@ def read_source(path: Path, *, trust: bool) -> Any:
     path : Path
     trust : bool
         Whether a pickle may be read.
+    any_version : bool
+        Whether it may be one of another scikit-learn than the one that is installed.
 
     Raises
     ------
@@ -42,10 +44,12 @@ def read_source(path: Path, *, trust: bool) -> Any:
         raise FileNotFoundError(f"{path}: no such file")
     if not trust:
         raise PermissionError(f"{path.name}: {TRUST}")
-    import joblib
+    from quantcore.importers.pickles import load_pickle
 
     try:
-        return joblib.load(path)
+        return load_pickle(path, allow_version_mismatch=any_version)[0]
+    except QuantcoreError:
+        raise
     except ImportError as error:
         raise Failed(f"{path.name} needs a module that is not installed: {error}") from error
     except Exception as error:  # whatever the bytes of a pickle make their reader raise

@@ -224,7 +224,7 @@ def compare(
         sizes = {name: path.stat().st_size for name, (_, path) in files.items()}
         single, batches = _times(calls, X, n, batch_sizes, rounds)
     decides = not any(isinstance(m._decision(), Predictions) for m in made.values())
-    margins = _margins(estimator, X) if decides else None
+    margins = _margins(estimator, X, several=answers["source"].ndim > 1) if decides else None
     contenders = []
     for name in calls:
         model, figures = made.get(name), fresh_figures.get(name, {})
@@ -353,8 +353,8 @@ def _against(
     return {"agreement": same, "max_error": None, "certified": proved, "flips": flips}
 
 
-def _margins(estimator: Any, X: Any) -> NDArray[np.float64] | None:
-    """How far each row's best score is from the next; of one score, from 0 (of a probability of two, from even)."""
+def _margins(estimator: Any, X: Any, *, several: bool) -> NDArray[np.float64] | None:
+    """How far each row's best score is from the next; of one score, from 0; of several labels a row, the least of theirs."""
     for method in ("decision_function", "predict_proba"):
         if not hasattr(estimator, method):
             continue
@@ -362,6 +362,8 @@ def _margins(estimator: Any, X: Any) -> NDArray[np.float64] | None:
         if isinstance(scores, list) or getattr(scores, "ndim", 0) not in (1, 2):
             return None
         scores = np.asarray(scores, np.float64)
+        if several and scores.ndim == 2:  # each label is decided on its own
+            return np.asarray(np.abs(scores - (0.0 if method == "decision_function" else 0.5)).min(axis=1))
         if scores.ndim == 1:
             return np.asarray(np.abs(scores))
         best = np.partition(scores, scores.shape[1] - 2, axis=1) if scores.shape[1] > 1 else None

@@ -21,7 +21,7 @@ thead th { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; max-wi
 tbody th, thead th:first-child { position: sticky; left: 0; background: #fff; font-weight: 600; min-width: 0 }
 tbody tr:hover > * { background: #f4f4f4 }
 @media print { .wide { overflow: visible } th, td { white-space: normal } }
-figure { margin: 2rem 0 } figure svg { max-width: 100%; height: auto } p { color: #444 }
+figure { margin: 2rem 0 } figure svg { width: 100%; height: auto } p { color: #444 }
 """
 
 

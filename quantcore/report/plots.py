@@ -83,6 +83,20 @@ def _look(i: int) -> dict[str, Any]:
     return {"color": colours(i % 10), "marker": _MARKERS[i % len(_MARKERS)]}
 
 
+def _plain_numbers(axis: Any) -> None:
+    """Of a logarithmic axis: 0.1, 20, 1,000 in the place of powers; between the powers where there are few."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    low, high = axis.get_view_interval()
+    few = high / max(low, 1e-300) < 100.0
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axis.set_minor_formatter(FuncFormatter(_two_or_five) if few else NullFormatter())
+
+
+def _two_or_five(value: float, _: Any) -> str:
+    return f"{value:,g}" if f"{value:e}"[0] in "25" else ""
+
+
 def _legend(axes: Any, title: str | None = None) -> None:
     """Beside the plot: names are long, and curves are everywhere."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, frameon=False, fontsize="small", title=title)
@@ -99,6 +113,7 @@ def _latency(comparison: Comparison, axes: Any) -> bool:
         axes.plot(micros[keep], share[keep], label=_short(contender.name), color=_look(i)["color"])
     axes.set(xscale="log", xlabel="time of a call with one row, µs", ylabel="share of calls", ylim=(0.0, 1.02))
     axes.set_xlim(right=2.0 * slowest)  # a few calls that the machine held up would take all the room
+    _plain_numbers(axes.xaxis)
     axes.grid(alpha=0.3)
     _legend(axes)
     return True
@@ -172,6 +187,8 @@ def _size_and_speed(comparison: Comparison, axes: Any) -> bool:
     axes.plot(*zip(*best, strict=True), color="0.6", linestyle="--", linewidth=1, zorder=0, label="none is better in both")
     axes.set(xscale="log", yscale="log", xlabel="file, kB", ylabel="one row, median, µs")
     axes.margins(0.15)
+    _plain_numbers(axes.xaxis)
+    _plain_numbers(axes.yaxis)
     axes.grid(alpha=0.3, which="both")
     _legend(axes)
     return True

@@ -45,7 +45,7 @@ def cells(comparison: Comparison) -> list[list[str]]:
         row(
             f"batches of {size}",
             [
-                of_rate(c.throughput[size].median) + ("" if c is found[0] else f" ({c.throughput[size].median / first:.3g}x)")
+                of_rate(c.throughput[size].median) + ("" if c is found[0] else f" ({_times(c.throughput[size].median / first)}x)")
                 for c in found
             ],
         )
@@ -114,7 +114,13 @@ def html(comparison: Comparison) -> str:
 
 
 def _ratio(value: float, source: float) -> str:
-    return f"1/{source / value:.3g}" if value <= source else f"{value / source:.3g}x"
+    smaller = value <= source
+    return f"1/{_times(source / value)}" if smaller and source / value >= 1.005 else f"{_times(value / source)}x"
+
+
+def _times(ratio: float) -> str:
+    """Three digits, and no exponent."""
+    return f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
 
 
 def _share(value: tuple[float, float, float, int] | None) -> str:
