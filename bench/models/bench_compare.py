@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import timeit
+from pathlib import Path
 from statistics import median
 
 import joblib
@@ -29,6 +30,7 @@ import quantcore as qc
 
 TURNS, SIZES, SINGLES = 5, (1, 10, 100), 200
 WITHIN = 0.10
+HERE = str(Path(__file__).resolve().parents[1])  # the process finds the modules beside the benchmarks
 
 
 def case(name):
@@ -42,20 +44,22 @@ def case(name):
 
 
 def timed(model, rows):
-    """The median call with one row, and rows per second by batch size."""
-    n = len(rows)
-    found = {"one": []}
-    for i in np.unique(np.linspace(0, n - 1, min(n, SINGLES)).astype(int)):
-        timer = timeit.Timer("call(row)", globals={"call": model.predict, "row": rows[i : i + 1]})
-        found["one"].append(min(timer.repeat(5, 40)) / 40)
-    out = {"one": median(found["one"])}
+    """A call with one row, and rows per second by batch size: medians over many short windows, as compare's rounds are short."""
+    n, call = len(rows), model.predict
+    picked = np.unique(np.linspace(0, n - 1, min(n, SINGLES)).astype(int))
+    out = {"one": median(_each(call, [rows[i : i + 1]], 9, 2e-5) for i in picked)}
     for size in SIZES:
         starts = np.unique(np.linspace(0, n - size, 8).astype(int))
-        timer = timeit.Timer("for part in parts: call(part)", globals={
-            "call": model.predict, "parts": [rows[s : s + size] for s in starts]})  # fmt: skip
-        number = max(1, round(0.02 / timer.timeit(1)))
-        out[str(size)] = size * len(starts) * number / median(timer.repeat(7, number))
+        out[str(size)] = size / _each(call, [rows[s : s + size] for s in starts])
     return out
+
+
+def _each(call, parts, times=60, window=2e-3):
+    """Seconds of a call, the loop taken off."""
+    timer = timeit.Timer("for part in parts: call(part)", globals={"call": call, "parts": parts})
+    empty = timeit.Timer("for part in parts: pass", globals={"parts": parts})
+    number = max(1, round(window / timer.timeit(1)))
+    return (median(timer.repeat(times, number)) - median(empty.repeat(times, number))) / number / len(parts)
 
 
 def _main(model: str, rows: str) -> None:
@@ -75,7 +79,9 @@ def ratios_of(source, rows, folder):
         found = qc.compare(source, model, rows, onnxruntime=False, batch_sizes=SIZES, rounds=7)
         for contender in found.contenders:
             command = [sys.executable, __file__, str(files[contender.name]), str(folder / "rows.joblib")]
-            own = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, env=environment()).stdout)
+            own = json.loads(
+                subprocess.run(command, capture_output=True, text=True, check=True, env=environment(PYTHONPATH=HERE)).stdout
+            )
             given = {"one": contender.latency["p50"].median, **{str(s): v.median for s, v in contender.throughput.items()}}
             for what, value in given.items():
                 ratios.setdefault((contender.name, what), []).append(value / own[what])
