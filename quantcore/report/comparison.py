@@ -7,7 +7,8 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +223,8 @@ def compare(
         fresh_figures = {name: fresh.measured(kind, path, Path(folder) / "first.joblib") for name, (kind, path) in files.items()}
         answers = {name: np.asarray(call(X)) for name, call in calls.items()}  # also the warm-up
         sizes = {name: path.stat().st_size for name, (_, path) in files.items()}
-        single, batches = _times(calls, X, n, batch_sizes, rounds)
+        with _one_thread():
+            single, batches = _times(calls, X, n, batch_sizes, rounds)
     decides = not any(isinstance(m._decision(), Predictions) for m in made.values())
     margins = _margins(estimator, X, several=answers["source"].ndim > 1) if decides else None
     contenders = []
@@ -255,6 +257,18 @@ def compare(
         noise=float(np.median([s.noise for c in contenders for s in (c.latency["p50"], *c.throughput.values())])),
         machine={"python": platform.python_version(), "system": platform.platform(), "quantcore": __version__},
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Hold BLAS and OpenMP to one thread where scikit-learn's own means to do so are there."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(1):
+        yield
 
 
 def _named(models: Any) -> dict[str, Any]:
