@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from quantcore.integrations.shadow import shadow
     from quantcore.model import Model
     from quantcore.report.comparison import compare
+    from quantcore.runtime.fallbacks import on_fallback
 
 __all__ = [
     "ArtifactError",
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "compare",
     "load",
+    "on_fallback",
     "predict",
     "quantize",
     "reload",
@@ -45,6 +47,7 @@ _HOMES = {
     "UncertainError": "quantcore.errors",
     "UnsupportedModelError": "quantcore.errors",
     "compare": "quantcore.report.comparison",
+    "on_fallback": "quantcore.runtime.fallbacks",
     "shadow": "quantcore.integrations.shadow",
 }
 

@@ -150,6 +150,11 @@ def quantize(
     tell(3)
     extra["report"] = {"guarantee": guarantee, "calibrated": rows is not None, **_measured(estimator, executor, rows, wanted)}
     extra["report"].update(_bounded(executor, source, rows, seed))
+    if rows is not None:
+        from quantcore.runtime.baseline import baseline
+
+        seen = baseline(executor, _first(rows))
+        extra["report"].update({"baseline": seen} if seen else {})
     data, artifact = encoded(plan, extra, codec=registry.door("codec"))
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(

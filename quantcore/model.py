@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,11 @@ from quantcore.plan import METHODS, Op
 from quantcore.plan.ops import Exp, Predictions, Several, Text
 from quantcore.runtime import Executor, selftest, settle_cold
 from quantcore.runtime.certify import LABEL, Property, checked
+from quantcore.runtime.fallbacks import Fallbacks
 from quantcore.runtime.limits import linear_bound
+
+if TYPE_CHECKING:
+    from quantcore.report.summary import Report
 
 __all__ = ["Certified", "Model", "OnUncertain"]
 
@@ -105,6 +110,7 @@ class Model:
                 "expected 'answer' or 'raise'"
             )
         self._candidates: list[dict[str, Any]] | None = None  # of the conversion that made it, in this process
+        self._fallbacks = Fallbacks(lambda: self._artifact.digest)
         self._serve(native=True)
         expected = self._artifact.extra.get("selftest")
         if expected is not None and not selftest.passes(self._executor, expected):
@@ -112,10 +118,12 @@ class Model:
             if not selftest.passes(self._executor, expected):
                 raise ArtifactError("invalid", "the artifact's self-test fails here on every path: convert the model again")
             selftest.log_fallback()
-        self._warn_of_unicode()
+            self._fallbacks.lasts("selftest", "the compiled kernels fail this artifact's self-test on this machine")
+        self._unicode_rows: int | None = None
+        self._heed_unicode()
 
     def _serve(self, *, native: bool) -> None:
-        self._executor = Executor(self._artifact.plan, native=native, settle=self._settle())
+        self._executor = Executor(self._artifact.plan, native=native, settle=self._settle(), fallbacks=self._fallbacks)
         # The compiled pass itself, without a Python frame around it.
         compiled, front = self._executor.compiled, self._executor.front
         if front is not None and front.answer is not None:
@@ -143,15 +151,43 @@ class Model:
         decision = self._artifact.plan.ops[self._artifact.plan.outputs["predict"]]
         return lambda rows, positions: _checked_answers(ask(rows), len(positions), getattr(decision, "classes", None))
 
-    def _warn_of_unicode(self) -> None:
-        written = self._artifact.extra.get("provenance", {}).get("unicode")
-        texts = any(isinstance(op, Text) for op in self._artifact.plan.ops)
-        if texts and written not in (None, unicodedata.unidata_version):
-            warnings.warn(
-                f"this model was fitted under Unicode {written}, this Python has Unicode {unicodedata.unidata_version}: texts "
-                "with characters that only one of them knows may be split differently",
-                stacklevel=4,
-            )
+    def _heed_unicode(self) -> None:
+        """Warn where texts may be split as another version of Unicode has it, and count those."""
+        written, here = self._artifact.extra.get("provenance", {}).get("unicode"), unicodedata.unidata_version
+        if written in (None, here) or not any(isinstance(op, Text) for op in self._artifact.plan.ops):
+            return
+        from quantcore.runtime import unicode  # most models are served where they were made
+
+        pattern = unicode.between(str(written), here)
+        counted = pattern is not None and self._artifact.plan.input == "text"
+        warnings.warn(
+            f"this model was fitted under Unicode {written}, this Python has Unicode {here}: texts with characters that only one "
+            "of them knows may be split differently" + ("; stats() counts them as unicode_rows" if counted else ""),
+            stacklevel=4,
+        )
+        if pattern is not None and counted:
+            self._count_unicode(pattern)
+
+    def _count_unicode(self, pattern: re.Pattern[str]) -> None:
+        from quantcore.runtime.unicode import affected
+
+        self._unicode_rows = 0
+
+        def counting(call: Callable[..., Any]) -> Callable[..., Any]:
+            def answer(first: Any, *rest: Any) -> Any:
+                *names, X = first, *rest
+                if hasattr(X, "__iter__") and not isinstance(X, str):
+                    X = X if hasattr(X, "__len__") else list(X)  # an iterator is read twice
+                    self._unicode_rows = affected(pattern, X) + (self._unicode_rows or 0)
+                return call(*names, X)
+
+            return answer
+
+        # These objects alone: where versions agree nothing stands in the way of the compiled pass.
+        for name in ("run", "certified_as"):
+            self._executor.__dict__[name] = counting(getattr(self._executor, name))
+        if "predict" in self.__dict__:
+            self.__dict__["predict"] = self._answer = counting(self.__dict__["predict"])
 
     # ---------------------------------------------------------------- predict
 
@@ -308,12 +344,13 @@ class Model:
         """The artifact: what :func:`quantcore.save` writes."""
         return self._data
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         """What was found when the file was made, and how it is served here.
 
         Returns
         -------
-        dict
+        Report
+            A dict, whose items are attributes too, and that prints as a table:
             ``bytes`` and ``sections`` (stored and decoded bytes of each), what the conversion measured (``guarantee``,
             ``agreement``, ``certified``, ``max_error`` of scores or predicted numbers, ``max_error_proba``: as far as
             calibration rows were given), what is proved (``max_bound`` and ``max_bound_proba``: no value of any of the rows that
@@ -324,10 +361,12 @@ class Model:
             each form that was tried with its ``bytes``, the ``agreement`` that is expected, ``flips`` of how many ``rows``,
             whether it was ``kept``, and ``why``.
         """
+        from quantcore.report.summary import Report  # serving does without
+
         sections = {name: {"stored": a, "decoded": b} for name, (a, b) in self._artifact.sizes.items()}
         bound = linear_bound(self._artifact.plan)
         served = "op by op" if self._executor.compiled is None else "fused kernel"
-        return {
+        found = {
             **copy.deepcopy(self._artifact.extra.get("report", {})),
             "certify": self._certify.as_json(),
             **({} if bound is None else {"bound": bound}),
@@ -337,6 +376,7 @@ class Model:
             "served_by": served,
             "slower_because": sorted(set(self._executor.reasons.values())),
         }
+        return Report(found)
 
     def stats(self) -> dict[str, int]:
         """Counters since the model was made, each only ever growing.
@@ -345,9 +385,14 @@ class Model:
         -------
         dict
             ``rows``, ``fine_rows`` (that the hot plane left to the next one), ``open_rows`` (that no plane settled),
-            ``tokens`` and ``unknown_tokens`` (words, or characters, and those that the vocabulary lacks).
+            ``tokens`` and ``unknown_tokens`` (words, or characters, and those that the vocabulary lacks), and rows by the
+            reasons of :func:`quantcore.on_fallback`: ``fallback_numpy``, ``fallback_selftest``, ``fallback_op_by_op``,
+            ``fallback_open``, ``fallback_cold``, ``fallback_on_uncertain``, ``fallback_kept``. ``unicode_rows``, where this
+            Python has another version of Unicode than the one that the source was fitted under: documents that the two may
+            split differently. ``report()["baseline"]`` holds what the calibration rows gave.
         """
-        return self._executor.stats()
+        found = self._executor.stats()
+        return found if self._unicode_rows is None else {**found, "unicode_rows": self._unicode_rows}
 
     def __repr__(self) -> str:
         plan = self._artifact.plan

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from quantcore.errors import UnsupportedModelError
 from quantcore.model import Model
 from quantcore.plan import METHODS
+from quantcore.runtime.fallbacks import Fallbacks
 
 __all__ = ["PartialModel", "Stage"]
 
@@ -41,6 +42,7 @@ class PartialModel:
 
     def __init__(self, stages: tuple[Stage, ...]) -> None:
         self.stages = stages
+        self._fallbacks = Fallbacks(lambda: "")
         for name in METHODS:
             if hasattr(stages[-1].model, name) and all(hasattr(stage.model, "transform") for stage in stages[:-1]):
                 setattr(self, name, self._method(name))
@@ -73,11 +75,21 @@ class PartialModel:
     def _method(self, name: str) -> Callable[[Any], Any]:
         def call(X: Any) -> Any:
             for stage in self.stages[:-1]:
+                self._note(stage, X)
                 X = stage.model.transform(X)
+            self._note(self.stages[-1], X)
             return getattr(self.stages[-1].model, name)(X)
 
         call.__name__ = name
         return call
+
+    def _note(self, stage: Stage, X: Any) -> None:
+        """Count rows that a kept step serves."""
+        if stage.reason is not None:
+            from quantcore.report.rows import count
+
+            n_rows = count(X) if hasattr(X, "__len__") or hasattr(X, "shape") else 0  # an iterator is not read twice
+            self._fallbacks.count("kept", n_rows, f"{'/'.join(stage.names)}: {stage.reason}", once=True)
 
     @property
     def classes_(self) -> Any:
@@ -110,8 +122,8 @@ class PartialModel:
         return {"stages": stages, "kept": [name for stage in self.stages if stage.reason is not None for name in stage.names]}
 
     def stats(self) -> dict[str, int]:
-        """Counters of the compiled stages, summed."""
-        total: dict[str, int] = {}
+        """Counters of the compiled stages, summed, and the rows of kept ones (of each) as ``fallback_kept``."""
+        total: dict[str, int] = self._fallbacks.stats()
         for stage in self.stages:
             if stage.reason is None:
                 for name, value in stage.model.stats().items():

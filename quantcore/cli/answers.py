@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
-from quantcore.cli.rows import kind_of
+from quantcore.cli.rows import STREAM, kind_of
 
 __all__ = ["Write", "plain", "writer"]
 
@@ -20,14 +21,20 @@ Write = Callable[[list[dict[str, Any]]], None]
 
 
 @contextmanager
-def writer(path: Path) -> Iterator[Write]:
-    """Takes answers, some at a time; the file is renamed to its name when all are there.
+def writer(path: Path, named: str | None = None) -> Iterator[Write]:
+    """Takes answers, some at a time; the file is renamed to its name when all are there. A stream gets each part at once.
 
     Parameters
     ----------
     path : Path
+    named : {"jsonl", "csv", "text"} or None
+        What standard output gets.
     """
-    kind = kind_of(path)
+    kind = kind_of(path, named)
+    if str(path) == STREAM:
+        with _lines(kind, sys.stdout) as write:
+            yield write
+        return
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with _open(kind, partial) as write:
@@ -50,22 +57,29 @@ def _open(kind: str, path: Path) -> Iterator[Write]:
         with _parquet(path) as write:
             yield write
         return
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with open(path, "w", encoding="utf-8", newline="") as file, _lines(kind, file) as write:
+        yield write
+
+
+@contextmanager
+def _lines(kind: str, file: TextIO) -> Iterator[Write]:
+    made: list[csv.DictWriter[str]] = []
+
+    def write(rows: list[dict[str, Any]]) -> None:
         if kind == "csv":
-            made: list[csv.DictWriter[str]] = []
-
-            def write_csv(rows: list[dict[str, Any]]) -> None:
-                if not made and rows:
-                    made.append(csv.DictWriter(file, list(rows[0])))
-                    made[0].writeheader()
-                if rows:
-                    made[0].writerows(rows)
-
-            yield write_csv
+            if not made and rows:
+                made.append(csv.DictWriter(file, list(rows[0]), lineterminator="\n" if file is sys.stdout else "\r\n"))
+                made[0].writeheader()
+            if rows:
+                made[0].writerows(rows)
         elif kind == "jsonl":
-            yield lambda rows: file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         else:
-            yield lambda rows: file.writelines(f"{row.get('label', row)}\n" for row in rows)
+            file.writelines(f"{row.get('label', row)}\n" for row in rows)
+        if file is sys.stdout:  # whoever reads the stream waits for it
+            file.flush()
+
+    yield write
 
 
 @contextmanager

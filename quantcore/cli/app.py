@@ -6,21 +6,23 @@ that failed); 2 the command was not understood (a wrong option, a missing file, 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Optional, TypeVar
+from typing import Annotated, Any, Literal, Optional, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from quantcore.errors import QuantcoreError
 
 __all__ = ["app"]
 
-out, err = Console(soft_wrap=True), Console(stderr=True)
+out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
 F = TypeVar("F", bound=Callable[..., Any])
 
 app = typer.Typer(
@@ -36,34 +38,36 @@ Artifact = Annotated[Path, typer.Argument(help="An artifact (.qc).", exists=True
 Source = Annotated[Path, typer.Argument(help="A fitted model: .joblib, .pkl, or a file of XGBoost or LightGBM.", exists=True)]
 Trust = Annotated[bool, typer.Option("--trust-pickle", help="Read a pickle: that runs whatever code it holds.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Guarantee = Annotated[Literal["exact", "certified", "measured"], typer.Option(help="What is promised.")]
+Streamed = Literal["jsonl", "csv", "text"]
 Column = Annotated[Optional[str], typer.Option(help="The column of the documents, for models that read texts.")]  # noqa: UP045
 
 
 def _told(function: F) -> F:
-    """Errors as one line and an exit code; a broken pipe is no error."""
+    """Errors as a message and an exit code; a broken pipe is no error."""
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
         except QuantcoreError as error:
-            err.print(f"[red]error:[/] {error}", highlight=False, markup=True)
+            err.print("[red]error:[/]", escape(str(error)), highlight=False)
             raise typer.Exit(1) from None
-        except BrokenPipeError:
-            sys.stderr.close()
+        except BrokenPipeError:  # whoever reads has enough; what is left in the buffer goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except (OSError, ValueError, TypeError, ImportError) as error:
-            err.print("[red]error:[/]", str(error), highlight=False, markup=True)
+            err.print("[red]error:[/]", escape(str(error)), highlight=False)
             raise typer.Exit(2) from None
 
     return call  # type: ignore[return-value]
 
 
-def command(name: str, example: str) -> Callable[[F], F]:
-    """Register a command; its help ends with an example."""
+def command(name: str, *examples: str) -> Callable[[F], F]:
+    """Register a command; its help ends with examples."""
 
     def register(function: F) -> F:
-        app.command(name, epilog=f"Example: [bold]{example}[/]")(_told(function))
+        app.command(name, epilog="\n\n".join(f"Example: [bold]{example}[/]" for example in examples))(_told(function))
         return function
 
     return register

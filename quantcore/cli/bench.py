@@ -32,7 +32,7 @@ def bench(
 ) -> None:
     """Latency of one row and throughput by batch size: medians with 95% intervals, on one thread."""
     model = quantcore.load(artifact)
-    X = Reader(model, column).rows(next(chunks(rows, most)))
+    X = Reader(model._artifact.plan, column).rows(next(chunks(rows, most)))
     n = rows_of.count(X)
     model.predict(X)
     singles = [rows_of.some(X, i, i + 1) for i in range(min(n, _SINGLE))]

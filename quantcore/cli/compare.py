@@ -40,7 +40,7 @@ def compare(
         classes = getattr(estimator, "classes_", np.zeros(0))
         y = np.array([record.pop(truth) for record in records])
         y = y.astype(classes.dtype) if np.asarray(classes).dtype.kind in "iufb" else y
-    X = Reader(next(iter(models.values())), column).rows(records)
+    X = Reader(next(iter(models.values()))._artifact.plan, column).rows(records)
     if isinstance(X, list) and isinstance(X[0], dict):
         import pandas
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -10,32 +12,45 @@ import typer
 
 import quantcore
 from quantcore.cli.answers import plain, writer
-from quantcore.cli.app import Artifact, Column, command, err, progress
-from quantcore.cli.rows import Reader, chunks, count
+from quantcore.cli.app import Artifact, Column, Streamed, command, err, progress
+from quantcore.cli.rows import STREAM, Reader, chunks, count
 from quantcore.model import Model
 from quantcore.plan.ops import Predictions
 
 __all__ = ["predict"]
 
 
-@command("predict", "quantcore predict model.qc new.csv -o labels.csv --proba")
+@command(
+    "predict",
+    "quantcore predict model.qc new.csv -o labels.csv --proba",
+    "tail -f log.jsonl | quantcore predict model.qc - -o - --column message --batch 1",
+)
 def predict(
     artifact: Artifact,
-    source: Annotated[Path, typer.Argument(help="Rows: .csv, .tsv, .jsonl, .parquet or .txt.", exists=True, dir_okay=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Answers: .csv, .jsonl, .parquet or .txt.")],
+    source: Annotated[Path, typer.Argument(help="Rows: .csv, .tsv, .jsonl, .parquet or .txt; - for standard input.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Answers: .csv, .jsonl, .parquet or .txt; - for standard output.")
+    ],
     column: Column = None,
     proba: Annotated[bool, typer.Option("--proba", help="Probabilities as well.")] = False,
     certified: Annotated[bool, typer.Option("--certified", help="Whether each label is proved to be the source's.")] = False,
-    rejected: Annotated[Optional[Path], typer.Option(help="Rows that fail go here (.jsonl), with the reason.")] = None,  # noqa: UP045
+    rejected: Annotated[
+        Optional[Path], typer.Option(help="Rows that fail go here (.jsonl), with the reason; beside the output if not given.")  # noqa: UP045
+    ] = None,
+    stdin: Annotated[Optional[Streamed], typer.Option("--stdin", help="What standard input holds.")] = None,  # noqa: UP045
+    stdout: Annotated[Optional[Streamed], typer.Option("--stdout", help="What standard output gets.")] = None,  # noqa: UP045
     batch: Annotated[int, typer.Option(min=1, help="Rows at a time.")] = 1000,
 ) -> None:
     """Predict, in chunks: a file may be larger than memory. Rows that fail are reported and kept apart."""
+    if str(source) != STREAM and not source.is_file():
+        raise FileNotFoundError(f"{source}: no such file")
     model = quantcore.load(artifact)
-    reader = Reader(model, column)
+    reader = Reader(model._artifact.plan, column)
     failed = row = 0
-    kept = rejected if rejected is not None else output.with_suffix(".rejected.jsonl")
-    with writer(output) as write, writer(kept) as reject, progress("predicting", count(source)) as more:
-        for part in chunks(source, batch):
+    kept = rejected if rejected is not None else None if str(output) == STREAM else output.with_suffix(".rejected.jsonl")
+    rejects = nullcontext(_tell) if kept is None else writer(kept)
+    with writer(output, stdout) as write, rejects as reject, progress("predicting", count(source)) as more:
+        for part in chunks(source, batch, stdin):
             answers, wrong = [], []
             for position, answer, record in _answered(model, reader, part, proba=proba, certified=certified):
                 if isinstance(answer, Exception):
@@ -46,12 +61,18 @@ def predict(
             reject(wrong)
             row, failed = row + len(part), failed + len(wrong)
             more(len(part))
-    if not failed:
+    if not failed and kept is not None:
         kept.unlink(missing_ok=True)
     err.print(f"{row - failed} rows answered: {output}", highlight=False)
     if failed:
-        err.print(f"[red]{failed} rows failed[/]: {kept}", highlight=False)
+        err.print(f"[red]{failed} rows failed[/]: {'above' if kept is None else kept}", highlight=False)
         raise typer.Exit(1)
+
+
+def _tell(wrong: list[dict[str, Any]]) -> None:
+    """Rows that fail where no file takes them."""
+    for one in wrong:
+        err.print(json.dumps(one, ensure_ascii=False), highlight=False, markup=False)
 
 
 def _answered(

@@ -1,50 +1,61 @@
 """Rows from files: CSV, JSON lines, Parquet and plain text, in chunks, so that a file may be larger than memory.
 
-A row is a dict of column → value. What CSV holds are strings; :class:`Reader` makes of them what the model's ops expect.
+A row is a dict of column → value. Cells of CSV are strings, those of the others have types; :class:`Reader` makes of either what
+the model's ops expect.
 """
 
 from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 
-from quantcore.model import Model
 from quantcore.plan import Plan
-from quantcore.plan.ops import Codes, Fill, MissingCells, Numbers
+from quantcore.plan.ops import Numbers
+from quantcore.plan.schema import schema_of, values_of
 
-__all__ = ["KINDS", "Reader", "chunks", "count", "kind_of"]
+__all__ = ["KINDS", "STREAM", "Reader", "chunks", "count", "kind_of"]
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".txt": "text"}
+STREAM = "-"  # as a path: standard input or output
+_STREAMED = ("jsonl", "csv", "text")
 _TEXT = "text"
 Record = dict[str, Any]
 
 
-def kind_of(path: Path) -> str:
-    """What a file holds, by its name."""
+def kind_of(path: Path, named: str | None = None) -> str:
+    """What a file holds, by its name; what a stream holds, by what the caller named (JSON lines if nothing)."""
+    if str(path) == STREAM:
+        if named not in (None, *_STREAMED):
+            raise ValueError(f"a stream of {named!r}; expected one of {', '.join(_STREAMED)}")
+        return named or "jsonl"
     kind = KINDS.get(path.suffix.lower())
     if kind is None:
-        raise ValueError(f"{path.name}: expected a name that ends in one of {', '.join(KINDS)}")
+        raise ValueError(f"{path.name}: expected a name that ends in one of {', '.join(KINDS)}, or - for a stream")
     return kind
 
 
-def chunks(path: Path, size: int) -> Iterator[list[Record]]:
-    """The rows of a file, ``size`` at a time.
+def chunks(path: Path, size: int, named: str | None = None) -> Iterator[list[Record]]:
+    """The rows of a file or of standard input, ``size`` at a time.
 
     Parameters
     ----------
     path : Path
     size : int
+    named : {"jsonl", "csv", "text"} or None
+        What standard input holds.
     """
-    kind = kind_of(path)
+    kind = kind_of(path, named)
     if kind == "parquet":
         yield from _parquet(path, size)
         return
-    with open(path, encoding="utf-8-sig", newline="" if kind == "csv" else None) as file:
+    with _opened(path, kind) as file:
         if kind == "csv":
             rows: Iterator[Record] = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         elif kind == "jsonl":
@@ -61,8 +72,30 @@ def chunks(path: Path, size: int) -> Iterator[list[Record]]:
             yield part
 
 
+@contextmanager
+def _opened(path: Path, kind: str) -> Iterator[TextIO]:
+    newline = "" if kind == "csv" else None
+    if str(path) == STREAM:
+        # Not closed: it is the process's own.
+        yield open(sys.stdin.fileno(), encoding="utf-8-sig", newline=newline, closefd=False) if _real(sys.stdin) else sys.stdin
+        return
+    with open(path, encoding="utf-8-sig", newline=newline) as file:
+        yield file
+
+
+def _real(stream: Any) -> bool:
+    """Whether a stream has a descriptor: that of a test or a notebook may have none."""
+    try:
+        stream.fileno()
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
 def count(path: Path) -> int | None:
     """About how many rows a file holds, for a progress bar; None where that takes reading it."""
+    if str(path) == STREAM:
+        return None
     if kind_of(path) == "parquet":
         return int(_pyarrow().ParquetFile(path).metadata.num_rows)
     with open(path, "rb") as file:
@@ -76,19 +109,21 @@ class Reader(NamedTuple):
 
     Parameters
     ----------
-    model : Model
+    plan : Plan
     column : str or None
         Of the documents, for a model that reads texts; None: the column "text", or the only one.
     """
 
-    model: Model
+    plan: Plan
     column: str | None = None
 
     def rows(self, records: list[Record]) -> Any:
         """A list of documents, an array of numbers, or a list of dicts."""
-        plan = self.model._artifact.plan
+        plan = self.plan
         if plan.input == "text":
             return [self._document(record) for record in records]
+        if plan.input == "records":
+            return [{name: value for name, value in record.items() if not _missing(value)} for record in records]
         if plan.input == "matrix":
             names = plan.feature_names_in or tuple(records[0])[: plan.n_features_in]
             return np.array([[_number(_cell(record, name)) for name in names] for record in records], np.float64)
@@ -116,21 +151,62 @@ class Reader(NamedTuple):
 
 
 def _conversions(plan: Plan) -> dict[int, Callable[[Any], Any]]:
-    """What each column's ops take: numbers, or values of a category's type."""
-    found: dict[int, Callable[[Any], Any]] = {}
+    """What each column's ops take: numbers, documents, or one of the values that they know."""
+    schema = schema_of(plan.ops)
+    known: dict[int, list[Any]] = {}
+    for index, values in values_of(plan.ops, schema):
+        known.setdefault(index, []).extend(values)
+    numbers = {*schema.floats}
     for op in plan.ops:
-        if isinstance(op, Numbers):
-            found.update(dict.fromkeys(op.columns.tolist(), _number))
-        elif isinstance(op, Fill | MissingCells):
-            for index in op.columns.tolist():
-                found.setdefault(index, _value)
-        elif isinstance(op, Codes):
-            for index, known in zip(op.columns.tolist(), op.categories, strict=True):
-                numbers = isinstance(known, np.ndarray) or (len(known) and not any(isinstance(v, str) for v in known))
-                found[index] = _number if numbers else _value
-        elif op.kind == "Documents":
-            found[op.column] = str  # type: ignore[attr-defined]
-    return dict(sorted(found.items()))
+        if isinstance(op, Numbers) and op.inputs[0] in schema.tables:  # behind an imputer too
+            numbers.update(op.columns.tolist())
+    documents = {op.column for op in plan.ops if op.kind == "Documents"}  # type: ignore[attr-defined]
+    found: dict[int, Callable[[Any], Any]] = {}
+    for index in schema.columns:
+        if index in documents:
+            found[index] = _as_text
+        elif index in known:
+            found[index] = _matcher(known[index])
+        else:
+            found[index] = _number if index in numbers else _value
+    return found
+
+
+def _matcher(known: list[Any]) -> Callable[[Any], Any]:
+    """A cell → the category that it means. A file may hold as text what the source knew as a number or a boolean, and the other
+    way round: a date, say, is one of the source's strings. What means none of them stays as it is: the source's rule for unknown
+    values decides."""
+    plain = {(type(value) is bool, value): value for value in known if value == value}
+    numbers = bool(plain) and all(isinstance(value, (int, float)) and not flag for flag, value in plain)
+
+    def match(cell: Any) -> Any:
+        if _missing(cell) and (False, cell) not in plain:
+            return float("nan") if numbers else None
+        for form in _forms(cell):
+            if (type(form) is bool, form) in plain:
+                return plain[type(form) is bool, form]
+        return _number(cell) if numbers else cell
+
+    return match
+
+
+def _forms(cell: Any) -> Iterator[Any]:
+    """A cell, and what else it may mean."""
+    if isinstance(cell, (str, int, float, bool, type(None))):
+        yield cell
+    if isinstance(cell, str):
+        if cell.lower() in ("true", "false"):
+            yield cell.lower() == "true"
+        try:
+            yield float(cell)
+        except ValueError:
+            pass
+        return
+    yield str(cell)
+    if isinstance(cell, float) and cell.is_integer():
+        yield str(int(cell))
+    elif isinstance(cell, bool):
+        yield from (str(cell).lower(), int(cell))
 
 
 def _cell(record: Record, name: str) -> Any:
@@ -139,9 +215,17 @@ def _cell(record: Record, name: str) -> Any:
     return record[name]
 
 
+def _missing(value: Any) -> bool:
+    return value is None or value == "" or value != value
+
+
 def _number(value: Any) -> Any:
     """A float; an empty cell is a missing value."""
     return float("nan") if value is None or value == "" else float(value)
+
+
+def _as_text(value: Any) -> Any:
+    return value if value is None or isinstance(value, str) else str(value)
 
 
 def _value(value: Any) -> Any:

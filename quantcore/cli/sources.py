@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PICKLES", "TRUST", "read_source"]
+from quantcore.errors import QuantcoreError
+
+__all__ = ["PICKLES", "TRUST", "Failed", "read_source"]
 
 PICKLES = (".joblib", ".pkl", ".pickle")
 TRUST = (
@@ -14,7 +16,11 @@ TRUST = (
 )
 
 
-def read_source(path: Path, *, trust: bool) -> Any:
+class Failed(QuantcoreError):
+    """The command was understood, and what it asks for can't be had."""
+
+
+def read_source(path: Path, *, trust: bool, any_version: bool = False) -> Any:
     """A fitted model: what :func:`quantcore.quantize` takes.
 
     Parameters
@@ -22,11 +28,15 @@ def read_source(path: Path, *, trust: bool) -> Any:
     path : Path
     trust : bool
         Whether a pickle may be read.
+    any_version : bool
+        Whether it may be one of another scikit-learn than the one that is installed.
 
     Raises
     ------
     PermissionError
         It is a pickle, and nobody said that it is to be trusted.
+    Failed
+        It can't be read.
     """
     if path.suffix.lower() not in PICKLES:
         return path
@@ -34,6 +44,13 @@ def read_source(path: Path, *, trust: bool) -> Any:
         raise FileNotFoundError(f"{path}: no such file")
     if not trust:
         raise PermissionError(f"{path.name}: {TRUST}")
-    import joblib
+    from quantcore.importers.pickles import load_pickle
 
-    return joblib.load(path)
+    try:
+        return load_pickle(path, allow_version_mismatch=any_version)[0]
+    except QuantcoreError:
+        raise
+    except ImportError as error:
+        raise Failed(f"{path.name} needs a module that is not installed: {error}") from error
+    except Exception as error:  # whatever the bytes of a pickle make their reader raise
+        raise Failed(f"{path.name} can't be read: {type(error).__name__}: {error}") from error

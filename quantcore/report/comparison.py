@@ -7,7 +7,8 @@ import json
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ class Contender:
     name : str
     file_bytes : int
         Of the source: joblib with compress=3.
-    load_seconds, first_seconds, memory_bytes : float or None
-        In processes of their own (medians of three): loading, the first prediction, and resident memory beyond NumPy's. None:
-        it can't be loaded by another process.
+    load_seconds, first_seconds, memory_bytes, peak_bytes : float or None
+        In processes of their own (medians of three): loading, the first prediction, and resident memory beyond NumPy's, after it
+        and at its highest. None: it can't be loaded by another process.
     latency : dict of "p50", "p90", "p99" → Spread
         Seconds of calls with one row.
     throughput : dict of batch size → Spread
@@ -90,6 +91,7 @@ class Contender:
     load_seconds: float | None
     first_seconds: float | None
     memory_bytes: float | None
+    peak_bytes: float | None
     latency: dict[str, Spread]
     throughput: dict[int, Spread]
     agreement: Share | None
@@ -116,6 +118,8 @@ class Comparison:
         Stored bytes of each section of each artifact.
     margins : dict of str → list of (margin, agrees)
         For plots: rows by the source's margin.
+    candidates : dict of str → list of dict
+        What ``report()`` of a model that was just made tells of the forms that were tried; empty for models from files.
     noise : float
         Median of half an interval as a share of its median: 0.02 means that figures of time are good to 2%.
     machine : dict
@@ -126,6 +130,7 @@ class Comparison:
     absent: dict[str, str]
     stages: dict[str, dict[str, int]]
     margins: dict[str, list[tuple[float, bool]]]
+    candidates: dict[str, list[dict[str, Any]]]
     noise: float
     machine: dict[str, str]
 
@@ -218,9 +223,10 @@ def compare(
         fresh_figures = {name: fresh.measured(kind, path, Path(folder) / "first.joblib") for name, (kind, path) in files.items()}
         answers = {name: np.asarray(call(X)) for name, call in calls.items()}  # also the warm-up
         sizes = {name: path.stat().st_size for name, (_, path) in files.items()}
-        single, batches = _times(calls, X, n, batch_sizes, rounds)
+        with _one_thread():
+            single, batches = _times(calls, X, n, batch_sizes, rounds)
     decides = not any(isinstance(m._decision(), Predictions) for m in made.values())
-    margins = _margins(estimator, X) if decides else None
+    margins = _margins(estimator, X, several=answers["source"].ndim > 1) if decides else None
     contenders = []
     for name in calls:
         model, figures = made.get(name), fresh_figures.get(name, {})
@@ -232,6 +238,7 @@ def compare(
                 load_seconds=figures.get("load"),
                 first_seconds=figures.get("first"),
                 memory_bytes=figures.get("memory"),
+                peak_bytes=figures.get("peak"),
                 latency={f"p{q}": _percentile(single[name], q) for q in _PERCENTILES},
                 throughput=batches[name],
                 cost=_cost(per_row, _percentile(single[name], 50).median, price_per_hour, requests_per_second),
@@ -246,9 +253,22 @@ def compare(
         absent=absent,
         stages={name: {s: v["stored"] for s, v in m.report()["sections"].items()} for name, m in made.items()},
         margins={} if margins is None else _by_margin(answers, margins),
+        candidates={name: m.report()["candidates"] for name, m in made.items() if m.report().get("candidates")},
         noise=float(np.median([s.noise for c in contenders for s in (c.latency["p50"], *c.throughput.values())])),
         machine={"python": platform.python_version(), "system": platform.platform(), "quantcore": __version__},
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Hold BLAS and OpenMP to one thread where scikit-learn's own means to do so are there."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(1):
+        yield
 
 
 def _named(models: Any) -> dict[str, Any]:
@@ -347,8 +367,8 @@ def _against(
     return {"agreement": same, "max_error": None, "certified": proved, "flips": flips}
 
 
-def _margins(estimator: Any, X: Any) -> NDArray[np.float64] | None:
-    """How far each row's best score is from the next; of one score, from 0 (of a probability of two, from even)."""
+def _margins(estimator: Any, X: Any, *, several: bool) -> NDArray[np.float64] | None:
+    """How far each row's best score is from the next; of one score, from 0; of several labels a row, the least of theirs."""
     for method in ("decision_function", "predict_proba"):
         if not hasattr(estimator, method):
             continue
@@ -356,6 +376,8 @@ def _margins(estimator: Any, X: Any) -> NDArray[np.float64] | None:
         if isinstance(scores, list) or getattr(scores, "ndim", 0) not in (1, 2):
             return None
         scores = np.asarray(scores, np.float64)
+        if several and scores.ndim == 2:  # each label is decided on its own
+            return np.asarray(np.abs(scores - (0.0 if method == "decision_function" else 0.5)).min(axis=1))
         if scores.ndim == 1:
             return np.asarray(np.abs(scores))
         best = np.partition(scores, scores.shape[1] - 2, axis=1) if scores.shape[1] > 1 else None

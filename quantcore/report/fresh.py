@@ -1,8 +1,8 @@
 """What a process of its own takes to load a model and to answer for the first time: run as ``python -m quantcore.report.fresh``.
 
 Arguments: kind ("artifact", "joblib" or "onnx"), path of the model, path of the first rows (joblib). Prints one line of JSON:
-``load`` and ``first`` in seconds, once the library itself is imported, and ``memory``, the resident bytes afterwards less those
-of an interpreter with NumPy alone.
+``load`` and ``first`` in seconds, once the library itself is imported, ``memory``, the resident bytes afterwards less those of an
+interpreter with NumPy alone, and ``peak``, the most that was resident on the way, less the same.
 """
 
 from __future__ import annotations
@@ -74,10 +74,22 @@ def _resident() -> int:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * _PAGE
     except OSError:  # no Linux: the largest so far
-        import resource
+        return _peak()
 
-        largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return largest if sys.platform == "darwin" else largest * 1024
+
+def _peak() -> int:
+    """The most bytes that were resident so far; 0 where the platform does not tell."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as file:  # getrusage also counts what the parent had before exec
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        import resource
+    except ImportError:
+        return 0
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024
 
 
 def _main(kind: str, path: str, first: str) -> None:
@@ -92,7 +104,9 @@ def _main(kind: str, path: str, first: str) -> None:
     loaded = time.perf_counter()
     predict(rows)
     done = time.perf_counter()
-    print(json.dumps({"load": loaded - start, "first": done - loaded, "memory": max(_resident() - before, 0)}))
+    now = _resident()
+    memory, peak = max(now - before, 0), max(_peak(), now) - before
+    print(json.dumps({"load": loaded - start, "first": done - loaded, "memory": memory, "peak": max(peak, 0)}))
 
 
 if __name__ == "__main__":

@@ -14,10 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid #ddd; vertical-align: top }
-figure { margin: 2rem 0 } figure svg { max-width: 100%; height: auto } p { color: #444 }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
+.wide { overflow-x: auto } table { border-collapse: collapse; min-width: 100%; font-variant-numeric: tabular-nums }
+th, td { text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #ddd; vertical-align: top; white-space: nowrap }
+thead th { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; max-width: 14rem; vertical-align: bottom }
+tbody th, thead th:first-child { position: sticky; left: 0; background: #fff; font-weight: 600; min-width: 0 }
+tbody tr:hover > * { background: #f4f4f4 }
+@media print { .wide { overflow: visible } th, td { white-space: normal } }
+figure { margin: 2rem 0 } figure svg { width: 100%; height: auto } p { color: #444 }
 """
 
 
@@ -34,6 +38,7 @@ def page(comparison: Comparison) -> str:
     machine = ", ".join(f"{name} {value}" for name, value in comparison.machine.items())
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>quantcore: comparison</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body>\n<h1>Comparison</h1>\n{table.html(comparison)}\n"
         f"{figures}\n<p>{html.escape(machine)}</p>\n</body></html>\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as _html
+import shutil
 from typing import TYPE_CHECKING
 
 from quantcore.report.units import of_bytes, of_rate, of_seconds, percent
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from quantcore.report.comparison import Comparison, Contender
 
 __all__ = ["cells", "html", "notes", "text"]
+
+_NARROWEST = 60
 
 
 def cells(comparison: Comparison) -> list[list[str]]:
@@ -32,6 +35,7 @@ def cells(comparison: Comparison) -> list[list[str]]:
 
     times("file", [float(c.file_bytes) for c in found], "bytes")
     times("memory", [c.memory_bytes for c in found], "bytes")
+    times("memory, peak", [c.peak_bytes for c in found], "bytes")
     times("load", [c.load_seconds for c in found], "seconds")
     times("first prediction", [c.first_seconds for c in found], "seconds")
     for name in found[0].latency:
@@ -41,7 +45,7 @@ def cells(comparison: Comparison) -> list[list[str]]:
         row(
             f"batches of {size}",
             [
-                of_rate(c.throughput[size].median) + ("" if c is found[0] else f" ({c.throughput[size].median / first:.3g}x)")
+                of_rate(c.throughput[size].median) + ("" if c is found[0] else f" ({_times(c.throughput[size].median / first)}x)")
                 for c in found
             ],
         )
@@ -70,27 +74,53 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def text(comparison: Comparison) -> str:
-    """For the terminal."""
+    """For the terminal: what is too wide for it is shown in parts, the source in each."""
     table = cells(comparison)
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
+    parts = [
+        "\n".join(_lines([[line[i] for i in columns] for line in table], [widths[i] for i in columns]))
+        for columns in _columns(widths, max(_NARROWEST, shutil.get_terminal_size((160, 24)).columns))
+    ]
+    return "\n\n".join(parts) + "\n\n" + "\n".join(notes(comparison))
+
+
+def _columns(widths: list[int], room: int) -> list[list[int]]:
+    """Columns that fit side by side: the names and the source, and as many of the others as there is room for, one at least."""
+    found: list[list[int]] = [[0, 1]]
+    for i in range(2, len(widths)):
+        if len(found[-1]) > 2 and sum(widths[k] + 2 for k in found[-1]) + widths[i] > room:
+            found.append([0, 1])
+        found[-1].append(i)
+    return found
+
+
+def _lines(table: list[list[str]], widths: list[int]) -> list[str]:
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    return "\n".join([*lines, "", *notes(comparison)])
+    return lines
 
 
 def html(comparison: Comparison) -> str:
     """For notebooks: a table without any style of its own."""
     head, *body = cells(comparison)
-    lines = ["<table><thead><tr>" + "".join(f"<th>{_html.escape(c)}</th>" for c in head) + "</tr></thead><tbody>"]
+    lines = [
+        '<div class="wide"><table><thead><tr>' + "".join(f"<th>{_html.escape(c)}</th>" for c in head) + "</tr></thead><tbody>"
+    ]
     for name, *values in body:
         lines.append(f"<tr><th>{_html.escape(name)}</th>" + "".join(f"<td>{_html.escape(v)}</td>" for v in values) + "</tr>")
-    lines.append("</tbody></table>")
+    lines.append("</tbody></table></div>")
     lines += [f"<p>{_html.escape(note)}</p>" for note in notes(comparison)]
     return "\n".join(lines)
 
 
 def _ratio(value: float, source: float) -> str:
-    return f"1/{source / value:.3g}" if value <= source else f"{value / source:.3g}x"
+    smaller = value <= source
+    return f"1/{_times(source / value)}" if smaller and source / value >= 1.005 else f"{_times(value / source)}x"
+
+
+def _times(ratio: float) -> str:
+    """Three digits, and no exponent."""
+    return f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
 
 
 def _share(value: tuple[float, float, float, int] | None) -> str:

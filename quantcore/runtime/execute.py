@@ -48,6 +48,7 @@ from quantcore.reference.bounds import UNKNOWN
 from quantcore.reference.text import decode
 from quantcore.runtime import csr, intervals, sparse, table, text
 from quantcore.runtime.certify import LABEL, Property, decided
+from quantcore.runtime.fallbacks import Fallbacks
 from quantcore.runtime.trees import Forests, sums_error
 
 __all__ = ["Cold", "Executor", "Known", "Value", "cold_plan", "settle_cold"]
@@ -86,13 +87,20 @@ class Executor:
         False: by the reference alone.
     settle : callable of (documents, positions) → labels, or None
         Answers for rows that no plane settled; None: the best answer stands.
+    fallbacks : Fallbacks or None
+        Where it is counted what the compiled pass does not serve; None: nowhere.
     """
 
-    def __init__(self, plan: Plan, *, native: bool = True, settle: Settle | None = None) -> None:
+    def __init__(
+        self, plan: Plan, *, native: bool = True, settle: Settle | None = None, fallbacks: Fallbacks | None = None
+    ) -> None:
         self.reader = _reader(plan)
         self.plan = plan if self.reader is None else _of_contents(plan)
-        self.settle = settle
+        self.settle, self.fallbacks = settle, fallbacks
+        if fallbacks is not None and settle is not None:  # who answers for rows of all halves of a Plan
+            fallbacks.answerer = "cold" if isinstance(settle, Cold) else "on_uncertain"
         self.module = registry.door("text" if _reads_texts(plan) else "table") if native else None
+        self._note_missing(native)
         door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
         self.forests = Forests(self.plan, door)
         self.reasons = self.forests.reasons
@@ -101,6 +109,8 @@ class Executor:
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.proves = not any(isinstance(op, PlanarLinear) and op.approximate for op in self.plan.ops)
+        # What doors call with rows that no plane settled.
+        self._settles = self._settle_labels if settle is not None or (fallbacks is not None and self.proves) else None
         self.fused = self._fused()
         self._width = self.plan.n_features_in if self.plan.input == "matrix" else None
         self.direct = self.forests.direct(self._decision, self._width, lambda X: self._labels(X)[0])
@@ -120,10 +130,13 @@ class Executor:
         cold = isinstance(self.settle, Cold)
 
         def serve(plan: Plan) -> Executor:
-            return Executor(plan, settle=settle_cold(plan) if cold else None)
+            return Executor(plan, settle=settle_cold(plan) if cold else None, fallbacks=self.fallbacks)
 
         def evaluate(X: Any) -> Any:
-            return self._at_cut(self._input(X))
+            given = self._input(X)
+            if self.front.inner.compiled is not None:  # else the rows are counted behind the cut
+                self._fell_back(given)
+            return self._at_cut(given)
 
         # Who is asked about open rows is asked about rows of the table.
         own = None if cold or self.settle is None else lambda X: self.certified(X)[0]
@@ -132,6 +145,17 @@ class Executor:
     def _at_cut(self, given: Any) -> Any:
         """The rows at the cut, of a table that has been checked."""
         return self.front.in_form(self._evaluate(self.front.position, given, bounds=False).value)
+
+    def _note_missing(self, native: bool) -> None:
+        """Tell of compiled modules that this Plan would be served by, and that are not there."""
+        if self.fallbacks is None or not native:
+            return
+        trees = any(isinstance(op, Trees) for op in self.plan.ops)
+        first = "frame" if self.plan.input == "table" else "text" if _reads_texts(self.plan) else "table"
+        for family in (first, *(("trees",) if trees else ())):
+            found = registry.implementation(family)
+            if found.module is None:
+                self.fallbacks.lasts("numpy", found.reason)
 
     # ------------------------------------------------------------ the one pass
 
@@ -151,7 +175,7 @@ class Executor:
         if reason is not None:
             self.reasons[self.plan.outputs["predict"]] = reason
             return None
-        fused = text.build(self.module, op, scores, decision, self._settle_labels if self.settle else None)  # type: ignore[arg-type]
+        fused = text.build(self.module, op, scores, decision, self._settles)  # type: ignore[arg-type]
         at = decision.inputs[0]
         self._models[self.plan.ops[at].inputs[0], at] = fused
         return fused
@@ -164,9 +188,8 @@ class Executor:
         if reason is not None:
             self.reasons[self.plan.outputs["predict"]] = reason
             return None
-        settle = self._settle_labels if self.settle else None
         width = self.plan.n_features_in or 0
-        fused = table.build(self.module, found, width, decision, self.predict, settle)  # type: ignore[arg-type]
+        fused = table.build(self.module, found, width, decision, self.predict, self._settles)  # type: ignore[arg-type]
         self._models[decision.inputs] = fused
         return fused
 
@@ -193,6 +216,7 @@ class Executor:
         return None if position == INPUT else self.plan.ops[position]
 
     def _settle_labels(self, rows: Any, labels: list[int], positions: list[int]) -> list[int]:
+        self._left_open(len(positions))
         if self.settle is None or not isinstance(self._decision, ArgMax | Threshold):
             return labels
         classes = list(self._decision.classes)
@@ -211,9 +235,10 @@ class Executor:
             return None
 
         def settle(X: Any, labels: list[int], positions: list[int]) -> list[int]:
-            return self._settle_labels(_take(self._input(X), np.array(positions, np.int64)), labels, positions)
+            rows = _take(self._input(X), np.array(positions, np.int64)) if self.settle else X
+            return self._settle_labels(rows, labels, positions)
 
-        settles = settle if self.settle else None
+        settles = None if self._settles is None else settle
         return csr.build(module, found, decision, lambda X: self._labels(X)[0], settles)  # type: ignore[arg-type]
 
     # ---------------------------------------------------------------- methods
@@ -244,6 +269,7 @@ class Executor:
         if found is not None:
             return found
         given = self._input(X)
+        self._fell_back(given)
         return _shown(self.value_at(self.plan.outputs[method], given), method)
 
     def _at_once(self, method: str, X: Any) -> Any:
@@ -274,6 +300,7 @@ class Executor:
             labels, planes = self._predict(given)
         rows = np.flatnonzero(planes == OPEN)
         sure = (planes != OPEN) & self.proves
+        self._left_open(len(rows))
         if len(rows) and self.settle is not None and model is not None and given is X:
             given = self._input(X)
         if len(rows) and isinstance(self.settle, Cold):
@@ -289,8 +316,10 @@ class Executor:
         if self.front is not None:
             return self._asked_of(X, *self.front.inner.certified_as(wanted, self.front.matrix(X)))
         given = self._input(X)
+        self._fell_back(given)
         answers, sure = decided(self, wanted, given)
         rows = np.flatnonzero(~sure)
+        self._left_open(len(rows))
         if len(rows) and isinstance(self.settle, Cold):
             answers[rows], sure[rows] = self.settle.proved(wanted, _take(given, rows))
         elif len(rows) and self.settle is not None:
@@ -350,13 +379,24 @@ class Executor:
         total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
         total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
         if self.front is not None:
-            return {name: count + self.front.inner.stats()[name] for name, count in total.items()}
+            return {name: total.get(name, 0) + count for name, count in self.front.inner.stats().items()}
         if self.direct is not None:
             total["rows"] += self.direct.rows
         for model in (self.fused, self.__dict__.get("labels_of_csr")):
             for name, count in zip(total, () if model is None else model.stats(), strict=False):  # tables have no tokens
                 total[name] += count
-        return total
+        return total if self.fallbacks is None else {**total, **self.fallbacks.stats()}
+
+    def _fell_back(self, given: Any) -> None:
+        """Note checked rows that go op by op."""
+        if self.fallbacks is not None:
+            self.fallbacks.op_by_op(given.n_rows if isinstance(given, Csr | Table) else len(given), self.reasons.values())
+
+    def _left_open(self, n_rows: int) -> None:
+        """Note rows that no plane settled, and who answers for them."""
+        if self.fallbacks is None or not n_rows or not self.proves:
+            return
+        self.fallbacks.left_open(n_rows)
 
     def value_at(self, position: int, rows: Any) -> Any:
         """The result of the op at a position, for rows that have been checked."""
@@ -366,6 +406,7 @@ class Executor:
         """Labels op by op, and which plane settled each row."""
         if self._decision is None:
             raise AttributeError(f"this model has no 'predict'; its source has {', '.join(sorted(self.plan.outputs))}")
+        self._fell_back(given)
         labels, sure = self._decided(self._decision, given, {})
         self.counters["rows"] += len(sure)
         self.counters["open"] += int(np.count_nonzero(~sure))
