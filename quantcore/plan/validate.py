@@ -102,7 +102,9 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
     if op.kind in validate_table.OPS:
         own = _Result(plan.n_features_in or 0, plan.input)
         incoming = [results[i] if i >= 0 else own for i in op.inputs]
-        return _Result(*validate_table.check(op, incoming[0].width, incoming[0].what))
+        found = _Result(*validate_table.check(op, incoming[0].width, incoming[0].what))
+        validate_table.check_codes(op, plan.ops[op.inputs[0]] if op.inputs[0] >= 0 else None)
+        return found
     check = _CHECKS.get(op.kind)
     if check is None:
         raise ValueError("this op is not known")
