@@ -471,7 +471,7 @@ cdef class TextModel:
 
 cdef inline int require_short(const qc_document *document) except -1:
     if document.length > MOST_HASHED:
-        raise ValueError(f"a document of {document.length} characters; hashed features are counted in at most {MOST_HASHED}: cut it")
+        raise ValueError(f"a document of {document.length} characters; at most {MOST_HASHED} can be hashed at once: cut it")
     return 0
 
 

@@ -232,7 +232,8 @@ def _tables(op: Text, values: NDArray[np.uint64] | None) -> dict[str, Any]:
     found = op.vocabulary
     if found is None:
         tables.update(symbol_bytes=np.zeros(1, np.uint8), symbol_ends=empty32, parent=empty32, symbol=empty32)
-        tables.update(values=np.zeros(0, np.uint64), columns=empty32, hash_values=np.full(op.n_features, _COUNTED, np.uint64) if values is None else np.ascontiguousarray(values))
+        hashed = np.full(op.n_features, _COUNTED, np.uint64) if values is None else np.ascontiguousarray(values)
+        tables.update(values=np.zeros(0, np.uint64), columns=empty32, hash_values=hashed)
         return tables
     by_node, columns = np.zeros(found.n_nodes, np.uint64), np.full(found.n_nodes, _NO_COLUMN, np.uint32)
     by_node[found.is_term] = _COUNTED if values is None else values[found.column]

@@ -46,8 +46,9 @@ def with_memory(data: bytes, memory: int) -> bytes:
 def odd_rows() -> list[Any]:
     """Inputs that fit few models or none."""
     return [
-        np.full((2, 5), np.nan), np.zeros((3, 1)), np.zeros((0, 5)), [], ["a", 1], [b"\xff\xfe", b"a"], None, "text", [None], [[1, 2], [3]],
-        np.full((2, 3), "x", object), [{"a": 1}], {"a": [1.0]}, np.full((1, 5), 1e308), ["\ud800\udfff\0" * 9], [["a", "b"]], 3.5,
+        np.full((2, 5), np.nan), np.zeros((3, 1)), np.zeros((0, 5)), [], ["a", 1], [b"\xff\xfe", b"a"], None, "text", [None],
+        [[1, 2], [3]], np.full((2, 3), "x", object), [{"a": 1}], {"a": [1.0]}, np.full((1, 5), 1e308),
+        ["\ud800\udfff\0" * 9], [["a", "b"]], 3.5,
     ]  # fmt: skip
 
 

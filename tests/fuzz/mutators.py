@@ -26,12 +26,14 @@ INTEGERS = [
     0, 1, 2, 3, 7, 8, 15, 16, 17, 60, 61, 63, 64, 65, 127, 128, 255, 256, 4095, 4096, 4097, 65535, 65536, (1 << 24) - 1, 1 << 24,
     (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 33) - 1, (1 << 48) - 1, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, 1 << 64,
 ]  # fmt: skip
-NUMBERS = [*INTEGERS, *(-n for n in INTEGERS[1:]), 0.0, -0.0, 0.5, -1.0, 1.0, 1e-320, 1e-45, 1e30, 3.5e38, 1e308, -1e308, 1 + 2**-52]
+FLOATS = [0.0, -0.0, 0.5, -1.0, 1.0, 1e-320, 1e-45, 1e30, 3.5e38, 1e308, -1e308, 1 + 2**-52]
+NUMBERS = [*INTEGERS, *(-n for n in INTEGERS[1:]), *FLOATS]
 TEXTS = [
-    "", "$", "op", "a", "word", "char", "char_wb", " ", "\0", "é", "\ud800", "😀", "İ", "x" * 70, "l1", "l2", "max", "float32", "float64",
-    "text", "matrix", "table", "records", "predict", "predict_proba", "transform", "decision_function", "(", "(?:a|a)*b", r"\w", r"(\w)", r"\S+",
-    "utf-8", "utf-16", "idna", "rot13", "filename", "file", "u1", "u4", "i8", "f2", "f4", "f8", "own", "pool", "same", "int", "rows", "bool",
-    "again", "rise", "leaves", "idf", "byidf", "ucs4", "trie", "zip",
+    "", "$", "op", "a", "word", "char", "char_wb", " ", "\0", "é", "\ud800", "😀", "İ", "x" * 70, "l1", "l2", "max",
+    "float32", "float64", "text", "matrix", "table", "records", "predict", "predict_proba", "transform", "decision_function",
+    "(", "(?:a|a)*b", r"\w", r"(\w)", r"\S+", "utf-8", "utf-16", "idna", "rot13", "filename", "file", "u1", "u4", "i8", "f2",
+    "f4", "f8", "own", "pool", "same", "int", "rows", "bool", "again", "rise", "leaves", "idf", "byidf", "ucs4", "trie",
+    "zip",
 ]  # fmt: skip
 DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "?"]
 
@@ -62,11 +64,15 @@ def some_value(random: Random, like: Any = None) -> Any:
     if kind < 0.7:
         return random.choice(TEXTS)
     if kind < 0.85:
-        return random.choice((None, True, False, [], {}, [[]], {"$": []}, {"$": ["own"]}, {"$": ["same", 0]}, [0] * 5000, ["a"] * 300))
+        return random.choice(
+            (None, True, False, [], {}, [[]], {"$": []}, {"$": ["own"]}, {"$": ["same", 0]}, [0] * 5000, ["a"] * 300)
+        )
     if kind < 0.9:
         return nested(random)
     wide = random.choice((1, 2, 3, 70, 3000))
-    return random.choice(([number(random)] * wide, [random.choice(TEXTS)] * wide, {"$": [random.choice(TEXTS), *[number(random)] * 3]}))
+    return random.choice(
+        ([number(random)] * wide, [random.choice(TEXTS)] * wide, {"$": [random.choice(TEXTS), *[number(random)] * 3]})
+    )
 
 
 # ------------------------------------------------------------------ container
@@ -123,7 +129,9 @@ def header_and_table(random: Random, seeds: list[Seed], seed: Seed) -> bytes:
             at, size = random.choice(((8, 2), (10, 2), (12, 2), (14, 2), (16, 4), (20, 4), (24, 8), (32, 8), (44, 8)))
         else:
             entry = HEADER.size + ENTRY.size * random.randrange(max(count, 1))
-            at, size = random.choice(((0, 2), (2, 1), (3, 1), (4, 1), (5, 1), (8, 8), (16, 8), (24, 8), (32, 8), (40, 8), (48, 8), (60, 4)))
+            at, size = random.choice(
+                ((0, 2), (2, 1), (3, 1), (4, 1), (5, 1), (8, 8), (16, 8), (24, 8), (32, 8), (40, 8), (48, 8), (60, 4))
+            )
             at += entry
         old = int.from_bytes(data[at : at + size], "little")
         new = number(random, old)
@@ -315,7 +323,8 @@ def changed_array(array: np.ndarray, random: Random) -> Any:
             elif out.dtype.kind in "iu":
                 limits = np.iinfo(out.dtype)
                 near = int(flat[at]) + random.choice((-1, 1, 2, size))
-                flat[at] = min(max(random.choice((near, near, 0, 1, size, size - 1, limits.max, limits.min, int(flat[-1]))), limits.min), limits.max)
+                wanted = random.choice((near, near, 0, 1, size, size - 1, limits.max, limits.min, int(flat[-1])))
+                flat[at] = min(max(wanted, limits.min), limits.max)
             elif out.dtype.kind == "b":
                 flat[at] = not flat[at]
         return out

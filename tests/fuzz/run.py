@@ -66,7 +66,9 @@ def main(seconds: float, seed: int, folder: Path, cases: int) -> dict[str, Any]:
                     kept = folder / f"{type(error).__name__}-{seed}-{number}.qc"
                     kept.write_bytes(data)
                     told = f"{type(error).__name__}: {error}"[:300]
-                    findings.append({"file": kept.name, "made of": one.name, "by": name, "error": told, "at": traceback.format_exc()[-700:]})
+                    findings.append(
+                        {"file": kept.name, "made of": one.name, "by": name, "error": told, "at": traceback.format_exc()[-700:]}
+                    )
             slowest = max(slowest, time.process_time() - start)
             by_mutator[name] += 1
             number += 1
