@@ -30,14 +30,15 @@ Ask = Callable[[str, Any], Any]
 
 def mutant(data: bytes, random: Random) -> bytes:
     """The file with one thing wrong."""
-    out, kind = bytearray(data), random.random()
-    at = random.randrange(len(out))
-    if kind < 0.5:
-        out[at] ^= 1 << random.randrange(8)
-    elif kind < 0.9:
-        out[at : at + 4] = random.choice(EXTREMES).to_bytes(4, "little")[: len(out) - at]
-    else:
-        del out[at:]
+    out = bytearray(data)
+    while out == data:  # four bytes may have been those already
+        kind, at = random.random(), random.randrange(len(out))
+        if kind < 0.5:
+            out[at] ^= 1 << random.randrange(8)
+        elif kind < 0.9:
+            out[at : at + 4] = random.choice(EXTREMES).to_bytes(4, "little")[: len(out) - at]
+        else:
+            del out[at:]
     return bytes(out)
 
 
