@@ -16,7 +16,7 @@ STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcor
 emulated = python=$$(tools/emulated_python $(BIN) $(1)) && "$$python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact mutants bench lint types sanitize arm old-x86 same-bits sdist wheel wheel-x86_64 wheel-aarch64 compat native clean
+.PHONY: help demo test exact mutants fuzz bench lint types sanitize arm old-x86 same-bits sdist wheel wheel-x86_64 wheel-aarch64 compat native clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ exact: native ## whole data sets, a million documents and ten million rows: labe
 
 mutants: native ## 200,000 changed model files of XGBoost and LightGBM: a model, or an error that names a field (QUANTCORE_MUTANTS)
 	$(BIN)/pytest tests/importers/test_hostile_models.py -m slow $(PYTEST_ARGS)
+
+fuzz: native ## changed artifacts with right checksums, half of the time under sanitizers (FUZZ_SECONDS; the count is in build/fuzz)
+	$(BIN)/pytest tests/fuzz -m slow -p no:cacheprovider $(PYTEST_ARGS)
+	tools/sanitize $(BIN) tests/fuzz -m slow $(PYTEST_ARGS)
 
 bench: native $(VENV)/.bench ## benchmarks beside the peers; JSON and a Markdown table in build/bench
 	mkdir -p build/bench

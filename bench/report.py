@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import report_mutants
 import report_trees
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,7 +83,8 @@ def main(results: Path, readme: bool) -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     text = f"# Results\n\n`make bench` on {about}\n\n{_table(rows)}{_tables(run['benchmarks'])}"
     trees = report_trees.section(run["benchmarks"])
-    text += f"\n{trees}" if trees else ""
+    mutants = report_mutants.section(run["benchmarks"])
+    text += "".join(f"\n{part}" for part in (trees, mutants) if part)
     RESULTS.write_text(text, "utf-8")
     print(text)
     if readme:

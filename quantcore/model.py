@@ -409,6 +409,9 @@ class Model:
 
 
 def _property(artifact: Artifact) -> Property:
+    for name in ("provenance", "report"):
+        if not isinstance(artifact.extra.get(name, {}), dict):
+            raise ArtifactError("invalid", f"the artifact's {name} is no mapping: convert the model again")
     try:
         return checked(artifact.extra.get("certify", "label"), artifact.plan)
     except ValueError as error:

@@ -126,6 +126,7 @@ include "classes.pxi"
 # beside a busy Python thread); between parts of some 20 ms Ctrl-C is honoured.
 cdef enum:
     RELEASE_FROM = 1 << 18
+    MOST_HASHED = (1 << 30) - 1  # code points: a document that is hashed is taken whole, its bytes are numbered in 32 bits
     PART = 1 << 22
     COLUMNS = 14
     COUNTS = 15
@@ -424,6 +425,9 @@ cdef class TextModel:
                         ready = self.strip(documents[i])
                         kept.append(ready)
                         describe(ready, described + i, True)
+            if self.text.hashing:
+                for i in range(n):
+                    require_short(described + i)
             part = 0
             total = 0
             while <Py_ssize_t>scratch.done < n:
@@ -449,6 +453,8 @@ cdef class TextModel:
                     ready = str.lower(documents[scratch.done])  # a subclass may have any lower of its own
                     kept.append(ready)
                     describe(ready, described + scratch.done, True)
+                    if self.text.hashing:
+                        require_short(described + scratch.done)
                 elif status == QC_NO_MEMORY:
                     raise MemoryError("no memory for the features of a document")
         finally:
@@ -461,6 +467,12 @@ cdef class TextModel:
             QC_ADD(&self.n_fine, result.fine)
             QC_ADD(&self.n_open, result.open)
         return 0
+
+
+cdef inline int require_short(const qc_document *document) except -1:
+    if document.length > MOST_HASHED:
+        raise ValueError(f"a document of {document.length} characters; at most {MOST_HASHED} can be hashed at once: cut it")
+    return 0
 
 
 cdef inline int require(bint there, str method, str what) except -1:

@@ -107,7 +107,9 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
     if op.kind in validate_table.OPS:
         own = _Result(plan.n_features_in or 0, plan.input)
         incoming = [results[i] if i >= 0 else own for i in op.inputs]
-        return _Result(*validate_table.check(op, incoming))
+        found = _Result(*validate_table.check(op, incoming))
+        validate_table.check_codes(op, plan.ops[op.inputs[0]] if op.inputs[0] >= 0 else None)
+        return found
     if op.kind in validate_ensembles.LABEL_READERS:
         labels = [plan.ops[i] if i >= 0 else None for i in op.inputs]
         widths = [results[i].width if i >= 0 else 0 for i in op.inputs]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +19,7 @@ from quantcore.plan.rules import dtype as _dtype
 from quantcore.plan.rules import is_count as _is_count
 from quantcore.plan.rules import require as _require
 
-__all__ = ["OPS", "check"]
+__all__ = ["OPS", "check", "check_codes"]
 
 
 def check(op: Op, incoming: Sequence[tuple[int, str]]) -> tuple[int, str]:
@@ -29,6 +30,20 @@ def check(op: Op, incoming: Sequence[tuple[int, str]]) -> tuple[int, str]:
     wanted = "table" if isinstance(op, ops.TableOp) else "matrix" if isinstance(op, ops.Cells) else "codes"
     _require(what == wanted, f"it reads a {wanted}, but its input is {what}")
     return _CHECKS[op.kind](op, width)
+
+
+def check_codes(op: Op, source: Op | None) -> None:
+    """Every code that ``source`` gives has a slot of its column in an op that looks codes up."""
+    if not isinstance(op, (ops.Lookup, ops.OneHot)):
+        return
+    if isinstance(source, ops.Codes):
+        counts = [len(known) + nan for known, nan in zip(source.categories, source.nan, strict=True)]
+    elif isinstance(source, ops.Cells):
+        counts = [end - start + 1 for start, end in zip((0, *source.ends), source.ends, strict=False)]
+    else:
+        raise ValueError("it reads codes that no op gives")
+    slots = [end - start for start, end in zip((0, *op.ends), op.ends, strict=False)]
+    _require(all(map(operator.le, counts, slots)), f"{counts[:5]} codes a column do not fit {slots[:5]} slots")
 
 
 def _columns(columns: Any, width: int) -> int:

@@ -55,6 +55,9 @@ def check_text(op: Text, codec: ModuleType | None = None) -> None:
     separator = " " if op.analyzer == "word" else ""
     _require(op.vocabulary.separator == separator, f"the vocabulary's separator must be {separator!r}")
     _check_vocabulary(op.vocabulary, op.n_features, codec)
+    if op.analyzer != "word":
+        leading = np.count_nonzero((op.vocabulary.symbol_bytes & 0xC0) != 0x80)
+        _require(leading == op.vocabulary.n_symbols, "the symbols of character n-grams must be one character each")
 
 
 def _check_encoding(encoding: Any) -> None:

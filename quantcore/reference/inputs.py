@@ -178,9 +178,9 @@ def _dense(X: Any, integers: bool) -> NDArray[Any]:
     if array.dtype.kind == "O" and isinstance(X, (list, tuple)) and any(value is None for value in array.ravel()):
         # In an object array None is a missing value (NaN, refused as such), in a list it is no number at all.
         raise TypeError("expected numbers, got None within a list; impute missing values first")
-    if integers and array.dtype.kind in "biu":
-        return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-    return np.ascontiguousarray(array, _float(array.dtype))
+    dtype: Any = array.dtype.newbyteorder("=") if integers and array.dtype.kind in "biu" else _float(array.dtype)
+    found = np.ascontiguousarray(array, dtype)
+    return found if found.flags.aligned else found.copy()
 
 
 def _is_sparse(X: Any) -> bool:
@@ -194,7 +194,10 @@ def _sparse(X: Any) -> Csr:
     dtype = csr.data.dtype
     _refuse_complex(dtype)
     rows, columns = map(int, csr.shape)
-    indptr, indices = np.asarray(csr.indptr, np.int64), np.asarray(csr.indices, np.int64)
+    given = {name: np.asarray(getattr(csr, name)) for name in ("indptr", "indices")}
+    if strange := [f"{name} of {array.dtype}" for name, array in given.items() if array.dtype.kind not in "iu"]:
+        raise ValueError(f"the sparse matrix is broken: it has {strange[0]}, expected integers")
+    indptr, indices = (array.astype(np.int64, copy=False) for array in given.values())
     data = np.asarray(csr.data, _float(dtype))
     if len(indptr) != rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
         raise ValueError("the sparse matrix is broken: indptr must start at 0, ascend and hold one entry more than rows")

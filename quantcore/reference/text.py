@@ -116,7 +116,7 @@ def _word_ngrams(op: Text) -> Callable[[str], list[str]]:
         tokens = [token for token in find(document) if token not in stop_words]
         if high == 1:
             return tokens
-        return [" ".join(tokens[i : i + n]) for n in range(low, high + 1) for i in range(len(tokens) - n + 1)]
+        return [" ".join(tokens[i : i + n]) for n in range(low, min(high, len(tokens)) + 1) for i in range(len(tokens) - n + 1)]
 
     return ngrams
 
@@ -126,7 +126,7 @@ def _char_ngrams(op: Text) -> Callable[[str], list[str]]:
 
     def ngrams(document: str) -> list[str]:
         spaced = _WHITE_SPACES.sub(" ", document)
-        return [spaced[i : i + n] for n in range(low, high + 1) for i in range(len(spaced) - n + 1)]
+        return [spaced[i : i + n] for n in range(low, min(high, len(spaced)) + 1) for i in range(len(spaced) - n + 1)]
 
     return ngrams
 

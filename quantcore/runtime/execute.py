@@ -178,6 +178,8 @@ class Executor:
         fused = text.build(self.module, op, scores, decision, self._settles)  # type: ignore[arg-type]
         at = decision.inputs[0]
         self._models[self.plan.ops[at].inputs[0], at] = fused
+        if fused is None:
+            self.reasons[self.plan.outputs["predict"]] = text.COLLIDE
         return fused
 
     def _fused_table(self, decision: ArgMax | Threshold) -> Any:
@@ -626,9 +628,10 @@ class Executor:
             if not isinstance(featurizer, Text) or not isinstance(scores, PlanarLinear | None):
                 raise TypeError(f"expected Text and PlanarLinear ops, got {[op.kind for op in found]}")
             reason = "no compiled kernels" if self.module is None else text.obstacle(featurizer, scores)
-            if reason is not None:
-                self.reasons[positions[-1]] = reason
-            self._models[positions] = None if reason is not None else text.build(self.module, featurizer, scores)  # type: ignore[arg-type]
+            model = None if reason is not None else text.build(self.module, featurizer, scores)  # type: ignore[arg-type]
+            if model is None:
+                self.reasons[positions[-1]] = reason or text.COLLIDE
+            self._models[positions] = model
         return self._models[positions]
 
     def _table(self, position: int) -> Any:

@@ -16,7 +16,7 @@ from quantcore.reference import inputs
 from quantcore.reference.text import analyzer, decode
 from quantcore.runtime.chars import char_table, is_word
 
-__all__ = ["build", "class_array", "obstacle"]
+__all__ = ["COLLIDE", "build", "class_array", "obstacle"]
 
 _ANALYZERS = {"word": 0, "char": 1, "char_wb": 2}
 _NORMS = {None: 0, "l1": 1, "l2": 2, "max": 3}
@@ -25,7 +25,8 @@ _MOST_ROWS = 1 << 24
 _MOST_LEVELS = 60
 _MOST_HASHED = 1 << 24
 _UNIT = {"float64": 2.0**-53, "float32": 2.0**-24}
-_NO_TERM, _NO_COLUMN = 0, 0xFFFFFFFF
+_NO_TERM, _NO_COLUMN, _COUNTED = 0, 0xFFFFFFFF, 2
+COLLIDE = "the terms of this vocabulary were made to collide"
 
 
 _LARGEST = 1 << 23  # a float32 holds it, and so it does what is that times a power of two
@@ -90,6 +91,11 @@ def build(
     decision : ArgMax, Threshold or None
     settle : callable or None
         (documents, labels, rows) → labels, for the rows that no plane settled.
+
+    Returns
+    -------
+    TextModel or None
+        None: the kernel can't hash this vocabulary (``COLLIDE``).
     """
     pattern = run_pattern(op.token_pattern) if op.analyzer == "word" else None
     atom = pattern.atom if pattern else r"\w"
@@ -112,14 +118,14 @@ def build(
         "centred": False,
     }
     weights: dict[str, NDArray[Any]] = {}
-    values = np.full(op.n_features, 2, np.uint64)
+    values = None
     if scores is not None:
         planes = _Planes(module, scores)
         config.update(planes.config())
         weights = planes.weights()
         values = planes.values(op.n_features)
     classes = None if decision is None else class_array(decision)
-    return module.TextModel(
+    arguments = (
         config,
         _tables(op, values),
         weights,
@@ -130,6 +136,10 @@ def build(
         _strip(op) if op.strip_accents else None,
         settle,
     )
+    try:
+        return module.TextModel(*arguments)
+    except ValueError:  # terms that were made to collide: only look-ups by hash need them not to
+        return None
 
 
 def class_array(op: Op) -> NDArray[Any]:
@@ -214,17 +224,19 @@ class _Planes:
         return values
 
 
-def _tables(op: Text, values: NDArray[np.uint64]) -> dict[str, Any]:
+def _tables(op: Text, values: NDArray[np.uint64] | None) -> dict[str, Any]:
+    """What the kernel looks features up in; ``values`` of each feature, None: all the same."""
     empty32 = np.zeros(0, np.uint32)
     stop_bytes, stop_ends = _joined(op.stop_words if op.analyzer == "word" else ())
     tables: dict[str, Any] = {"stop_bytes": stop_bytes, "stop_ends": stop_ends, "hash_values": None}
     found = op.vocabulary
     if found is None:
         tables.update(symbol_bytes=np.zeros(1, np.uint8), symbol_ends=empty32, parent=empty32, symbol=empty32)
-        tables.update(values=np.zeros(0, np.uint64), columns=empty32, hash_values=np.ascontiguousarray(values))
+        hashed = np.full(op.n_features, _COUNTED, np.uint64) if values is None else np.ascontiguousarray(values)
+        tables.update(values=np.zeros(0, np.uint64), columns=empty32, hash_values=hashed)
         return tables
     by_node, columns = np.zeros(found.n_nodes, np.uint64), np.full(found.n_nodes, _NO_COLUMN, np.uint32)
-    by_node[found.is_term] = values[found.column]
+    by_node[found.is_term] = _COUNTED if values is None else values[found.column]
     columns[found.is_term] = found.column
     if (found.symbol_bytes == 0).any():
         symbol_bytes, symbol_ends = _joined(found.symbols())

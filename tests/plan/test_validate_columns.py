@@ -10,6 +10,7 @@ import pytest
 from quantcore.plan import Plan
 from quantcore.plan.ops import (
     Cells,
+    Codes,
     ColumnUfunc,
     HashedFeatures,
     Lookup,
@@ -105,6 +106,12 @@ def test_what_a_file_may_not_say(name, changes):
         validate(plan_of(replace(OPS[name], **changes)))
 
 
+def coded(n):
+    """Codes of so many categories, and one of NaN."""
+    categories = [tuple("abc"[:n])]
+    return Codes(columns=np.array([0], np.uint32), categories=categories, nan=(True,), unknown="keep")
+
+
 def test_ops_read_what_they_can():
     for plan in (
         replace(plan_of(OPS["NamedFeatures"]), input="matrix", n_features_in=2),
@@ -115,6 +122,9 @@ def test_ops_read_what_they_can():
         plan_of(OPS["Cells"], OneHot(inputs=(0,), ends=(3, 7), place=PLACE, n_outputs=5, dtype="float16")),
         plan_of(OPS["Cells"], OneHot(inputs=(0,), ends=(3, 7), place=PLACE, n_outputs=5, dense=1)),
         plan_of(OPS["Cells"], Lookup(inputs=(0,), ends=(3, 7), values=np.zeros((7, 1)), rows=1)),
+        plan_of(OPS["Cells"], Lookup(inputs=(0,), ends=(1, 7), values=np.zeros((7, 1)))),
+        plan_of(OPS["Cells"], OneHot(inputs=(0,), ends=(3, 5), place=PLACE[:5], n_outputs=5)),
+        Plan((coded(2), Lookup(inputs=(0,), ends=(2,), values=np.zeros((2, 1)))), {"transform": 1}, "table", 2),
         Plan((ColumnUfunc(columns=np.array([0], np.uint32), name="log"),), {"transform": 0}, "table", 2),
         Plan(
             (ColumnUfunc(columns=np.array([2], np.uint32), name="log"), Numbers(inputs=(0,), columns=np.array([0], np.uint32))),
@@ -125,6 +135,7 @@ def test_ops_read_what_they_can():
     ):
         with pytest.raises(ValueError):
             validate(plan)
+    validate(Plan((coded(2), Lookup(inputs=(0,), ends=(3,), values=np.zeros((3, 1)))), {"transform": 1}, "table", 2))
     function = ColumnUfunc(columns=np.array([1], np.uint32), name="log")
     numbers = Numbers(inputs=(0,), columns=np.array([0, 1], np.uint32))
     validate(Plan((function, numbers), {"transform": 1}, "table", 2))
