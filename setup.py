@@ -6,7 +6,7 @@ compiled with the flags of that set alone, and left out where the target has no 
 
 Environment: ``QUANTCORE_PURE=1`` builds no native code; ``QUANTCORE_REQUIRE_NATIVE=1`` makes a failed compile an error
 instead of a pure NumPy install; ``QUANTCORE_WERROR=1`` turns warnings in our C into errors; ``QUANTCORE_SANITIZE=1``
-builds with AddressSanitizer and UndefinedBehaviorSanitizer; ``QUANTCORE_UNCERTIFIED=1`` builds kernels that prove nothing, for
+builds with AddressSanitizer and UndefinedBehaviorSanitizer, ``QUANTCORE_SANITIZE=thread`` with ThreadSanitizer; ``QUANTCORE_UNCERTIFIED=1`` builds kernels that prove nothing, for
 the benchmark of what proofs cost.
 """
 
@@ -39,9 +39,12 @@ UNIX_FLAGS = "-O3 -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden
 UNIX_WARNINGS = "-Wall -Wextra"
 MSVC_FLAGS = "/O2 /std:c11 /fp:precise"
 MSVC_WARNINGS = "/W3"
-SANITIZERS = "-fsanitize=address,undefined"
 # -fno-wrapv undoes the -fwrapv of Python's own flags, which would hide signed overflow.
-SANITIZE_FLAGS = f"{SANITIZERS} -fno-wrapv -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1"
+SANITIZERS = {
+    "1": "-fsanitize=address,undefined -fno-wrapv -fno-sanitize-recover=undefined",
+    "thread": "-fsanitize=thread",
+}
+SANITIZE_FLAGS = "-fno-omit-frame-pointer -g -O1"
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -54,6 +57,10 @@ DIRECTIVES = {
 
 def enabled(variable: str) -> bool:
     return os.environ.get(variable, "") not in ("", "0")
+
+
+def sanitizers() -> list[str]:
+    return SANITIZERS[os.environ["QUANTCORE_SANITIZE"]].split() if enabled("QUANTCORE_SANITIZE") else []
 
 
 def paths(pattern: str) -> list[str]:
@@ -126,7 +133,7 @@ class BuildDoors(build_ext):
                 library,
                 libraries=self.get_libraries(ext),
                 export_symbols=self.get_export_symbols(ext),
-                extra_postargs=SANITIZERS.split() if enabled("QUANTCORE_SANITIZE") else None,
+                extra_postargs=sanitizers() or None,
                 build_temp=temp,
             )
 
@@ -158,8 +165,8 @@ class BuildDoors(build_ext):
             flags += (MSVC_WARNINGS if msvc else UNIX_WARNINGS).split()
             if enabled("QUANTCORE_WERROR"):
                 flags.append("/WX" if msvc else "-Werror")
-        if enabled("QUANTCORE_SANITIZE"):
-            flags += SANITIZE_FLAGS.split()
+        if sanitizers():
+            flags += [*sanitizers(), *SANITIZE_FLAGS.split()]
         if enabled("QUANTCORE_UNCERTIFIED"):
             flags.append("/DQC_UNCERTIFIED" if msvc else "-DQC_UNCERTIFIED")
         return flags
