@@ -6,8 +6,8 @@ compiled with the flags of that set alone, and left out where the target has no 
 
 Environment: ``QUANTCORE_PURE=1`` builds no native code; ``QUANTCORE_REQUIRE_NATIVE=1`` makes a failed compile an error
 instead of a pure NumPy install; ``QUANTCORE_WERROR=1`` turns warnings in our C into errors; ``QUANTCORE_SANITIZE=1``
-builds with AddressSanitizer and UndefinedBehaviorSanitizer, ``QUANTCORE_SANITIZE=thread`` with ThreadSanitizer; ``QUANTCORE_UNCERTIFIED=1`` builds kernels that prove nothing, for
-the benchmark of what proofs cost.
+builds with AddressSanitizer and UndefinedBehaviorSanitizer, ``QUANTCORE_SANITIZE=thread`` with ThreadSanitizer;
+``QUANTCORE_UNCERTIFIED=1`` builds kernels that prove nothing, for the benchmark of what proofs cost.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from threading import get_ident
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +94,9 @@ class Executor:
         self.forests = Forests(self.plan, door)
         self.reasons = self.forests.reasons
         self.sparse = sparse.Models(native, self.reasons)
-        self.counters = {"rows": 0, "open": 0}
+        self._counted: dict[
+            int, list[int]
+        ] = {}  # rows and open rows, by thread: no two threads add to one number, without a lock
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.proves = not any(isinstance(op, PlanarLinear) and op.approximate for op in self.plan.ops)
@@ -183,7 +186,9 @@ class Executor:
             return self._settle_labels(_take(self._input(X), np.array(positions, np.int64)), labels, positions)
 
         settles = settle if self.settle else None
-        return csr.build(module, found, decision, lambda X: self._labels(X)[0], settles)  # type: ignore[arg-type]
+        made = csr.build(module, found, decision, lambda X: self._labels(X)[0], settles)  # type: ignore[arg-type]
+        # Threads that come at once may each make one; one alone counts its rows for all.
+        return self.__dict__.setdefault("labels_of_csr", made)
 
     # ---------------------------------------------------------------- methods
 
@@ -278,7 +283,9 @@ class Executor:
     def stats(self) -> dict[str, int]:
         """Counters of all paths, summed."""
         total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
-        total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
+        for rows, unsure in list(self._counted.values()):
+            total["rows"] += rows
+            total["open_rows"] += unsure
         if self.direct is not None:
             total["rows"] += self.direct.rows
         for model in (self.fused, self.__dict__.get("labels_of_csr")):
@@ -295,8 +302,9 @@ class Executor:
         if self._decision is None:
             raise AttributeError(f"this model has no 'predict'; its source has {', '.join(sorted(self.plan.outputs))}")
         labels, sure = self._decided(self._decision, given, {})
-        self.counters["rows"] += len(sure)
-        self.counters["open"] += int(np.count_nonzero(~sure))
+        counted = self._counted.setdefault(get_ident(), [0, 0])
+        counted[0] += len(sure)
+        counted[1] += int(np.count_nonzero(~sure))
         return labels, np.where(sure, FINE, OPEN).astype(np.uint8)
 
     def _decided(self, op: Op, given: Any, known: Known) -> tuple[NDArray[Any], NDArray[np.bool_]]:

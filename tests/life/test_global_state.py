@@ -18,6 +18,7 @@ WATCH = """
 import ctypes, ctypes.util, json, locale, mmap, os, signal, sys, threading, time, warnings
 import numpy as np
 
+LINUX = os.path.exists("/proc/self/task")
 libm = ctypes.CDLL(ctypes.util.find_library("m"))
 
 def control_words():
@@ -35,14 +36,15 @@ def state():
         "subnormals": (np.float64(5e-324) * 1.0 != 0.0).item() and (np.float32(1e-45) * np.float32(1)).item() != 0.0,
         "locale": locale.setlocale(locale.LC_ALL), "umask": umask(),
         "signals": {s.name: str(signal.getsignal(s)) for s in signal.valid_signals() if isinstance(s, signal.Signals)},
-        "kernel signals": [line for line in open("/proc/self/status") if line.startswith("Sig")] if os.path.exists("/proc/self/status") else [],
+        "kernel signals": [line for line in open("/proc/self/status") if line.startswith("Sig")] if LINUX else [],
         "threads": threading.active_count(),
-        "kernel threads": len(os.listdir("/proc/self/task")) if os.path.exists("/proc/self/task") else 1,
+        "kernel threads": len(os.listdir("/proc/self/task")) if LINUX else 1,
         "warnings": [str(f) for f in warnings.filters], "numpy errors": np.geterr(), "print": str(np.get_printoptions()),
-        "numpy random": str(np.random.get_state()[1][:4]), "environment": dict(os.environ), "cwd": os.getcwd(), "path": list(sys.path),
-        "switch interval": sys.getswitchinterval(), "recursion": sys.getrecursionlimit(), "hooks": [str(sys.excepthook), str(sys.unraisablehook),
-        str(threading.excepthook)], "digits": sys.get_int_max_str_digits() if hasattr(sys, "get_int_max_str_digits") else 0,
-        "files": len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0,
+        "numpy random": str(np.random.get_state()[1][:4]),
+        "environment": dict(os.environ), "cwd": os.getcwd(), "path": list(sys.path),
+        "switch interval": sys.getswitchinterval(), "recursion": sys.getrecursionlimit(),
+        "hooks": [str(sys.excepthook), str(sys.unraisablehook), str(threading.excepthook)], "digits": getattr(sys, "get_int_max_str_digits", int)(),
+        "files": len(os.listdir("/proc/self/fd")) if LINUX else 0,
     }
 
 def umask():

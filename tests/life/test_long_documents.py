@@ -1,4 +1,4 @@
-"""Documents that are read in slices, and left in between so that Ctrl-C is heard: the features are scikit-learn's all the same."""
+"""Documents that are read in slices, and left in between so that Ctrl-C is heard: the features are scikit-learn's."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,8 @@ SLICE, PAUSE = 1 << 16, 1 << 19
 def text(seed, length, spaces=" "):
     rng = np.random.default_rng(seed)
     found = "".join(
-        word + spaces[int(k) % len(spaces)] for word, k in zip(rng.choice(WORDS, length // 4), rng.integers(0, 9, length // 4))
+        word + spaces[int(k) % len(spaces)]
+        for word, k in zip(rng.choice(WORDS, length // 4), rng.integers(0, 9, length // 4), strict=True)
     )
     return found[:length]
 

@@ -62,7 +62,7 @@ def test_a_process_that_starts_anew(case, method):
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("case", CASES)
 def test_fork_beside_running_threads(case):
-    """Threads are in the middle of calls on the very model while the process forks: the child has no lock of theirs to wait for."""
+    """Threads are in the middle of calls on the very model while the process forks: the child waits for no lock of theirs."""
     make, rows = CASES[case]
     model = qc.quantize(make())
     right, stop = model.predict(rows).tolist(), threading.Event()
