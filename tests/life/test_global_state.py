@@ -43,6 +43,7 @@ def state():
         "numpy random": str(np.random.get_state()[1][:4]),
         "environment": dict(os.environ), "cwd": os.getcwd(), "path": list(sys.path),
         "switch interval": sys.getswitchinterval(), "recursion": sys.getrecursionlimit(),
+
         "hooks": [str(sys.excepthook), str(sys.unraisablehook), str(threading.excepthook)], "digits": getattr(sys, "get_int_max_str_digits", int)(),
         "files": len(os.listdir("/proc/self/fd")) if LINUX else 0,
     }
