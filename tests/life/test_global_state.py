@@ -44,7 +44,8 @@ def state():
         "environment": dict(os.environ), "cwd": os.getcwd(), "path": list(sys.path),
         "switch interval": sys.getswitchinterval(), "recursion": sys.getrecursionlimit(),
 
-        "hooks": [str(sys.excepthook), str(sys.unraisablehook), str(threading.excepthook)], "digits": getattr(sys, "get_int_max_str_digits", int)(),
+        "hooks": [str(sys.excepthook), str(sys.unraisablehook), str(threading.excepthook)],
+        "digits": getattr(sys, "get_int_max_str_digits", int)(),
         "files": len(os.listdir("/proc/self/fd")) if LINUX else 0,
     }
 
