@@ -16,10 +16,14 @@ STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcor
 emulated = python=$$(tools/emulated_python $(BIN) $(1)) && "$$python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact mutants fuzz bench lint types sanitize arm old-x86 same-bits sdist wheel wheel-x86_64 wheel-aarch64 compat native clean
+# One round of every kind of model is some 50,000 predictions.
+SOAK_PREDICTIONS ?= 100000000
+
+.PHONY: help demo test exact mutants fuzz soak bench lint types sanitize tsan free-threaded arm old-x86 same-bits sdist wheel wheel-x86_64 \
+	wheel-aarch64 compat native clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: native ## train, quantize, save, load, predict; one table
 	$(BIN)/python bench/demo.py
@@ -36,6 +40,9 @@ mutants: native ## 200,000 changed model files of XGBoost and LightGBM: a model,
 fuzz: native ## changed artifacts with right checksums, half of the time under sanitizers (FUZZ_SECONDS; the count is in build/fuzz)
 	$(BIN)/pytest tests/fuzz -m slow -p no:cacheprovider $(PYTEST_ARGS)
 	tools/sanitize $(BIN) tests/fuzz -m slow $(PYTEST_ARGS)
+
+soak: native ## 100 million predictions in all forms, errors and reloads included: the memory does not grow (SOAK_PREDICTIONS; minutes)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore tests/soak/predictions.py $(SOAK_PREDICTIONS)
 
 bench: native $(VENV)/.bench ## benchmarks beside the peers; JSON and a Markdown table in build/bench
 	mkdir -p build/bench
@@ -54,6 +61,12 @@ types: native ## mypy --strict, and the doors' stubs against the doors
 
 sanitize: $(VENV)/.ready ## native tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	tools/sanitize $(BIN) $(CHOSEN)
+
+tsan: $(VENV)/.ready ## one model in 64 threads under ThreadSanitizer
+	tools/sanitize_thread $(BIN) $(if $(findstring tests/,$(PYTEST_ARGS)),,tests/life/test_threads.py) $(PYTEST_ARGS)
+
+free-threaded: ## build a free-threaded Python where there is none; the doors leave its GIL off; native, runtime and thread tests there
+	tools/free_threaded $(if $(findstring tests/,$(PYTEST_ARGS)),,$(NATIVE_TESTS) tests/life/test_threads.py tests/life/test_long_documents.py) -m "not slow" $(PYTEST_ARGS)
 
 arm: $(VENV)/.ready ## native tests on emulated ARM processors without and with dotprod (PYTEST_ARGS=tests/native/test_pack.py)
 	$(call emulated,cortex-a72) $(CHOSEN)

@@ -6,8 +6,8 @@ compiled with the flags of that set alone, and left out where the target has no 
 
 Environment: ``QUANTCORE_PURE=1`` builds no native code; ``QUANTCORE_REQUIRE_NATIVE=1`` makes a failed compile an error
 instead of a pure NumPy install; ``QUANTCORE_WERROR=1`` turns warnings in our C into errors; ``QUANTCORE_SANITIZE=1``
-builds with AddressSanitizer and UndefinedBehaviorSanitizer; ``QUANTCORE_UNCERTIFIED=1`` builds kernels that prove nothing, for
-the benchmark of what proofs cost.
+builds with AddressSanitizer and UndefinedBehaviorSanitizer, ``QUANTCORE_SANITIZE=thread`` with ThreadSanitizer;
+``QUANTCORE_UNCERTIFIED=1`` builds kernels that prove nothing, for the benchmark of what proofs cost.
 """
 
 from __future__ import annotations
@@ -46,9 +46,12 @@ UNIX_WARNINGS = "-Wall -Wextra"
 MSVC_FLAGS = "/std:c11 /fp:precise"
 MSVC_LEVELS = {"kernel": "/O2", "door": "/O2", "spare": "/O1"}
 MSVC_WARNINGS = "/W3"
-SANITIZERS = "-fsanitize=address,undefined"
 # -fno-wrapv undoes the -fwrapv of Python's own flags, which would hide signed overflow.
-SANITIZE_FLAGS = f"{SANITIZERS} -fno-wrapv -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g -O1"
+SANITIZERS = {
+    "1": "-fsanitize=address,undefined -fno-wrapv -fno-sanitize-recover=undefined",
+    "thread": "-fsanitize=thread",
+}
+SANITIZE_FLAGS = "-fno-omit-frame-pointer -g -O1"
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -65,6 +68,10 @@ DIRECTIVES = {
 
 def enabled(variable: str) -> bool:
     return os.environ.get(variable, "") not in ("", "0")
+
+
+def sanitizers() -> list[str]:
+    return SANITIZERS[os.environ["QUANTCORE_SANITIZE"]].split() if enabled("QUANTCORE_SANITIZE") else []
 
 
 def paths(pattern: str) -> list[str]:
@@ -138,7 +145,7 @@ class BuildDoors(build_ext):
                 library,
                 libraries=self.get_libraries(ext),
                 export_symbols=self.get_export_symbols(ext),
-                extra_postargs=SANITIZERS.split() if enabled("QUANTCORE_SANITIZE") else None,
+                extra_postargs=sanitizers() or None,
                 build_temp=temp,
             )
 
@@ -170,8 +177,8 @@ class BuildDoors(build_ext):
             flags += (MSVC_WARNINGS if msvc else UNIX_WARNINGS).split()
             if enabled("QUANTCORE_WERROR"):
                 flags.append("/WX" if msvc else "-Werror")
-        if enabled("QUANTCORE_SANITIZE"):
-            flags += SANITIZE_FLAGS.split()
+        if sanitizers():
+            flags += [*sanitizers(), *SANITIZE_FLAGS.split()]
         if enabled("QUANTCORE_UNCERTIFIED"):
             flags.append("/DQC_UNCERTIFIED" if msvc else "-DQC_UNCERTIFIED")
         return flags

@@ -66,6 +66,7 @@ cdef extern from *:
         QC_NEEDS_CHARS
         QC_NEEDS_LOWER
         QC_NO_MEMORY
+        QC_PAUSED
     ctypedef enum qc_job:
         QC_LABELS
         QC_SCORES
@@ -78,8 +79,11 @@ cdef extern from *:
         double *bounds
         int64_t *counted
         uint64_t fine, open, tokens, unknown
+    ctypedef struct qc_left:
+        pass
     ctypedef struct qc_scratch:
         void *memory[16]
+        qc_left left
         uint32_t code
         size_t done, n_counts
     ctypedef struct qc_text_tables:
@@ -123,7 +127,8 @@ include "door.pxi"
 include "classes.pxi"
 
 # In code points. From about 0.5 ms of work on the GIL is released (releasing it for less costs more than it gives
-# beside a busy Python thread); between parts of some 20 ms Ctrl-C is honoured.
+# beside a busy Python thread); between parts of some 20 ms, and within a long
+# document, Ctrl-C is honoured.
 cdef enum:
     RELEASE_FROM = 1 << 18
     MOST_HASHED = (1 << 30) - 1  # code points: a document that is hashed is taken whole, its bytes are numbered in 32 bits
@@ -411,6 +416,7 @@ cdef class TextModel:
         cdef CharTable table
         scratch.done = 0
         scratch.n_counts = 0
+        memset(&scratch.left, 0, sizeof(scratch.left))
         if n > 16:
             described = <qc_document *>PyMem_Malloc(n * sizeof(qc_document))
             if described is NULL:
@@ -455,6 +461,8 @@ cdef class TextModel:
                     describe(ready, described + scratch.done, True)
                     if self.text.hashing:
                         require_short(described + scratch.done)
+                elif status == QC_PAUSED:
+                    PyErr_CheckSignals()
                 elif status == QC_NO_MEMORY:
                     raise MemoryError("no memory for the features of a document")
         finally:

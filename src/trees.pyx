@@ -71,6 +71,7 @@ cdef enum:
     DEEP_FROM = 64  # rows
     PLACES = 1 << 18  # bytes of places in the tops of trees, one a row and tree
     TREES = 8  # trees whose leaves are summed at once
+    PART = 1 << 17  # rows times trees between two looks for Ctrl-C: 15 ms of trees of thousands of leaves
 
 cdef object FLOAT32 = np.dtype(np.float32)
 cdef object FLOAT64 = np.dtype(np.float64)
@@ -107,6 +108,7 @@ cdef struct _Block:
     unsigned int *found  # leaves[tree * stride + row]
     char *out  # leaves row by row, or sums
     uint8_t *ranks  # and what else the tops of deep trees need; NULL: they are walked from their roots
+    uint8_t *places  # of each row in each tree's top, or NULL
     const qc_leaf_values *values  # NULL where leaves are asked for
     ptrdiff_t n_rows, width, stride
     bint single
@@ -292,7 +294,7 @@ cdef class Forest:
         self._run(rows, values, found, None)
 
     cdef object _run(self, rows, Values values, sums, leaves):
-        cdef ptrdiff_t width = self.c.n_columns + self.c.n_sets, n_rows = len(rows), start = 0
+        cdef ptrdiff_t width = self.c.n_columns + self.c.n_sets, n_rows = len(rows), start = 0, tree, some
         cdef ptrdiff_t block = max(1, min(ROWS, n_rows, KEYS // (max(width, 1) * (8 if self.wide else 4))))
         cdef bint worth_it = n_rows * self.f.n_trees >= RELEASE_FROM
         cdef PyThreadState *released
@@ -319,10 +321,12 @@ cdef class Forest:
         of.single = values is not None and values.dtype == FLOAT32
         while start < n_rows:
             of.n_rows = min(block, n_rows - start)
-            released = _release(worth_it)
-            self._block(&of)
-            _acquire(released)
-            PyErr_CheckSignals()
+            some = max(1, PART // (of.n_rows * TREES)) * TREES
+            for tree in range(0, self.f.n_trees, some):
+                released = _release(worth_it)
+                self._block(&of, tree, min(tree + some, self.f.n_trees))
+                _acquire(released)
+                PyErr_CheckSignals()
             of.x += of.n_rows * self.c.n_features * (8 if self.wide else 4)
             if of.values:
                 of.out += of.n_rows * values.v.n_outputs * (4 if of.single else 8)
@@ -330,21 +334,22 @@ cdef class Forest:
                 of.out += of.n_rows * self.f.n_trees * 4
             start += block
 
-    cdef void _block(self, const _Block *of) noexcept nogil:
-        """A block of rows through all trees, some at a time, whose leaves stay in the cache until they are summed."""
+    cdef void _block(self, _Block *of, ptrdiff_t tree, ptrdiff_t last) noexcept nogil:
+        """A block of rows through some of the trees, TREES at a time, whose leaves stay in the cache until they are summed; the
+        first of them make the keys and find the places in the tops."""
         cdef qc_forest part = self.f
-        cdef ptrdiff_t tree = 0
-        cdef uint8_t *places = NULL
-        if of.ranks and self.deep.places(<const float *>of.x, of.n_rows, of.stride, of.ranks):
-            places = of.ranks + self.deep.room
-        if self.wide:
-            _keys_float64(&self.c, <const double *>of.x, of.n_rows, <int64_t *>of.keys, of.codes)
-        else:
-            _keys_float32(&self.c, <const float *>of.x, of.n_rows, <int *>of.keys, of.codes)
-        while tree < self.f.n_trees:
-            part.roots, part.n_trees = self.f.roots + tree, min(TREES, self.f.n_trees - tree)
-            if places:
-                self.deep.walk(tree, part.n_trees, <const int *>of.keys, of.width, places, of.n_rows, of.found, of.stride)
+        if tree == 0:
+            of.places = NULL
+            if of.ranks and self.deep.places(<const float *>of.x, of.n_rows, of.stride, of.ranks):
+                of.places = of.ranks + self.deep.room
+            if self.wide:
+                _keys_float64(&self.c, <const double *>of.x, of.n_rows, <int64_t *>of.keys, of.codes)
+            else:
+                _keys_float32(&self.c, <const float *>of.x, of.n_rows, <int *>of.keys, of.codes)
+        while tree < last:
+            part.roots, part.n_trees = self.f.roots + tree, min(TREES, last - tree)
+            if of.places:
+                self.deep.walk(tree, part.n_trees, <const int *>of.keys, of.width, of.places, of.n_rows, of.found, of.stride)
             elif self.wide:
                 _walk_int64(&part, <const int64_t *>of.keys, of.width, of.n_rows, of.found, of.stride)
             else:

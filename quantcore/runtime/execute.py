@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
+from threading import get_ident
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,7 +106,9 @@ class Executor:
         self.forests = Forests(self.plan, door)
         self.reasons = self.forests.reasons
         self.sparse = sparse.Models(native, self.reasons)
-        self.counters = {"rows": 0, "open": 0}
+        self._counted: dict[
+            int, list[int]
+        ] = {}  # rows and open rows, by thread: no two threads add to one number, without a lock
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.proves = not any(isinstance(op, PlanarLinear) and op.approximate for op in self.plan.ops)
@@ -241,7 +244,9 @@ class Executor:
             return self._settle_labels(rows, labels, positions)
 
         settles = None if self._settles is None else settle
-        return csr.build(module, found, decision, lambda X: self._labels(X)[0], settles)  # type: ignore[arg-type]
+        made = csr.build(module, found, decision, lambda X: self._labels(X)[0], settles)  # type: ignore[arg-type]
+        # Threads that come at once may each make one; one alone counts its rows for all.
+        return self.__dict__.setdefault("labels_of_csr", made)
 
     # ---------------------------------------------------------------- methods
 
@@ -255,7 +260,7 @@ class Executor:
         found = self._at_once("predict", X)
         if found is None:
             return self._labels(X)[0]
-        self.counters["rows"] += len(found)
+        self._counted.setdefault(get_ident(), [0, 0])[0] += len(found)
         return found
 
     def run(self, method: str, X: Any) -> Any:
@@ -379,7 +384,9 @@ class Executor:
     def stats(self) -> dict[str, int]:
         """Counters of all paths, summed."""
         total = dict.fromkeys(("rows", "fine_rows", "open_rows", "tokens", "unknown_tokens"), 0)
-        total["rows"], total["open_rows"] = self.counters["rows"], self.counters["open"]
+        for rows, unsure in list(self._counted.values()):
+            total["rows"] += rows
+            total["open_rows"] += unsure
         if self.front is not None:
             return {name: total.get(name, 0) + count for name, count in self.front.inner.stats().items()}
         if self.direct is not None:
@@ -410,8 +417,9 @@ class Executor:
             raise AttributeError(f"this model has no 'predict'; its source has {', '.join(sorted(self.plan.outputs))}")
         self._fell_back(given)
         labels, sure = self._decided(self._decision, given, {})
-        self.counters["rows"] += len(sure)
-        self.counters["open"] += int(np.count_nonzero(~sure))
+        counted = self._counted.setdefault(get_ident(), [0, 0])
+        counted[0] += len(sure)
+        counted[1] += int(np.count_nonzero(~sure))
         return labels, np.where(sure, FINE, OPEN).astype(np.uint8)
 
     def _decided(self, op: Op, given: Any, known: Known) -> tuple[NDArray[Any], NDArray[np.bool_]]:

@@ -8,9 +8,9 @@
         uint32_t c = ((const TYPE *)d->data)[i], v;                               \
         if (sizeof(TYPE) < 4 || c < 0x10000) {                                    \
             v = QC_LOAD_FIRST(chars->bmp + c);                                    \
-            c = chars->lowered[c];                                                \
+            c = QC_LOAD_LATER(chars->lowered + c);                                \
         } else {                                                                  \
-            const uint32_t *page = chars->wide[(c - 0x10000) >> 8];               \
+            const uint32_t *page = QC_LOAD_PAGE(chars->wide + ((c - 0x10000) >> 8)); \
             v = page ? page[c & 255] : 0;                                         \
             c = v & QC_WIDE_CODE;                                                 \
         }                                                                         \

@@ -61,7 +61,9 @@ static int publish(uint32_t **place, uint32_t *page) {
 int qc_chars_set_page(qc_chars *chars, uint32_t first, const uint32_t *lowered, const uint8_t *flags) {
     uint32_t page[256];
     /* A page that is there stays: other threads may be reading it. */
-    if (first >= 0x10000 ? chars->wide[(first - 0x10000) >> 8] != NULL : chars->bmp[first] != 0) return 0;
+    if (first >= 0x10000 ? QC_LOAD_PAGE(chars->wide + ((first - 0x10000) >> 8)) != NULL
+                         : QC_LOAD_FIRST(chars->bmp + first) != 0)
+        return 0;
     for (uint32_t i = 0; i < 256; i++) {
         const uint32_t f = (uint32_t)(flags[i] & 7) << 26;
         page[i] = (first < 0x10000 ? internal_utf8(lowered[i]) : lowered[i] & QC_WIDE_CODE) | f | QC_CHAR_MADE;
@@ -73,7 +75,7 @@ int qc_chars_set_page(qc_chars *chars, uint32_t first, const uint32_t *lowered, 
         if (!publish(chars->wide + ((first - 0x10000) >> 8), fresh)) free(fresh);
         return 0;
     }
-    for (uint32_t i = 0; i < 256; i++) chars->lowered[first + i] = (uint16_t)lowered[i];
+    for (uint32_t i = 0; i < 256; i++) QC_STORE_EARLY(chars->lowered + first + i, (uint16_t)lowered[i]);
     for (uint32_t i = 0; i < 256; i++) QC_STORE_LAST(chars->bmp + first + i, page[i]);
     if (first == 0) set_ascii(chars);
     return 0;

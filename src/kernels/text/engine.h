@@ -31,6 +31,7 @@ enum {
 #define GROUP_TOKENS 256      /* tokens that are looked up together, across documents */
 #define GROUP_DOCUMENTS 64
 #define SLICE 65536           /* longer documents are taken in slices of so many code points */
+#define PAUSE (8 * SLICE)     /* and left for a moment after so many: at most some 20 ms, so that Ctrl-C is heard */
 #define MOST_REPEATS 32       /* so many tokens are compared with each other; more go through a table */
 #define KEPT_PADDING 16       /* sums read whole vectors: zeros stand behind the last value */
 
@@ -110,7 +111,7 @@ static qc_status missing_char(const qc_chars *chars, const qc_document *d, int64
         const uint32_t c = d->kind == 1   ? ((const uint8_t *)d->data)[i]
                            : d->kind == 2 ? ((const uint16_t *)d->data)[i]
                                           : ((const uint32_t *)d->data)[i];
-        if (c < 0x10000 ? !chars->bmp[c] : !chars->wide[(c - 0x10000) >> 8]) {
+        if (c < 0x10000 ? !QC_LOAD_LATER(chars->bmp + c) : !QC_LOAD_PAGE(chars->wide + ((c - 0x10000) >> 8))) {
             s->code = c & ~255u;
             return QC_NEEDS_CHARS;
         }
@@ -414,8 +415,8 @@ static uint32_t code_at(const qc_document *d, int64_t i) {
 
 static uint32_t flags_at(const qc_chars *chars, const qc_document *d, int64_t i) {
     const uint32_t c = code_at(d, i);
-    if (c < 0x10000) return chars->bmp[c];
-    const uint32_t *page = chars->wide[(c - 0x10000) >> 8];
+    if (c < 0x10000) return QC_LOAD_LATER(chars->bmp + c);
+    const uint32_t *page = QC_LOAD_PAGE(chars->wide + ((c - 0x10000) >> 8));
     return page ? page[c & 255] : 0;
 }
 
@@ -443,28 +444,39 @@ static int64_t end_of_slice(const qc_text *text, const qc_chars *chars, const qc
     return -1;
 }
 
-/* A document of any length, slice by slice; the last references of a slice are carried into the next. */
+/* A document of any length, slice by slice; the last references (hashing: tokens) of a slice are carried into the next. */
 static qc_status run_long(const qc_text *text, qc_scratch *s, const qc_document *d, qc_result *r, size_t at) {
     const qc_chars *chars = d->as_is ? text->chars_as_is : text->chars;
+    const qc_left left = s->left;
     collector c = {0};
-    tally seen = {0, 0};
-    size_t carried = 0;
-    if (collector_room(s, &c, 64)) return QC_NO_MEMORY;
-    for (int64_t from = 0, to; from < d->length; from = to) {
-        to = text->hashing ? d->length : end_of_slice(text, chars, d, from, s);
-        if (to < 0) return QC_NEEDS_CHARS;
+    tally seen = {left.symbols, left.unknown};
+    size_t carried = left.carried, carried_bytes = left.carried_bytes;
+    memset(&s->left, 0, sizeof s->left); /* whatever ends this but a pause, the document begins anew */
+    if (left.from) {
+        c = (collector){s->memory[STAMPS], left.capacity, left.shift, s->memory[KEPT_REFS], s->memory[KEPT], NULL, left.n, left.room};
+        c.counts = (int32_t *)(c.refs + left.room + KEPT_PADDING);
+    } else if (collector_room(s, &c, 64)) {
+        return QC_NO_MEMORY;
+    }
+    for (int64_t from = left.from, to; from < d->length; from = to) {
         qc_status status;
+        if (from - left.from >= PAUSE) {
+            s->left = (qc_left){from, carried, carried_bytes, c.n, c.room, c.capacity, c.shift, seen.symbols, seen.unknown};
+            return QC_PAUSED;
+        }
+        to = end_of_slice(text, chars, d, from, s);
+        if (to < 0) return QC_NEEDS_CHARS;
         if (text->analyzer != QC_WORD) {
             status = collect_characters(text, s, &c, d, from, to, &carried, &seen);
             if (status) return status;
             continue;
         }
-        size_t n = 0, n_bytes = 0;
+        size_t n = text->hashing ? carried : 0, n_bytes = carried_bytes;
         status = tokenize(text, s, d, from, to, &n, &n_bytes);
         if (status) return status;
         if (text->hashing) {
-            status = collect_hashed(text, s, &c, n);
-            seen.symbols += n;
+            seen.symbols += n - carried;
+            status = collect_hashed(text, s, &c, n, &carried, &carried_bytes);
             if (status) return status;
             continue;
         }

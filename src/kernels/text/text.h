@@ -134,7 +134,8 @@ typedef enum {
     QC_DONE = 0,
     QC_NEEDS_CHARS = 1, /* `code` names a character whose page is not made yet */
     QC_NEEDS_LOWER = 2, /* the document holds a QC_CHAR_SPECIAL: pass str.lower() of it, as_is */
-    QC_NO_MEMORY = 3
+    QC_NO_MEMORY = 3,
+    QC_PAUSED = 4       /* in the middle of a long document: call again to go on, or give up */
 } qc_status;
 
 typedef enum { QC_LABELS, QC_SCORES, QC_COUNTS } qc_job;
@@ -151,10 +152,20 @@ typedef struct {
     uint64_t tokens, unknown; /* symbols, and those that the vocabulary does not hold */
 } qc_result;
 
+/* Where a long document was left: the features so far (in the buffers, but for these sizes), and what is carried over. */
+typedef struct {
+    int64_t from; /* code points that are done; 0: nothing was left */
+    size_t carried, carried_bytes;
+    size_t n, room, capacity;
+    int shift;
+    uint64_t symbols, unknown;
+} qc_left;
+
 /* Buffers that grow and serve again; one set per running call. */
 typedef struct {
     void *memory[16];
     size_t size[16];
+    qc_left left;          /* with QC_PAUSED; left.from is 0 before the first call */
     uint32_t code;         /* with QC_NEEDS_CHARS */
     size_t done;           /* documents that are finished: where to go on after the caller has helped */
     size_t n_counts;       /* QC_COUNTS: used part of the growing columns and counts */
@@ -189,7 +200,14 @@ void *qc_grow(qc_scratch *scratch, int which, size_t bytes);
 #if defined(_MSC_VER) && !defined(__clang__)
 #define QC_STORE_LAST(place, value) (*(volatile uint32_t *)(place) = (value))
 #define QC_LOAD_FIRST(place) (*(const volatile uint32_t *)(place))
+#define QC_LOAD_PAGE(place) (*(uint32_t *const volatile *)(place))
+#define QC_STORE_EARLY(place, value) (*(place) = (value))
+#define QC_LOAD_LATER(place) (*(place))
 #else
+#define QC_LOAD_PAGE(place) __atomic_load_n(place, __ATOMIC_ACQUIRE)
+/* What a reader may look at before it is there, and then does not use: any value will do. */
+#define QC_STORE_EARLY(place, value) __atomic_store_n(place, value, __ATOMIC_RELAXED)
+#define QC_LOAD_LATER(place) __atomic_load_n(place, __ATOMIC_RELAXED)
 #define QC_STORE_LAST(place, value) __atomic_store_n(place, value, __ATOMIC_RELEASE)
 #define QC_LOAD_FIRST(place) __atomic_load_n(place, __ATOMIC_ACQUIRE)
 #endif

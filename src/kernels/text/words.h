@@ -27,11 +27,11 @@ static inline uint32_t wide_utf8(uint32_t code, uint8_t *out) {
         const uint32_t c = ((const TYPE *)data)[i];                                        \
         uint32_t v, length;                                                                \
         if (sizeof(TYPE) < 4 || c < 0x10000) {                                             \
-            v = bmp[c];                                                                    \
+            v = QC_LOAD_LATER(bmp + c);                                                    \
             memcpy(p, &v, 4);                                                              \
             length = v >> QC_CHAR_LENGTH_SHIFT & 3;                                        \
         } else {                                                                           \
-            const uint32_t *page = chars->wide[(c - 0x10000) >> 8];                        \
+            const uint32_t *page = QC_LOAD_PAGE(chars->wide + ((c - 0x10000) >> 8));       \
             v = page ? page[c & 255] : 0;                                                  \
             length = wide_utf8(v & QC_WIDE_CODE, p);                                       \
         }                                                                                  \

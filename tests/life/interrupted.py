@@ -1,0 +1,91 @@
+"""Run by test_interrupt.py: predicts for seconds, is sent SIGINT from outside, and prints how long it took to be heard."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+from scipy.sparse import random as random_csr
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import quantcore as qc
+
+rng = np.random.default_rng(0)
+WORDS = np.array([f"w{i}" for i in range(5000)])
+DOCUMENTS = [" ".join(rng.choice(WORDS, 40)) for _ in range(400)]
+LABELS = rng.integers(0, 2, 400)
+
+
+def texts(vectorizer, rows):
+    return qc.quantize(make_pipeline(vectorizer, LogisticRegression()).fit(DOCUMENTS, LABELS)), rows
+
+
+def large():
+    once = " ".join(DOCUMENTS) + " "
+    return [(once * (100_000_000 // len(once) + 1))[:100_000_000]]
+
+
+def numbers(estimator, rows, columns, classes, many):
+    X = rng.normal(size=(500, columns))
+    return qc.quantize(estimator.fit(X, rng.integers(0, classes, 500))), rng.normal(size=(rows, columns)).repeat(many, axis=0)
+
+
+def csr():
+    X = random_csr(500, 5000, 0.02, "csr", random_state=0)
+    model = qc.quantize(LogisticRegression(max_iter=5).fit(X, rng.integers(0, 20, 500)))
+    return model, random_csr(200_000, 5000, 0.02, "csr", random_state=0)
+
+
+CASES = {
+    "documents": lambda: texts(TfidfVectorizer(ngram_range=(1, 2)), DOCUMENTS * 2000),
+    "hashed documents": lambda: texts(HashingVectorizer(n_features=1 << 16), DOCUMENTS * 500),
+    "one document of 100 MB": lambda: texts(TfidfVectorizer(ngram_range=(1, 2)), large()),
+    "one of characters": lambda: texts(TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)), large()),
+    "one hashed": lambda: texts(HashingVectorizer(n_features=1 << 16, ngram_range=(1, 2)), large()),
+    "table": lambda: numbers(LogisticRegression(max_iter=5), 20_000, 100, 20, 25),
+    "csr": csr,
+    "trees in slices": lambda: numbers(RandomForestClassifier(200, max_depth=7), 20_000, 20, 2, 50),
+    "trees that are walked": lambda: numbers(RandomForestClassifier(800), 20_000, 20, 20, 10),
+}
+
+if __name__ == "__main__":
+    model, rows = CASES[sys.argv[1]]()
+    call = getattr(model, sys.argv[2])
+    if not isinstance(rows, list):
+        call(rows[:100])
+    sender = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import os, time; time.sleep(0.3); print(time.monotonic(), flush=True); os.kill({os.getpid()}, 2)",
+        ],
+        stdout=subprocess.PIPE,
+    )
+    handler, calls = signal.getsignal(signal.SIGINT), 0
+    try:
+        while True:
+            started = time.monotonic()
+            call(rows)
+            calls += 1
+    except KeyboardInterrupt:
+        heard = time.monotonic()
+    sent = float(sender.communicate()[0])
+    # What was left in the middle leaves nothing behind: the next call answers as another model of the same file does.
+    small = rows[:1] if not isinstance(rows, list) else DOCUMENTS[:3]
+    same = np.array_equal(call(small), getattr(qc.Model(model.data), sys.argv[2])(small))
+    print(
+        json.dumps(
+            {
+                "ms": 1000 * (heard - sent),
+                "within": started < sent,
+                "same": same,
+                "handler": handler is signal.getsignal(signal.SIGINT),
+            }
+        )
+    )
