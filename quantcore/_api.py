@@ -87,6 +87,8 @@ def quantize(
     seed : int
         Of the rows that are drawn.
     progress : None, True or callable of (stage, done, total)
+        Stages of the conversion, and within the second one "search", how far the search among forms has come. What it raises
+        (KeyboardInterrupt too) ends the conversion, which has written nothing.
 
     Returns
     -------
@@ -124,7 +126,7 @@ def quantize(
     source = convert(estimator)
     wanted = checked(certify, source)
     tell(1)
-    found = search(source, Options(guarantee, precision, min_agreement, seed, wanted), rows)
+    found = search(source, Options(guarantee, precision, min_agreement, seed, wanted), rows, _searching(progress))
     plan = found.plan
     tell(2)
     executor = Executor(plan, settle=settle_cold(plan))
@@ -291,6 +293,10 @@ def _teller(progress: Progress) -> Callable[[int], None]:
     return lambda done: None
 
 
+def _searching(progress: Progress) -> Callable[[int, int], None] | None:
+    return (lambda done, total: progress("search", done, total)) if callable(progress) else None
+
+
 def _provenance(
     estimator: Any, source: str, guarantee: str, precision: str, metadata: Mapping[str, Any] | None
 ) -> dict[str, Any]:
@@ -322,17 +328,25 @@ def _measured(estimator: Any, executor: Executor, rows: Any, wanted: Property) -
         error = np.abs(executor.run("predict", rows) - estimator.predict(rows))
         return {"rows": len(error), "max_error": _shown(error.max(initial=0.0))}
     labels, sure = executor.certified(rows)
-    equal = np.asarray(labels == estimator.predict(rows))
+    estimator, theirs = _last_step(estimator, rows)
+    equal = np.asarray(labels == estimator.predict(theirs))
     same: NDArray[np.bool_] = np.asarray(equal.reshape(len(labels), -1).all(axis=1))
     if wanted is not LABEL:
         sure = executor.certified_as(wanted, rows)[1]
     found: dict[str, Any] = {"rows": len(same), "agreement": float(same.mean()), "certified": float(sure.mean())}
     for method, name in _ERRORS.items():
         if method in executor.plan.outputs:
-            ours, own = executor.run(method, rows), getattr(estimator, method)(rows)
+            ours, own = executor.run(method, rows), getattr(estimator, method)(theirs)
             parts = zip(ours, own, strict=True) if isinstance(ours, list) else [(ours, own)]
             found[f"max_error{name}"] = _shown(max(np.abs(a - b).max(initial=0.0) for a, b in parts))
     return found
+
+
+def _last_step(estimator: Any, rows: Any) -> tuple[Any, Any]:
+    """What predicts in scikit-learn's Pipeline, and what it reads of the rows: each of its methods would transform them again."""
+    if f"{type(estimator).__module__}.{type(estimator).__name__}" != "sklearn.pipeline.Pipeline" or len(estimator.steps) < 2:
+        return estimator, rows
+    return estimator.steps[-1][1], estimator[:-1].transform(rows)
 
 
 def _bounded(executor: Executor, source: Plan, rows: Any, seed: int) -> dict[str, Any]:

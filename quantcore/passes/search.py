@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from quantcore.artifact import decode, encode
-from quantcore.native import registry
 from quantcore.passes.convert import BITS, Matrices, Options, optimize
 from quantcore.passes.fuse import fuse
-from quantcore.passes.measured import Chain, Form, Trial, chain, forms, made
+from quantcore.passes.measured import SHARES, Chain, Form, Trial, chain, forms, made
+from quantcore.passes.sizes import vocabulary_bytes
 from quantcore.plan import Csr, Plan
+from quantcore.plan.ops import Text
 from quantcore.runtime.execute import Executor, Value
 
 __all__ = ["Found", "search"]
 
 _DEFAULT_AGREEMENT = 0.999
+Tell = Callable[[int, int], None]
 
 
 class Found(NamedTuple):
@@ -32,7 +34,7 @@ class Found(NamedTuple):
     candidates: list[dict[str, Any]]
 
 
-def search(plan: Plan, options: Options, calibration: Any = None) -> Found:
+def search(plan: Plan, options: Options, calibration: Any = None, tell: Tell | None = None) -> Found:
     """The form that is served.
 
     Parameters
@@ -41,38 +43,44 @@ def search(plan: Plan, options: Options, calibration: Any = None) -> Found:
         As imported.
     options : Options
     calibration : rows as predict takes them, or None
+    tell : callable of (done, total), or None
+        Hears how far the search has come.
     """
-    served = optimize(plan, options, calibration)
     if options.guarantee != "measured":
+        served = optimize(plan, options, calibration)
         return Found(served, [_candidate("the coarsest grid whose certificates hold", None, kept=True, why="chosen")])
     fused = fuse(plan)
     found = chain(fused)
     if found is None or "predict" not in fused.outputs or calibration is None:
         why = "chosen: other forms are tried for single text models, with calibration rows"
+        served = optimize(plan, options, calibration)
         return Found(served, [_candidate("the coarsest grid that is expected to agree", None, kept=True, why=why)])
-    return _measured(fused, found, options, calibration, served)
+    return _measured(plan, fused, found, options, calibration, tell)
 
 
-def _measured(plan: Plan, found: Chain, options: Options, calibration: Any, served: Plan) -> Found:
-    """The smallest form that agrees often enough, by estimated sizes, if it is smaller than a grid alone."""
+def _measured(source: Plan, plan: Plan, found: Chain, options: Options, calibration: Any, tell: Tell | None) -> Found:
+    """The smallest form that agrees often enough, by estimated sizes; a grid alone where none does."""
     trial = _trial(plan, found, options, calibration)
     least = options.min_agreement or _DEFAULT_AGREEMENT
-    sizes = {name: stored for name, (stored, _) in decode(encode(served, {}), codec=registry.door("codec")).sizes.items()}
-    weights = sum(stored for name, stored in sizes.items() if name.endswith((".rows", ".index", ".exponent")))
-    size = sum(sizes.values())
-    tried = list(forms(trial, least, BITS[options.precision], size - weights))
+    text = plan.ops[found.text]
+    size = vocabulary_bytes(text.vocabulary) if isinstance(text, Text) and text.vocabulary is not None else 0
+    tried: list[Form] = []
+    for form in forms(trial, least, BITS[options.precision], size):
+        tried.append(form)
+        if tell is not None:
+            tell(SHARES.index(form.share), len(SHARES))
     best = min((form for form in tried if form.good), key=lambda form: form.bytes, default=None)
-    if best is not None and best.bytes >= size:
-        best = None
     candidates = []
     for form in tried:
         why = "chosen: the smallest that agrees" if form is best else "agrees, but is larger"
         about = _candidate(_name(form), form.bytes, kept=form is best, why=why if form.good else "flips too many labels")
         verdict = {"agreement": form.verdict.agreement, "flips": form.verdict.flips, "rows": form.verdict.rows}
         candidates.append({**about, **verdict})
-    why = "chosen: nothing smaller agrees often enough" if best is None else "larger than the chosen form"
-    candidates.append(_candidate("all terms on the grid that is expected to agree", size, kept=best is None, why=why))
-    return Found(served if best is None else made(plan, found, trial, best), candidates)
+    if best is not None:
+        return Found(made(plan, found, trial, best), candidates)
+    why = "chosen: no other form is expected to agree often enough"
+    candidates.append(_candidate("all terms on the grid that is expected to agree", None, kept=True, why=why))
+    return Found(optimize(source, options, calibration), candidates)
 
 
 def _trial(plan: Plan, found: Chain, options: Options, calibration: Any) -> Trial:
@@ -90,7 +98,8 @@ def _trial(plan: Plan, found: Chain, options: Options, calibration: Any) -> Tria
 
 def _name(form: Form) -> str:
     terms = "all terms" if form.share == 1.0 else f"{form.share:.0%} of the terms"
-    return f"{terms}, {form.bits:.2g} bits a weight"
+    norms = f", norms of idf by {form.octaves} octaves" if form.octaves else ""
+    return f"{terms}, {form.bits:.2g} bits a weight{norms}"
 
 
 def _candidate(form: str, size: int | None, *, kept: bool, why: str) -> dict[str, Any]:
