@@ -42,7 +42,7 @@ def quantize(
     calibration: Any = None,
     *,
     precision: Literal["auto", "float32", "float16", "int16", "int8", "int4"] = "auto",
-    prune: Literal["auto"] | None = "auto",
+    prune: Literal["auto"] | float | None = "auto",
     guarantee: Literal["exact", "certified", "measured"] = "certified",
     certify: Literal["label"] | Mapping[str, float] = "label",
     min_agreement: float | None = None,
@@ -64,8 +64,10 @@ def quantize(
         itself knows.
     precision : {"auto", "float32", "float16", "int16", "int8", "int4"}
         Least number of bits of the largest weight (24, 12, 16, 8, 4); "auto" takes what the guarantee asks for.
-    prune : {"auto"} or None
-        Certified labels leave nothing to drop: both keep every coefficient.
+    prune : "auto", None or float
+        With "measured" and calibration rows, the share of the terms of a vocabulary, or of the columns of a table, that is
+        dropped: those that move the scores least; the weights of other columns are fitted again to the source's scores.
+        "auto": of terms as many as pays. Certified labels leave nothing to drop.
     guarantee : {"exact", "certified", "measured"}
         "exact": the file also holds the source's own weights, which settle every row. "certified": each row carries a proof
         that its label is the source's; the few that can't be proved get the best answer, and are counted. "measured":
@@ -109,7 +111,7 @@ def quantize(
 
     _check("precision", precision, BITS)
     _check("guarantee", guarantee, ("exact", "certified", "measured"))
-    _check("prune", prune, ("auto", None))
+    share = 0.0 if prune in ("auto", None) else _share(prune, guarantee)
     _check("unsupported", unsupported, ("error", "keep"))
     if unsupported == "keep":
         options: dict[str, Any] = {"precision": precision, "prune": prune, "guarantee": guarantee, "certify": certify}
@@ -126,7 +128,7 @@ def quantize(
     source = convert(estimator)
     wanted = checked(certify, source)
     tell(1)
-    found = search(source, Options(guarantee, precision, min_agreement, seed, wanted), rows, _searching(progress))
+    found = search(source, Options(guarantee, precision, min_agreement, seed, wanted, share), rows, _searching(progress))
     plan = found.plan
     tell(2)
     executor = Executor(plan, settle=settle_cold(plan))
@@ -276,6 +278,15 @@ def _cached(path: Path) -> Model:
 def _check(name: str, value: Any, known: Any) -> None:
     if value not in known:
         raise ValueError(f"{name}={value!r} is not known in this release; expected one of: {', '.join(map(repr, known))}")
+
+
+def _share(prune: Any, guarantee: str) -> float:
+    number = isinstance(prune, int | float) and not isinstance(prune, bool)
+    if not number or not 0.0 < prune < 1.0 or guarantee != "measured":
+        raise ValueError(
+            f"prune={prune!r} with guarantee={guarantee!r}: expected 'auto', None, or with guarantee='measured' a share in (0, 1)"
+        )
+    return float(prune)
 
 
 def _kept(rows: Any) -> Any:

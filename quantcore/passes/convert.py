@@ -18,7 +18,7 @@ from quantcore.reference.matrices import as_csr
 from quantcore.runtime.certify import LABEL, Property
 from quantcore.runtime.execute import Executor
 
-__all__ = ["BITS", "Matrices", "Options", "optimize"]
+__all__ = ["BITS", "Matrices", "Options", "is_table", "optimize"]
 
 # Least bits of the largest weight for each precision; "auto" takes what the guarantee asks for.
 BITS = {"auto": 2, "float32": 24, "float16": 12, "int16": 16, "int8": 8, "int4": 4}
@@ -34,6 +34,7 @@ class Options:
     min_agreement: float | None = None
     seed: int = 0
     certify: Property = LABEL
+    prune: float = 0.0
 
 
 def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
@@ -57,7 +58,7 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
         if not isinstance(op, Linear) or (options.guarantee == "exact" and not decides):
             return [op]
         apart = margins(plan, op, options.certify)
-        if _is_table(plan, op):
+        if is_table(plan, op):
             if options.guarantee == "exact":
                 return [op]  # the source's own weights settle every row: a grid beside them would save nothing
             rows = matrices.rows_at(op.inputs[0])
@@ -87,12 +88,12 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
     return rewrite(plan, change)
 
 
-def _is_table(plan: Plan, op: Op) -> bool:
+def is_table(plan: Plan, op: Op) -> bool:
     """Its columns are no terms of texts: they differ in scale, and each row has most of them."""
     if plan.input != "text":
         return True
     before = [plan.ops[i] for i in op.inputs]
-    return any(isinstance(b, Project | Polynomial) or _is_table(plan, b) for b in before if not isinstance(b, Text))
+    return any(isinstance(b, Project | Polynomial) or is_table(plan, b) for b in before if not isinstance(b, Text))
 
 
 def _tfidf(plan: Plan, op: Linear) -> TfIdf | None:

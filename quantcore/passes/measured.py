@@ -237,7 +237,7 @@ class _Rows(NamedTuple):
     norms: NDArray[np.float64]
 
 
-def forms(trial: Trial, least: float, bits: int, vocabulary: int) -> Iterator[Form]:
+def forms(trial: Trial, least: float, bits: int, vocabulary: int, prune: float = 0.0) -> Iterator[Form]:
     """Forms from all terms to few, of each share from a coarse grid to the first that agrees often enough, and a last one between
     that and the one before.
 
@@ -250,19 +250,21 @@ def forms(trial: Trial, least: float, bits: int, vocabulary: int) -> Iterator[Fo
         Least number of bits of the largest weight.
     vocabulary : int
         About the bytes of the vocabulary.
+    prune : float
+        Share of the terms that are to be dropped; 0: what pays.
     """
     top = float(np.abs(trial.values).max(initial=0.0))
     coarsest = int(np.ceil(np.log2(top))) - bits if top > 0.0 else 0
     start, best = coarsest, (np.inf, 0)
     for octaves in _OCTAVES if trial.documents is not None else (0,):
         trial.coarsen(octaves)
-        for form in _of_share(trial, 1.0, least, (start, coarsest), vocabulary):
+        for form in _of_share(trial, 1.0 - prune, least, (start, coarsest), vocabulary):
             yield form
             if form.good:
                 start = min(coarsest, int(np.ceil(form.power)) + 1)
                 best = min(best, (form.bytes, octaves))
     trial.coarsen(best[1])
-    for share in SHARES[1:] if trial.values.shape[1] <= _FEW_OUTPUTS else ():
+    for share in SHARES[1:] if trial.values.shape[1] <= _FEW_OUTPUTS and not prune else ():
         found = None
         for form in _of_share(trial, share, least, (start, coarsest), vocabulary):
             yield form

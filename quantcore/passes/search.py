@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from quantcore.passes.convert import BITS, Matrices, Options, optimize
+from quantcore.passes.compensate import LARGEST_GRAM
+from quantcore.passes.convert import BITS, Matrices, Options, is_table, optimize
 from quantcore.passes.fuse import fuse
 from quantcore.passes.measured import SHARES, Chain, Form, Trial, chain, forms, made
+from quantcore.passes.rewrite import rewrite
 from quantcore.passes.sizes import vocabulary_bytes
-from quantcore.plan import Csr, Plan
-from quantcore.plan.ops import Text
+from quantcore.passes.tables import TABLE_BITS, table_forms
+from quantcore.plan import INPUT, Csr, Op, Plan
+from quantcore.plan.ops import Linear, Predictions, Several, Stack, Text
+from quantcore.reference import inputs
+from quantcore.reference.matrices import as_csr
 from quantcore.runtime.execute import Executor, Value
 
 __all__ = ["Found", "search"]
 
 _DEFAULT_AGREEMENT = 0.999
+# Numbers of bits that are tried for tables; of other precisions the grid is the one that is expected to agree.
+_PRECISIONS = {"auto": TABLE_BITS, "int16": (16,), "int8": (8, 10, 12, 16), "int4": (4,)}
+_WORTH = 256  # bytes that a grid has to save
 Tell = Callable[[int, int], None]
 
 
@@ -51,7 +59,14 @@ def search(plan: Plan, options: Options, calibration: Any = None, tell: Tell | N
         return Found(served, [_candidate("the coarsest grid whose certificates hold", None, kept=True, why="chosen")])
     fused = fuse(plan)
     found = chain(fused)
+    linear = _table(fused) if calibration is not None and options.precision in _PRECISIONS else None
+    if linear is not None:
+        return _of_table(fused, linear, options, calibration)
     if found is None or "predict" not in fused.outputs or calibration is None:
+        if options.prune:
+            raise ValueError(
+                f"prune={options.prune} needs calibration rows, and one linear model over texts or at most {LARGEST_GRAM} columns"
+            )
         why = "chosen: other forms are tried for single text models, with calibration rows"
         served = optimize(plan, options, calibration)
         return Found(served, [_candidate("the coarsest grid that is expected to agree", None, kept=True, why=why)])
@@ -65,10 +80,10 @@ def _measured(source: Plan, plan: Plan, found: Chain, options: Options, calibrat
     text = plan.ops[found.text]
     size = vocabulary_bytes(text.vocabulary) if isinstance(text, Text) and text.vocabulary is not None else 0
     tried: list[Form] = []
-    for form in forms(trial, least, BITS[options.precision], size):
+    for form in forms(trial, least, BITS[options.precision], size, options.prune):
         tried.append(form)
         if tell is not None:
-            tell(SHARES.index(form.share), len(SHARES))
+            tell(0 if options.prune else SHARES.index(form.share), len(SHARES))
     best = min((form for form in tried if form.good), key=lambda form: form.bytes, default=None)
     candidates = []
     for form in tried:
@@ -78,9 +93,69 @@ def _measured(source: Plan, plan: Plan, found: Chain, options: Options, calibrat
         candidates.append({**about, **verdict})
     if best is not None:
         return Found(made(plan, found, trial, best), candidates)
+    if options.prune:
+        _cant_prune(options.prune, least, [c["agreement"] for c in candidates])
     why = "chosen: no other form is expected to agree often enough"
     candidates.append(_candidate("all terms on the grid that is expected to agree", None, kept=True, why=why))
     return Found(optimize(source, options, calibration), candidates)
+
+
+def _cant_prune(prune: float, least: float, agreements: list[float]) -> None:
+    best = f"; the best agrees on {max(agreements):.4f} of rows" if agreements else ""
+    raise ValueError(f"no form with prune={prune} reaches min_agreement={least}{best}: prune less, or lower min_agreement")
+
+
+def _table(plan: Plan) -> int | None:
+    """The one Linear op, over columns, whose scores decide; or None."""
+    linear = [i for i, op in enumerate(plan.ops) if isinstance(op, Linear)]
+    decision = plan.ops[plan.outputs["predict"]] if "predict" in plan.outputs else None
+    if len(linear) != 1 or decision is None or isinstance(decision, Predictions | Several | Stack):
+        return None
+    op = plan.ops[linear[0]]
+    wide = isinstance(op, Linear) and len(op.weight) > LARGEST_GRAM
+    return linear[0] if not wide and is_table(plan, op) and _only(plan, decision, linear[0]) else None
+
+
+def _only(plan: Plan, op: Op, position: int) -> bool:
+    """Whether an op reads nothing but what comes of another."""
+    return all(i == position or (i >= 0 and _only(plan, plan.ops[i], position)) for i in op.inputs)
+
+
+def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> Found:
+    """The smallest form of linear scores over columns that agrees often enough; the source's own weights where a grid gains
+    nothing."""
+    op, decision = plan.ops[position], plan.ops[plan.outputs["predict"]]
+    rows = Matrices(plan, calibration).rows_at(op.inputs[0]) if op.inputs[0] != INPUT else as_csr(inputs.read(plan, calibration))
+    if not isinstance(op, Linear) or rows is None:
+        raise TypeError(f"expected a Linear op and rows, got {op.kind}")
+    executor, least = Executor(plan, native=False), options.min_agreement or _DEFAULT_AGREEMENT
+
+    def decide(scores: Any) -> Any:
+        return executor._decided(decision, None, {position: Value(scores)})[0]
+
+    tried = list(table_forms(op, rows, decide, least, prune=options.prune, only=_PRECISIONS[options.precision]))
+    if options.precision == "int4":  # what it is held against
+        eight = table_forms(op, rows, decide, least, prune=options.prune, only=(8, 16))
+        tried += [form for form in eight if form.bits]
+    good = [form for form in tried if form.good and (form.bits or not options.prune)]
+    if not good:
+        _cant_prune(options.prune, least, [form.verdict.agreement for form in tried if form.bits])
+    best = min(good, key=lambda form: (form.bytes, -form.verdict.agreement))
+    source, note = tried[0], ""
+    if options.precision == "int4" and best.bits == 4:
+        eight_bits = min((form.bytes for form in good if form.bits == 8), default=None)
+        if eight_bits is not None and 2 * best.bytes > eight_bits:
+            best = min((form for form in good if form.bits == 8), key=lambda form: form.bytes)
+            note = "; int4 takes more than half of its bytes"
+    if not options.prune and options.precision == "auto" and source.bytes - best.bytes < _WORTH:
+        best, note = source, "; a grid gains nothing"
+    candidates = []
+    for form in tried:
+        why = f"chosen: the smallest that agrees{note}" if form is best else "agrees, but another form is preferred"
+        about = _candidate(form.name, form.bytes, kept=form is best, why=why if form.good else "flips too many labels")
+        verdict = {"agreement": form.verdict.agreement, "flips": form.verdict.flips, "rows": form.verdict.rows}
+        candidates.append({**about, **verdict})
+    return Found(rewrite(plan, lambda i, other: [best.op if i == position else other]), candidates)
 
 
 def _trial(plan: Plan, found: Chain, options: Options, calibration: Any) -> Trial:
