@@ -46,7 +46,9 @@ def quantize(
     guarantee: Literal["exact", "certified", "measured"] = "certified",
     certify: Literal["label"] | Mapping[str, float] = "label",
     min_agreement: float | None = None,
+    objective: Literal["balanced", "size", "latency", "throughput"] = "balanced",
     max_bytes: int | None = None,
+    max_latency: float | None = None,
     unsupported: Literal["error", "keep"] = "error",
     metadata: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -78,8 +80,14 @@ def quantize(
         fine enough for it, and ``predict_certified`` answers it.
     min_agreement : float or None
         With "measured" alone: share of rows whose label must not change (0.999 if None).
+    objective : {"balanced", "size", "latency", "throughput"}
+        What to choose among forms that agree often enough: the least product of bytes and time, the fewest bytes, the least time
+        of a row. Time is of a cost model, not of this machine, so that the same model gives the same file.
     max_bytes : int or None
         Largest artifact; ValueError if the model needs more.
+    max_latency : float or None
+        Most seconds a row, by the cost model; ValueError, which names the closest form, if none is as fast. Of single linear
+        models over texts or numbers.
     unsupported : {"error", "keep"}
         What happens to steps of a pipeline that can't be converted: UnsupportedModelError; or they stay scikit-learn's, and a
         :class:`~quantcore.partial.PartialModel` serves the whole, which can't be saved as an artifact. ``calibration`` then tunes
@@ -107,28 +115,33 @@ def quantize(
         An option has an unknown value, or a limit can't be met.
     """
     from quantcore.importers import convert
-    from quantcore.passes import BITS, Options, search
+    from quantcore.passes import BITS, OBJECTIVES, Options, search
 
     _check("precision", precision, BITS)
     _check("guarantee", guarantee, ("exact", "certified", "measured"))
     share = 0.0 if prune in ("auto", None) else _share(prune, guarantee)
     _check("unsupported", unsupported, ("error", "keep"))
+    _check("objective", objective, OBJECTIVES)
     if unsupported == "keep":
         options: dict[str, Any] = {"precision": precision, "prune": prune, "guarantee": guarantee, "certify": certify}
         options.update(min_agreement=min_agreement, max_bytes=max_bytes, metadata=metadata, seed=seed, progress=progress)
+        options.update(objective=objective, max_latency=max_latency)
         return _whole_or_partial(estimator, _kept(calibration), options)
     if min_agreement is not None and (guarantee != "measured" or not 0.0 < min_agreement <= 1.0):
         raise ValueError(
             f"min_agreement={min_agreement!r} goes with guarantee='measured' alone, as a share in (0, 1]; "
             f"got guarantee={guarantee!r}"
         )
+    if max_latency is not None and not max_latency > 0.0:
+        raise ValueError(f"max_latency={max_latency!r}: expected seconds a row, above 0")
     tell = _teller(progress)
     tell(0)
     rows = _kept(calibration)
     source = convert(estimator)
     wanted = checked(certify, source)
     tell(1)
-    found = search(source, Options(guarantee, precision, min_agreement, seed, wanted, share), rows, _searching(progress))
+    how = Options(guarantee, precision, min_agreement, seed, wanted, share, objective, max_bytes, max_latency)
+    found = search(source, how, rows, _searching(progress))
     plan = found.plan
     tell(2)
     executor = Executor(plan, settle=settle_cold(plan))
@@ -144,8 +157,8 @@ def quantize(
     data = encode(plan, extra, codec=registry.door("codec"))
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(
-            f"the smallest form that keeps guarantee={guarantee!r} takes {len(data)} bytes, more than max_bytes={max_bytes}; "
-            "raise the limit, or try guarantee='measured'"
+            f"the smallest form that keeps guarantee={guarantee!r} takes {len(data)} bytes, more than max_bytes={max_bytes} "
+            f"({next(one['form'] for one in found.candidates if one['kept'])}); raise the limit, or try guarantee='measured'"
         )
     tell(4)
     model = Model(data)

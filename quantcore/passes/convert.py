@@ -35,6 +35,9 @@ class Options:
     seed: int = 0
     certify: Property = LABEL
     prune: float = 0.0
+    objective: str = "balanced"
+    max_bytes: int | None = None
+    max_latency: float | None = None
 
 
 def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:

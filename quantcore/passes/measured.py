@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.artifact.idf import join_idf, split_idf
+from quantcore.passes.cost import nanoseconds, text_shape
 from quantcore.passes.judge import Verdict, flips_estimated, gap_errors
 from quantcore.passes.prune import pruned_features
 from quantcore.passes.quantize import LARGEST, Grid, planar
@@ -69,6 +70,8 @@ class Form(NamedTuple):
     verdict : Verdict
     good : bool
         Labels agree as often as was asked.
+    latency : float
+        Seconds a row, by the cost model.
     """
 
     share: float
@@ -78,6 +81,7 @@ class Form(NamedTuple):
     bytes: int
     verdict: Verdict
     good: bool
+    latency: float
 
 
 def chain(plan: Plan) -> Chain | None:
@@ -114,13 +118,17 @@ class Trial:
         Of the sample rows, by the Text op.
     decide : callable of scores → labels
     seed : int
+    letters : float
+        Of a row, on average.
     """
 
-    def __init__(self, plan: Plan, found: Chain, counts: Csr, decide: Callable[[Any], Any], seed: int) -> None:
+    def __init__(
+        self, plan: Plan, found: Chain, counts: Csr, decide: Callable[[Any], Any], seed: int, letters: float = 100.0
+    ) -> None:
         linear, weighted = plan.ops[found.linear], None if found.tfidf is None else plan.ops[found.tfidf]
         if not isinstance(linear, Linear) or not isinstance(weighted, TfIdf | None):
             raise TypeError(f"expected Linear and TfIdf ops, got {linear.kind}")
-        self.decide, self.bias = decide, linear.bias
+        self.decide, self.bias, self.letters = decide, linear.bias, letters
         self.norm = None if weighted is None else weighted.norm
         self.idf = np.ones(counts.n_columns) if weighted is None or weighted.idf is None else weighted.idf
         self.documents = split_idf(self.idf) if self.norm is not None else None
@@ -221,6 +229,12 @@ class Trial:
         estimate = flips_estimated(*gap_errors(self.scores, scores * ratio[:, None]))
         return Verdict(int((~same).sum()), len(same), estimate), bits
 
+    def seconds(self, share: float) -> float:
+        """What a row takes with so many of the terms, by the cost model."""
+        terms, n = self._rows(share).terms, self.kept(share).size
+        known = len(terms.data) / max(terms.n_rows, 1)
+        return nanoseconds(text_shape(self.letters, known, n, self.values.shape[1])) * 1e-9
+
     def bytes(self, share: float, bits: float, vocabulary: int) -> int:
         """About what a form takes: of all terms the vocabulary takes so many bytes."""
         kept = self.kept(share)
@@ -285,7 +299,7 @@ def _of_share(trial: Trial, share: float, least: float, powers: tuple[int, int],
         verdict, each = trial.judged(share, power)
         verdict = verdict._replace(estimate=safety * verdict.estimate + _OVERFIT * bare.estimate)
         size = trial.bytes(share, each, vocabulary)
-        return Form(share, trial.octaves, power, each, size, verdict, verdict.agreement >= least)
+        return Form(share, trial.octaves, power, each, size, verdict, verdict.agreement >= least, trial.seconds(share))
 
     for power in range(powers[0], powers[1] - _FINEST, -1):
         form = tried(power)

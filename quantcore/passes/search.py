@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from quantcore.passes.choose import chosen, too_slow
 from quantcore.passes.compensate import LARGEST_GRAM
 from quantcore.passes.convert import BITS, Matrices, Options, is_table, optimize
+from quantcore.passes.cost import Shape, nanoseconds, plan_seconds
 from quantcore.passes.fuse import fuse
+from quantcore.passes.judge import Verdict
 from quantcore.passes.measured import SHARES, Chain, Form, Trial, chain, forms, made
 from quantcore.passes.rewrite import rewrite
 from quantcore.passes.sizes import vocabulary_bytes
@@ -34,8 +37,9 @@ class Found(NamedTuple):
     ----------
     plan : Plan
     candidates : list of dict
-        ``form``, ``bytes`` (estimated; None: of the chosen one the file tells), ``agreement`` (expected of rows to come),
-        ``flips`` and ``rows`` that were counted, ``kept``, ``why``.
+        ``form``, ``bytes`` (estimated; None: of the chosen one the file tells), ``latency`` (seconds a row, by the cost model),
+        ``agreement`` (expected of rows to come), ``flips`` and ``rows`` that were counted, ``kept``, ``why``; of tables
+        ``weights``, the bytes of these alone.
     """
 
     plan: Plan
@@ -43,7 +47,7 @@ class Found(NamedTuple):
 
 
 def search(plan: Plan, options: Options, calibration: Any = None, tell: Tell | None = None) -> Found:
-    """The form that is served.
+    """The form that is served: of those that keep the promise the best for the objective, within the limits.
 
     Parameters
     ----------
@@ -53,7 +57,22 @@ def search(plan: Plan, options: Options, calibration: Any = None, tell: Tell | N
     calibration : rows as predict takes them, or None
     tell : callable of (done, total), or None
         Hears how far the search has come.
+
+    Raises
+    ------
+    ValueError
+        Limits can't be met; names the closest candidate.
     """
+    found = _searched(plan, options, calibration, tell)
+    kept = next(one for one in found.candidates if one["kept"])
+    if kept.setdefault("latency", plan_seconds(found.plan)) is None and options.max_latency is not None:
+        raise ValueError("max_latency is known of single linear models over texts or numbers alone; leave it out for this model")
+    if options.max_latency is not None and kept["latency"] > options.max_latency:
+        raise too_slow(kept["latency"], options.max_latency, kept["form"])
+    return found
+
+
+def _searched(plan: Plan, options: Options, calibration: Any, tell: Tell | None) -> Found:
     if options.guarantee != "measured":
         served = optimize(plan, options, calibration)
         return Found(served, [_candidate("the coarsest grid whose certificates hold", None, kept=True, why="chosen")])
@@ -84,15 +103,10 @@ def _measured(source: Plan, plan: Plan, found: Chain, options: Options, calibrat
         tried.append(form)
         if tell is not None:
             tell(0 if options.prune else SHARES.index(form.share), len(SHARES))
-    best = min((form for form in tried if form.good), key=lambda form: form.bytes, default=None)
-    candidates = []
-    for form in tried:
-        why = "chosen: the smallest that agrees" if form is best else "agrees, but is larger"
-        about = _candidate(_name(form), form.bytes, kept=form is best, why=why if form.good else "flips too many labels")
-        verdict = {"agreement": form.verdict.agreement, "flips": form.verdict.flips, "rows": form.verdict.rows}
-        candidates.append({**about, **verdict})
+    candidates = [_judged(_name(form), form.bytes, form.latency, form.verdict, form.good) for form in tried]
+    best = chosen(candidates, options.objective, options.max_bytes, options.max_latency)
     if best is not None:
-        return Found(made(plan, found, trial, best), candidates)
+        return Found(made(plan, found, trial, tried[best]), candidates)
     if options.prune:
         _cant_prune(options.prune, least, [c["agreement"] for c in candidates])
     why = "chosen: no other form is expected to agree often enough"
@@ -137,25 +151,27 @@ def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> 
     if options.precision == "int4":  # what it is held against
         eight = table_forms(op, rows, decide, least, prune=options.prune, only=(8, 16))
         tried += [form for form in eight if form.bits]
-    good = [form for form in tried if form.good and (form.bits or not options.prune)]
-    if not good:
+    terms = Shape("table", 0.0, float(len(op.weight)), op.weight.shape[1], 0)
+    seconds = nanoseconds(terms) * 1e-9  # columns are multiplied whatever the grid
+    allowed = [form.good and (form.bits > 0 or not options.prune) for form in tried]
+    if not any(allowed):
         _cant_prune(options.prune, least, [form.verdict.agreement for form in tried if form.bits])
-    best = min(good, key=lambda form: (form.bytes, -form.verdict.agreement))
-    source, note = tried[0], ""
-    if options.precision == "int4" and best.bits == 4:
-        eight_bits = min((form.bytes for form in good if form.bits == 8), default=None)
-        if eight_bits is not None and 2 * best.bytes > eight_bits:
-            best = min((form for form in good if form.bits == 8), key=lambda form: form.bytes)
-            note = "; int4 takes more than half of its bytes"
-    if not options.prune and options.precision == "auto" and source.bytes - best.bytes < _WORTH:
-        best, note = source, "; a grid gains nothing"
-    candidates = []
-    for form in tried:
-        why = f"chosen: the smallest that agrees{note}" if form is best else "agrees, but another form is preferred"
-        about = _candidate(form.name, form.bytes, kept=form is best, why=why if form.good else "flips too many labels")
-        verdict = {"agreement": form.verdict.agreement, "flips": form.verdict.flips, "rows": form.verdict.rows}
-        candidates.append({**about, **verdict})
-    return Found(rewrite(plan, lambda i, other: [best.op if i == position else other]), candidates)
+    least_bytes = min(form.bytes for form, good in zip(tried, allowed, strict=True) if good)
+    eights = [form.bytes for form in tried if form.good and form.bits == 8]
+    notes = [""] * len(tried)
+    for i, form in enumerate(tried):
+        if options.precision == "int4" and form.bits == 4 and eights and 2 * form.bytes > min(eights):
+            allowed[i], notes[i] = False, "takes more than half of int8's bytes"
+        elif options.precision == "auto" and not options.prune and form.bits and tried[0].bytes - least_bytes < _WORTH:
+            allowed[i], notes[i] = False, "a grid gains nothing"
+    candidates = [_judged(form.name, form.bytes, seconds, form.verdict, good) for form, good in zip(tried, allowed, strict=True)]
+    best = chosen(candidates, options.objective, options.max_bytes, options.max_latency)
+    for one, note in zip(candidates, notes, strict=True):
+        one["why"], one["weights"] = note or one["why"], one["bytes"]
+    if "a grid gains nothing" in notes:
+        candidates[0]["why"] += "; a grid gains nothing"
+    served = tried[best or 0].op
+    return Found(rewrite(plan, lambda i, other: [served if i == position else other]), candidates)
 
 
 def _trial(plan: Plan, found: Chain, options: Options, calibration: Any) -> Trial:
@@ -168,13 +184,19 @@ def _trial(plan: Plan, found: Chain, options: Options, calibration: Any) -> Tria
     def decide(scores: Any) -> Any:
         return executor._decided(decision, None, {found.linear: Value(scores)})[0]
 
-    return Trial(plan, found, counts, decide, options.seed)
+    texts = [len(row) for row in calibration if isinstance(row, str)]
+    return Trial(plan, found, counts, decide, options.seed, sum(texts) / max(len(texts), 1))
 
 
 def _name(form: Form) -> str:
     terms = "all terms" if form.share == 1.0 else f"{form.share:.0%} of the terms"
     norms = f", norms of idf by {form.octaves} octaves" if form.octaves else ""
     return f"{terms}, {form.bits:.2g} bits a weight{norms}"
+
+
+def _judged(form: str, size: int, latency: float, verdict: Verdict, good: bool) -> dict[str, Any]:
+    shown = {"agreement": verdict.agreement, "flips": verdict.flips, "rows": verdict.rows}
+    return {"form": form, "bytes": size, "latency": latency, **shown, "good": good}
 
 
 def _candidate(form: str, size: int | None, *, kept: bool, why: str) -> dict[str, Any]:

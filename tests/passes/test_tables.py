@@ -91,7 +91,7 @@ def test_int4_takes_half_the_bytes_of_int8_or_the_report_says_that_int8_was_kept
     four, eight = (qc.quantize(source, X, guarantee="measured", precision=p) for p in ("int4", "int8"))
     chosen = next(c for c in four.report()["candidates"] if c["kept"])
     assert chosen["form"].startswith("int4")
-    sizes = {c["form"]: c["bytes"] for c in four.report()["candidates"]}
+    sizes = {c["form"]: c["weights"] for c in four.report()["candidates"]}
     (op,) = [op for op in four._artifact.plan.ops if isinstance(op, PlanarLinear)]
     assert np.abs(op.rows).max() <= 7
     assert len(four.data) < len(eight.data)
