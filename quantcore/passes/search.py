@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quantcore.passes.choose import chosen, too_slow
 from quantcore.passes.compensate import LARGEST_GRAM
 from quantcore.passes.convert import BITS, Matrices, Options, is_table, optimize
@@ -14,14 +17,14 @@ from quantcore.passes.judge import Verdict
 from quantcore.passes.measured import SHARES, Chain, Form, Trial, chain, forms, made
 from quantcore.passes.rewrite import rewrite
 from quantcore.passes.sizes import vocabulary_bytes
-from quantcore.passes.tables import TABLE_BITS, table_forms
+from quantcore.passes.tables import TABLE_BITS, approximated, table_forms
 from quantcore.plan import INPUT, Csr, Op, Plan
-from quantcore.plan.ops import Linear, Predictions, Several, Stack, Text
+from quantcore.plan.ops import ArgMax, Linear, Predictions, Several, Stack, Text, Threshold
 from quantcore.reference import inputs
 from quantcore.reference.matrices import as_csr
 from quantcore.runtime.execute import Executor, Value
 
-__all__ = ["Found", "search"]
+__all__ = ["Found", "linear_scores", "search", "with_weights"]
 
 _DEFAULT_AGREEMENT = 0.999
 # Numbers of bits that are tried for tables; of other precisions the grid is the one that is expected to agree.
@@ -172,6 +175,40 @@ def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> 
         candidates[0]["why"] += "; a grid gains nothing"
     served = tried[best or 0].op
     return Found(rewrite(plan, lambda i, other: [served if i == position else other]), candidates)
+
+
+def linear_scores(source: Plan, X: Any) -> tuple[Plan, int, Linear, NDArray[np.float64], Any] | None:
+    """The fused Plan, the position of its one Linear op over columns and the op, what it reads of rows, and the classes; or None.
+
+    Parameters
+    ----------
+    source : Plan
+    X : rows as predict takes them
+    """
+    plan = fuse(source)
+    position = _table(plan)
+    decision = plan.ops[plan.outputs["predict"]] if position is not None else None
+    op = None if position is None else plan.ops[position]
+    if position is None or not isinstance(op, Linear) or not isinstance(decision, ArgMax | Threshold):
+        return None
+    if isinstance(decision, ArgMax) != (len(op.bias) > 1) or decision.classes is None:
+        return None
+    at = op.inputs[0]
+    rows = as_csr(inputs.read(plan, X)) if at == INPUT else Matrices(plan, X).rows_at(at)
+    return None if rows is None else (plan, position, op, rows.toarray().astype(np.float64), decision.classes)
+
+
+def with_weights(
+    plan: Plan,
+    position: int,
+    op: Linear,
+    integers: NDArray[np.int64],
+    exponent: NDArray[np.int64],
+    bias: NDArray[np.float64],
+) -> Plan:
+    """The Plan with other weights than the source's in one op."""
+    other = approximated(op, integers, exponent, bias)
+    return rewrite(plan, lambda i, one: [other if i == position else one])
 
 
 def _trial(plan: Plan, found: Chain, options: Options, calibration: Any) -> Trial:

@@ -19,7 +19,7 @@ from quantcore.passes.sizes import entropy
 from quantcore.plan import Csr
 from quantcore.plan.ops import Linear, PlanarLinear
 
-__all__ = ["TABLE_BITS", "TableForm", "table_forms"]
+__all__ = ["TABLE_BITS", "TableForm", "approximated", "table_forms"]
 
 _MOST_ROWS = 8000
 TABLE_BITS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
@@ -113,7 +113,7 @@ def table_forms(
             judged = verdict(values, bias)
             size = int(entropy(np.unique(integers, return_counts=True)[1]) / 8)
             name = f"{share}int{bits}, {way}"
-            made = _planar(op, integers, step - scale, bias)
+            made = approximated(op, integers, step - scale, bias)
             found.append(TableForm(name, made, bits, size, judged, judged.agreement >= least))
         yield from sorted(found, key=lambda form: form.verdict.agreement)
         if any(form.good for form in found):
@@ -136,7 +136,8 @@ def _kept(weight: NDArray[np.float64], variance: NDArray[np.float64], prune: flo
     return kept
 
 
-def _planar(op: Linear, integers: NDArray[np.int64], exponent: NDArray[np.int64], bias: NDArray[np.float64]) -> PlanarLinear:
+def approximated(op: Linear, integers: NDArray[np.int64], exponent: NDArray[np.int64], bias: NDArray[np.float64]) -> PlanarLinear:
+    """An op with other weights than the source's: integers, and log2 of each feature's step."""
     exponent = np.where(integers.any(axis=1), exponent, 0)  # a feature that is dropped needs no step
     amplitude = float(np.ldexp(np.abs(op.weight).max(axis=1), -exponent).max(initial=0.0))
     return PlanarLinear(
