@@ -57,7 +57,7 @@ def finetune(
     found = linear_scores(source, X)
     if found is None:
         what = "finetune takes one linear classifier over at most 2048 columns, whose labels follow from its scores"
-        raise UnsupportedModelError([Obstacle(type(estimator).__name__, what)])
+        raise UnsupportedModelError([Obstacle(type(estimator).__name__, "", what)])
     plan, position, op, rows, classes = found
     labels = np.asarray(y)
     if len(labels) != len(rows):
