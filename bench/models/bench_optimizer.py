@@ -30,12 +30,13 @@ folder = sys.argv[1]
 split = json.load(open(folder + "/split.json"))
 labels = {label: f"__label__{i}" for i, label in enumerate(sorted(set(split["train_labels"])))}
 clean = lambda text: " ".join(text.lower().split())
+order = np.random.default_rng(0).permutation(len(split["train"]))  # some sets come sorted by label, and fastText doesn't shuffle
 with open(folder + "/train.txt", "w") as file:
-    for text, label in zip(split["train"], split["train_labels"]):
-        file.write(labels[label] + " " + clean(text) + "\n")
+    for i in order:
+        file.write(labels[split["train_labels"][i]] + " " + clean(split["train"][i]) + "\n")
 found = []
-for dim in (10, 50):
-    for cutoff in (1000, 5000, 20000, 100000):
+for dim in (10,):
+    for cutoff in (1000, 5000, 20000):
         model = fasttext.train_supervised(
             folder + "/train.txt", dim=dim, wordNgrams=2, epoch=25, lr=0.5, bucket=200000, thread=1, verbose=0, seed=1)
         model.quantize(input=folder + "/train.txt", cutoff=cutoff, retrain=True, qnorm=True, thread=1, verbose=0)
