@@ -16,6 +16,7 @@ from quantcore._version import __version__
 
 if TYPE_CHECKING:
     from quantcore._api import load, predict, quantize, reload, save, show_config
+    from quantcore._finetune import finetune
     from quantcore.errors import ArtifactError, QuantcoreError, UncertainError, UnsupportedModelError
     from quantcore.integrations.shadow import shadow
     from quantcore.model import Model
@@ -30,6 +31,7 @@ __all__ = [
     "UnsupportedModelError",
     "__version__",
     "compare",
+    "finetune",
     "load",
     "on_fallback",
     "predict",
@@ -47,6 +49,7 @@ _HOMES = {
     "UncertainError": "quantcore.errors",
     "UnsupportedModelError": "quantcore.errors",
     "compare": "quantcore.report.comparison",
+    "finetune": "quantcore._finetune",
     "on_fallback": "quantcore.runtime.fallbacks",
     "shadow": "quantcore.integrations.shadow",
 }

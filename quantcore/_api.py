@@ -42,11 +42,13 @@ def quantize(
     calibration: Any = None,
     *,
     precision: Literal["auto", "float32", "float16", "int16", "int8", "int4"] = "auto",
-    prune: Literal["auto"] | None = "auto",
+    prune: Literal["auto"] | float | None = "auto",
     guarantee: Literal["exact", "certified", "measured"] = "certified",
     certify: Literal["label"] | Mapping[str, float] = "label",
     min_agreement: float | None = None,
+    objective: Literal["balanced", "size", "latency", "throughput"] = "balanced",
     max_bytes: int | None = None,
+    max_latency: float | None = None,
     unsupported: Literal["error", "keep"] = "error",
     metadata: Mapping[str, Any] | None = None,
     seed: int = 0,
@@ -66,8 +68,10 @@ def quantize(
         itself knows.
     precision : {"auto", "float32", "float16", "int16", "int8", "int4"}
         Least number of bits of the largest weight (24, 12, 16, 8, 4); "auto" takes what the guarantee asks for.
-    prune : {"auto"} or None
-        Certified labels leave nothing to drop: both keep every coefficient.
+    prune : "auto", None or float
+        With "measured" and calibration rows, the share of the terms of a vocabulary, or of the columns of a table, that is
+        dropped: those that move the scores least; the weights of other columns are fitted again to the source's scores.
+        "auto": of terms as many as pays. Certified labels leave nothing to drop.
     guarantee : {"exact", "certified", "measured"}
         "exact": the file also holds the source's own weights, which settle every row. "certified": each row carries a proof
         that its label is the source's; the few that can't be proved get the best answer, and are counted. "measured":
@@ -78,8 +82,14 @@ def quantize(
         fine enough for it, and ``predict_certified`` answers it.
     min_agreement : float or None
         With "measured" alone: share of rows whose label must not change (0.999 if None).
+    objective : {"balanced", "size", "latency", "throughput"}
+        What to choose among forms that agree often enough: the least product of bytes and time, the fewest bytes, the least time
+        of a row. Time is of a cost model, not of this machine, so that the same model gives the same file.
     max_bytes : int or None
         Largest artifact; ValueError if the model needs more.
+    max_latency : float or None
+        Most seconds a row, by the cost model; ValueError, which names the closest form, if none is as fast. Of single linear
+        models over texts or numbers.
     unsupported : {"error", "keep"}
         What happens to steps of a pipeline that can't be converted: UnsupportedModelError; or they stay scikit-learn's, and a
         :class:`~quantcore.partial.PartialModel` serves the whole, which can't be saved as an artifact. ``calibration`` then tunes
@@ -89,6 +99,8 @@ def quantize(
     seed : int
         Of the rows that are drawn.
     progress : None, True or callable of (stage, done, total)
+        Stages of the conversion, and within the second one "search", how far the search among forms has come. What it raises
+        (KeyboardInterrupt too) ends the conversion, which has written nothing.
     trust_pickle : bool
         Load a path that holds a pickle (of ``joblib.dump``, say), **which runs whatever code is in it**. The versions of
         scikit-learn that it was pickled with are read before, without running anything, and kept in
@@ -111,31 +123,36 @@ def quantize(
         An option has an unknown value, or a limit can't be met.
     """
     from quantcore.importers import convert
-    from quantcore.passes import BITS, Options, search
+    from quantcore.passes import BITS, OBJECTIVES, Options, search
 
     _check("precision", precision, BITS)
     _check("guarantee", guarantee, ("exact", "certified", "measured"))
-    _check("prune", prune, ("auto", None))
+    share = 0.0 if prune in ("auto", None) else _share(prune, guarantee)
     _check("unsupported", unsupported, ("error", "keep"))
+    _check("objective", objective, OBJECTIVES)
     pickled_with: tuple[str, ...] = ()
     if trust_pickle and isinstance(estimator, (str, os.PathLike)):
         estimator, pickled_with = _unpickled(estimator, allow_version_mismatch)
     if unsupported == "keep":
         options: dict[str, Any] = {"precision": precision, "prune": prune, "guarantee": guarantee, "certify": certify}
         options.update(min_agreement=min_agreement, max_bytes=max_bytes, metadata=metadata, seed=seed, progress=progress)
+        options.update(objective=objective, max_latency=max_latency)
         return _whole_or_partial(estimator, _kept(calibration), options)
     if min_agreement is not None and (guarantee != "measured" or not 0.0 < min_agreement <= 1.0):
         raise ValueError(
             f"min_agreement={min_agreement!r} goes with guarantee='measured' alone, as a share in (0, 1]; "
             f"got guarantee={guarantee!r}"
         )
+    if max_latency is not None and not max_latency > 0.0:
+        raise ValueError(f"max_latency={max_latency!r}: expected seconds a row, above 0")
     tell = _teller(progress)
     tell(0)
     rows = _kept(calibration)
     source = convert(estimator)
     wanted = checked(certify, source)
     tell(1)
-    found = search(source, Options(guarantee, precision, min_agreement, seed, wanted), rows)
+    how = Options(guarantee, precision, min_agreement, seed, wanted, share, objective, max_bytes, max_latency)
+    found = search(source, how, rows, _searching(progress))
     plan = found.plan
     tell(2)
     executor = Executor(plan, settle=settle_cold(plan))
@@ -158,8 +175,8 @@ def quantize(
     data, artifact = encoded(plan, extra, codec=registry.door("codec"))
     if max_bytes is not None and len(data) > max_bytes:
         raise ValueError(
-            f"the smallest form that keeps guarantee={guarantee!r} takes {len(data)} bytes, more than max_bytes={max_bytes}; "
-            "raise the limit, or try guarantee='measured'"
+            f"the smallest form that keeps guarantee={guarantee!r} takes {len(data)} bytes, more than max_bytes={max_bytes} "
+            f"({next(one['form'] for one in found.candidates if one['kept'])}); raise the limit, or try guarantee='measured'"
         )
     tell(4)
     model = Model(data, artifact=artifact)
@@ -302,6 +319,15 @@ def _unpickled(path: Path, allow_version_mismatch: bool) -> tuple[Any, tuple[str
     return load_pickle(path, allow_version_mismatch=allow_version_mismatch) if is_pickle(path) else (path, ())
 
 
+def _share(prune: Any, guarantee: str) -> float:
+    number = isinstance(prune, int | float) and not isinstance(prune, bool)
+    if not number or not 0.0 < prune < 1.0 or guarantee != "measured":
+        raise ValueError(
+            f"prune={prune!r} with guarantee={guarantee!r}: expected 'auto', None, or with guarantee='measured' a share in (0, 1)"
+        )
+    return float(prune)
+
+
 def _kept(rows: Any) -> Any:
     """Calibration rows are read more than once, and in parts."""
     if hasattr(rows, "tocsr"):
@@ -315,6 +341,10 @@ def _teller(progress: Progress) -> Callable[[int], None]:
     if progress:
         return lambda done: print(f"quantcore: {_STAGES[done]} ..." if done < len(_STAGES) else "quantcore: done", flush=True)
     return lambda done: None
+
+
+def _searching(progress: Progress) -> Callable[[int, int], None] | None:
+    return (lambda done, total: progress("search", done, total)) if callable(progress) else None
 
 
 def _provenance(
@@ -350,14 +380,15 @@ def _measured(estimator: Any, executor: Executor, rows: Any, wanted: Property) -
         error = np.abs(executor.run("predict", rows) - estimator.predict(rows))
         return {"rows": len(error), "max_error": _shown(error.max(initial=0.0))}
     labels, sure = executor.certified(rows)
-    equal = np.asarray(labels == estimator.predict(rows))
+    estimator, theirs = _last_step(estimator, rows)
+    equal = np.asarray(labels == estimator.predict(theirs))
     same: NDArray[np.bool_] = np.asarray(equal.reshape(len(labels), -1).all(axis=1))
     if wanted is not LABEL:
         sure = executor.certified_as(wanted, rows)[1]
     found: dict[str, Any] = {"rows": len(same), "agreement": float(same.mean()), "certified": float(sure.mean())}
     for method, name in _ERRORS.items():
         if method in executor.plan.outputs:
-            ours, own = executor.run(method, rows), getattr(estimator, method)(rows)
+            ours, own = executor.run(method, rows), getattr(estimator, method)(theirs)
             parts = zip(ours, own, strict=True) if isinstance(ours, list) else [(ours, own)]
             found[f"max_error{name}"] = _shown(max(np.abs(a - b).max(initial=0.0) for a, b in parts))
     return found
@@ -380,6 +411,13 @@ def _as_source_reads(rows: Any) -> Any:
         return None
     one_row = isinstance(rows, Mapping) and not any(map(forms.is_column, rows.values()))
     return module.DataFrame([rows] if one_row else rows)
+
+
+def _last_step(estimator: Any, rows: Any) -> tuple[Any, Any]:
+    """What predicts in scikit-learn's Pipeline, and what it reads of the rows: each of its methods would transform them again."""
+    if f"{type(estimator).__module__}.{type(estimator).__name__}" != "sklearn.pipeline.Pipeline" or len(estimator.steps) < 2:
+        return estimator, rows
+    return estimator.steps[-1][1], estimator[:-1].transform(rows)
 
 
 def _bounded(executor: Executor, source: Plan, rows: Any, seed: int) -> dict[str, Any]:

@@ -98,11 +98,11 @@ class Decoder:
                 continue
             where = f"{path}.{key}" if path else key
             if (node := _by_idf(member)) is not None:
-                late[key] = self._table(node, where)
+                late[key] = self._waiting(node, where)
                 continue
             out[key] = self.value(member, where, depth + 1)
-        for key, table in late.items():
-            out[key] = self._looked_up(table, out.get("idf"))
+        for key, join in late.items():
+            out[key] = join(out.get("idf"))
         return out
 
     def _coded(self, node: Any, path: str) -> Any:
@@ -172,19 +172,32 @@ class Decoder:
         joined: Array = self._do.join_bits(first, second, dtype, bool(signed))
         return joined.reshape(shape)
 
-    def _rows(self, dtype: Any, width: Any, low: Any, codes: Any, group: Any, sizes: Any, packed: Any) -> Array:
+    def _rows(self, *arguments: Any) -> Array:
+        return self._matrix(*arguments)[1](None)
+
+    def _matrix(
+        self, dtype: Any, width: Any, low: Any, codes: Any, group: Any, sizes: Any, packed: Any
+    ) -> tuple[int, Callable[[Array | None], Array]]:
+        """A matrix whose groups are named row by row (None), or that waits for the ranks which they follow from."""
         if dtype not in ("i2", "i4") or type(width) is not int or not 0 < width <= rows.MAX_WIDTH:
             raise invalid(f"a matrix of dtype {dtype!r} and width {width!r}"[:200])
         if not isinstance(low, list) or len(low) > 256 or not all(type(h) is int and 0 <= h <= rows.MAX_LOW for h in low):
             raise invalid("the groups of a matrix need numbers of low bits")
         lengths, groups = self._bytes(codes), self._bytes(group, "int")
         stretches, data = self._integers(sizes), self._bytes(packed)
-        # an entry takes a bit at least
-        if stretches.dtype.kind != "u" or len(groups) * width > 8 * len(data):
-            raise invalid(f"{len(data)} bytes do not fill a matrix of {len(groups)} rows")
-        self.charge(len(groups) * (width * ITEMSIZE[dtype] + 16) + 128 * len(stretches) + 16384 * len(low))
-        joined: Array = self._do.join_rows(rows.Rows(width, low, lengths, groups, stretches, data), dtype)
-        return joined
+        if stretches.dtype.kind != "u":
+            raise invalid("the size of a stretch is negative")
+
+        def join(ranks: Array | None) -> Array:
+            n = len(groups if ranks is None else ranks)
+            if n * width > 8 * len(data):  # an entry takes a bit at least
+                raise invalid(f"{len(data)} bytes do not fill a matrix of {n} rows")
+            self.charge(n * (width * ITEMSIZE[dtype] + 16) + 128 * len(stretches) + 16384 * len(low))
+            named = groups if ranks is None else groups[ranks]
+            joined: Array = self._do.join_rows(rows.Rows(width, low, lengths, named, stretches, data), dtype)
+            return joined
+
+        return len(groups), join
 
     def _bool(self, dims: Any, packed: Any) -> Array:
         shape, data = _shape(dims), self._bytes(packed)
@@ -246,25 +259,42 @@ class Decoder:
         self._ranks[id(result)] = ranks
         return result
 
-    def _table(self, node: list[Any], path: str) -> Array:
+    def _waiting(self, node: list[Any], path: str) -> Callable[[Any], Array]:
+        """What is taken out of the file now, and becomes an array when its sibling ``idf`` is there."""
         self._path = path
         self._arrays.append(None)
-        if len(node) != 3 or node[1] not in DTYPES or node[1][0] not in "iu":
-            raise invalid("an array by idf needs an integer dtype and a table")
-        table = self._integers(node[2])
-        limits = np.iinfo(node[1])
-        if not len(table) or table.min() < limits.min or table.max() > limits.max:
-            raise invalid(f"a table by idf does not fit {node[1]}")
-        return table.astype(f"<{node[1]}")
+        name, count = node[0], _BY_IDF[node[0]]
+        if len(node) != count + 1:
+            raise invalid(f"{name!r} takes {count} arguments, {len(node) - 1} arrived")
+        if not _shallow(node, _DEEPEST_NODE):
+            raise invalid("a coded value is nested too deeply, or holds an object")
+        n_ranks, join = self._table(*node[1:]) if name == "byidf" else self._matrix(*node[1:])
 
-    def _looked_up(self, table: Array, found: Any) -> Array:
-        ranks = self._ranks.get(id(found))
-        if ranks is None or int(ranks.max()) + 1 != len(table):
-            raise invalid("an array by idf does not fit its idf")
-        self.charge(len(ranks) * table.itemsize)
-        result: Array = table[ranks]
-        result.flags.writeable = False
-        return result
+        def joined(found: Any) -> Array:
+            ranks = self._ranks.get(id(found))
+            if ranks is None or int(ranks.max()) + 1 != n_ranks:
+                raise invalid("an array by idf does not fit its idf")
+            result = join(ranks)
+            result.flags.writeable = False
+            return result
+
+        return joined
+
+    def _table(self, dtype: Any, values: Any) -> tuple[int, Callable[[Array], Array]]:
+        if dtype not in DTYPES or dtype[0] not in "iu":
+            raise invalid("an array by idf needs an integer dtype and a table")
+        table = self._integers(values)
+        limits = np.iinfo(dtype)
+        if not len(table) or table.min() < limits.min or table.max() > limits.max:
+            raise invalid(f"a table by idf does not fit {dtype}")
+        table = table.astype(f"<{dtype}")
+
+        def join(ranks: Array) -> Array:
+            self.charge(len(ranks) * table.itemsize)
+            looked_up: Array = table[ranks]
+            return looked_up
+
+        return len(table), join
 
     def _text(self, width: Any, lengths: Any, data: Any) -> Any:
         sizes, raw = self._integers(lengths), self._bytes(data)
@@ -384,10 +414,14 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
 }
 
 
+# Nodes that are no arrays before their sibling "idf" is there, and how many arguments they take.
+_BY_IDF = {"byidf": 2, "rowsbyidf": 7}
+
+
 def _by_idf(member: Any) -> list[Any] | None:
     """The node of an array that has to wait for its sibling ``idf``."""
     node = member["$"] if isinstance(member, dict) and list(member) == ["$"] else None
-    return node if isinstance(node, list) and node[:1] == ["byidf"] else None
+    return node if isinstance(node, list) and node and type(node[0]) is str and node[0] in _BY_IDF else None
 
 
 def _shallow(value: Any, depth: int) -> bool:

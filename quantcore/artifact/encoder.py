@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.artifact import bits, idf, repeats, rows, strings, trie
+from quantcore.artifact import bits, context, idf, repeats, rows, strings, trie
 from quantcore.artifact.ascending import split_ascending, split_steps
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
@@ -76,9 +76,20 @@ class Encoder:
                 return self._node(["byidf", _name(value), self._ints(table)], None)
         if name == "feature_names_out" and isinstance(value, list) and len(value) <= _NAMES:
             return value
+        if name == "rows" and ranks is not None and isinstance(value, np.ndarray) and value.shape == (len(ranks), 1):
+            return self._rows_by_idf(value, ranks)
         if name == "idf" and isinstance(value, np.ndarray):
             return self._array(value, counts=True)
         return self.value(value)
+
+    def _rows_by_idf(self, array: Array, ranks: Array) -> Any:
+        """One column of weights, beside the idf of its terms."""
+        if array.dtype not in (np.int16, np.int32) or len(array) < _FEW:
+            return self._array(array)
+        p, table = context.split_by_rank(array, ranks)
+        node = ["rowsbyidf", _name(array), p.width, p.low, p.codes, self._ints(table), self._ints(p.sizes), p.packed]
+        least = min(self._candidates(array), key=self._cost)
+        return self._node(node, None) if self._cost(node) < self._cost(least) else self._array(array)
 
     def _array(self, array: Array, *, counts: bool = False) -> Any:
         """A node for an array; ``counts``: it may follow from document frequencies, which takes a search."""

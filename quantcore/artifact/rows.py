@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from quantcore.artifact import prefix
 from quantcore.artifact._fail import invalid
 
-__all__ = ["MAX_LOW", "MAX_WIDTH", "Rows", "join_rows", "split_rows"]
+__all__ = ["MAX_LOW", "MAX_WIDTH", "MOST_BITS", "Rows", "coded", "join_rows", "split_rows", "symbols"]
 
 MAX_LOW = 24
 MAX_WIDTH = 4096
@@ -24,7 +24,7 @@ _STRETCH = 4096  # entries, about; decoding takes a step for each, in all stretc
 _SYMBOLS = 256
 _EXTRA = np.maximum((np.arange(_SYMBOLS) - 16) // 16, 0)
 _BASE = np.where(_EXTRA > 0, (16 + np.arange(_SYMBOLS) % 16) << _EXTRA, np.arange(_SYMBOLS))
-_MOST_BITS = 17  # of an entry without its low bits, for its symbol to be below 256
+MOST_BITS = 17  # of an entry without its low bits, for its symbol to be below 256
 _ROUNDS = 3
 _GROUPED_FROM = 4  # columns
 _BLOCK = 4096  # rows
@@ -76,13 +76,15 @@ def split_rows(rows: NDArray[Any]) -> Rows:
     levels, inverse = np.unique(halves, return_inverse=True)
     group = inverse.reshape(-1)
     least = np.zeros(len(levels), np.int64)
-    np.maximum.at(least, group, np.frexp(size.max(axis=1).astype(np.float64))[1] - _MOST_BITS)
+    np.maximum.at(least, group, np.frexp(size.max(axis=1).astype(np.float64))[1] - MOST_BITS)
     low = np.clip(levels // 2 - 4, least, MAX_LOW)
+    if len(levels) == 1:
+        return coded(rows, low, group.astype(np.uint8))
     counts = {h: _histograms(rows, h) for h in set(low.tolist())}
     for _ in range(_ROUNDS):
         group = _assigned(counts, low, group, rows.shape[1])
     used, inverse = np.unique(group, return_inverse=True)
-    return _coded(rows, low[used], inverse.reshape(-1).astype(np.uint8))
+    return coded(rows, low[used], inverse.reshape(-1).astype(np.uint8))
 
 
 def _parts(rows: NDArray[Any], low: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -124,7 +126,13 @@ def _assigned(
     return out
 
 
-def _coded(rows: NDArray[Any], low: NDArray[np.int64], group: NDArray[np.uint8]) -> Rows:
+def symbols(values: NDArray[Any], low: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of each value the symbol, and the number of its raw bits, where so many low bits are apart."""
+    symbol = _parts(values, low)[1]
+    return symbol, _EXTRA[symbol]
+
+
+def coded(rows: NDArray[Any], low: NDArray[np.int64], group: NDArray[np.uint8]) -> Rows:
     """The parts of a matrix whose groups are settled."""
     order = np.argsort(group, kind="stable")
     groups = group[order]

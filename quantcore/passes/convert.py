@@ -36,7 +36,7 @@ from quantcore.reference.matrices import as_csr
 from quantcore.runtime.certify import LABEL, Property
 from quantcore.runtime.execute import Executor
 
-__all__ = ["BITS", "Matrices", "Options", "optimize"]
+__all__ = ["BITS", "Matrices", "Options", "is_table", "optimize"]
 
 # What a model answers, before it becomes a label or a probability.
 _ANSWERS = (LabelValues, LeafMedian, LeafSum, Linear, Quadratic, Votes)
@@ -55,6 +55,10 @@ class Options:
     min_agreement: float | None = None
     seed: int = 0
     certify: Property = LABEL
+    prune: float = 0.0
+    objective: str = "balanced"
+    max_bytes: int | None = None
+    max_latency: float | None = None
 
 
 def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
@@ -78,7 +82,7 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
         if not isinstance(op, Linear) or (options.guarantee == "exact" and not decides) or _is_stacked(plan, op):
             return [op]
         apart = margins(plan, op, options.certify)
-        if _is_table(plan, op):
+        if is_table(plan, op):
             if options.guarantee == "exact":
                 return [op]  # the source's own weights settle every row: a grid beside them would save nothing
             rows = matrices.rows_at(op.inputs[0])
@@ -108,12 +112,12 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
     return rewrite(plan, change)
 
 
-def _is_table(plan: Plan, op: Op) -> bool:
+def is_table(plan: Plan, op: Op) -> bool:
     """Its columns are no terms of texts: they differ in scale, and each row has most of them."""
     if plan.input != "text":
         return True
     before = [plan.ops[i] for i in op.inputs]
-    return any(isinstance(b, Project | Polynomial) or _is_table(plan, b) for b in before if not isinstance(b, Text))
+    return any(isinstance(b, Project | Polynomial) or is_table(plan, b) for b in before if not isinstance(b, Text))
 
 
 def _is_stacked(plan: Plan, op: Op) -> bool:

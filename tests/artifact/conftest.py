@@ -102,6 +102,16 @@ def binary(n: int = 60) -> Plan:
     return Plan(ops, {"predict": 3, "predict_proba": 2, "decision_function": 1}, "text", classes=classes, source="Pipeline")
 
 
+def by_frequency(n: int = 4000) -> Plan:
+    """One column of weights whose size goes with the document frequency, which a few ranges tell."""
+    rng = np.random.default_rng(8)
+    counts = np.minimum(rng.zipf(1.5, n), 900)
+    rows = np.rint(rng.normal(size=n) * 3 * counts).clip(-32000, 32000).astype(np.int16)[:, None]
+    linear = planar(n, 1, rows=rows, exponent=np.full(n, -9, np.int16), idf=np.log(1001 / (counts + 1.0)) + 1.0)
+    ops = (text(None, n), linear, Threshold(inputs=(1,), classes=np.array([False, True])))
+    return Plan(ops, {"predict": 2, "decision_function": 1}, "text", classes=np.array([False, True]))
+
+
 def several(n: int = 200, outputs: int = 5) -> Plan:
     """Shared rows, an exponent that follows the idf, string classes of mixed script."""
     classes = np.array(["añadir", "буква", "c", "d" * 40, ""])
@@ -208,7 +218,7 @@ def table() -> Plan:
     )
 
 
-PLANS = {f.__name__: f for f in (binary, several, characters, hashing, matrix, forest, table)}
+PLANS = {f.__name__: f for f in (binary, by_frequency, several, characters, hashing, matrix, forest, table)}
 EXTRA: dict[str, Any] = {
     "provenance": {"versions": {"quantcore": "0.1.0"}, "notes": ["a\u20ac", None, True, -1, 1e-300]},
     "report": {"agreement": 1.0, "histogram": np.arange(5, dtype=np.int64)},

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from quantcore.artifact import ascending, bits, idf, prefix, preorder, repeats, rows, strings, trie
+from quantcore.artifact import ascending, bits, context, idf, prefix, preorder, repeats, rows, strings, trie
 from quantcore.artifact.deflate import compress, compress_parts, inflate
 from quantcore.errors import ArtifactError
 from quantcore.plan import Vocabulary
@@ -75,6 +75,35 @@ def test_prefix_codes_are_the_shortest():
 def test_rows(matrix):
     found = rows.join_rows(rows.split_rows(matrix), matrix.dtype.str[1:])
     assert found.dtype == matrix.dtype and np.array_equal(found, matrix)
+
+
+@given(
+    hnp.arrays(st.sampled_from([np.int16, np.int32]), st.tuples(st.integers(1, 200), st.just(1))),
+    st.integers(1, 300),
+    st.integers(0, 2**31),
+)
+def test_rows_by_rank(matrix, n_ranks, seed):
+    ranks = np.unique(np.random.default_rng(seed).integers(0, n_ranks, len(matrix)), return_inverse=True)[1].reshape(-1)
+    parts, table = context.split_by_rank(matrix, ranks)
+    assert len(table) == ranks.max() + 1 and table.dtype == np.uint8
+    assert np.array_equal(parts.group, table[ranks]) and (np.diff(table.astype(int)) >= 0).all()
+    assert np.array_equal(rows.join_rows(parts, matrix.dtype.str[1:]), matrix)
+
+
+def test_rows_by_rank_take_what_their_entropies_say():
+    """Entries of two sizes, told by their ranks: about the bits of each alone, not of the mixture."""
+    rng = np.random.default_rng(0)
+    ranks = rng.integers(0, 100, 40_000)
+    matrix = np.rint(rng.normal(size=40_000) * np.where(ranks < 50, 1.0, 300.0)).astype(np.int16)[:, None]
+
+    def bits_of(values):
+        share = np.unique(values, return_counts=True)[1] / len(values)
+        return -(share * np.log2(share)).sum() * len(values)
+
+    alone = (bits_of(matrix[ranks < 50]) + bits_of(matrix[ranks >= 50])) / 8
+    parts, _ = context.split_by_rank(matrix, ranks)
+    assert len(parts.low) == 2
+    assert len(parts.packed) < 1.03 * alone < 0.9 * len(rows.split_rows(matrix).packed)
 
 
 def heavy_tails(shape, dtype):

@@ -62,7 +62,7 @@ def test_something_else_is_refused():
     assert refused(b"") == "truncated"
 
 
-@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix", "table"])
+@pytest.mark.parametrize("name", ["binary", "by_frequency", "several", "characters", "hashing", "matrix", "table"])
 def test_mutants_with_repaired_checksums(plans, name, repair):
     """Those that decode all the same have to be valid Plans: decode validates."""
     data = encode(plans[name](), {"report": {"x": np.arange(3)}})
@@ -82,7 +82,7 @@ def test_mutants_with_repaired_checksums(plans, name, repair):
             continue
 
 
-@pytest.mark.parametrize("name", ["binary", "several", "characters", "hashing", "matrix", "table"])
+@pytest.mark.parametrize("name", ["binary", "by_frequency", "several", "characters", "hashing", "matrix", "table"])
 def test_mutants_of_the_document(plans, name):
     """Values of the metadata replaced by others, sections left as they are."""
     document, sections = opened(encode(plans[name](), {"report": {"x": np.arange(3)}}))
@@ -120,6 +120,7 @@ def test_mutants_of_the_document(plans, name):
         "sum",
         "idf",
         "byidf",
+        "rowsbyidf",
         "text",
         "front",
         "ucs4",
@@ -135,6 +136,40 @@ def test_mutants_of_the_document(plans, name):
             decode(closed(mutant, sections, memory_of(mutant, sections)), max_bytes=LIMIT)
         except ArtifactError:
             continue
+
+
+def rows_by_idf(document):
+    """The op that holds such a node, and the node."""
+    (op,) = [op for op in document["plan"]["ops"] if "rows" in op]
+    assert op["rows"]["$"][0] == "rowsbyidf"
+    return op, op["rows"]["$"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda op, node: op.update(idf=None),
+        lambda op, node: op.update(idf={"$": ["same", 0]}),
+        lambda op, node: node.pop(),
+        lambda op, node: node.append(["pool", "u1", 1]),
+        lambda op, node: node.__setitem__(1, "i8"),
+        lambda op, node: node.__setitem__(2, 2),
+        lambda op, node: node.__setitem__(2, 0),
+        lambda op, node: node.__setitem__(3, node[3][:-1]),
+        lambda op, node: node.__setitem__(3, [25] * len(node[3])),
+        lambda op, node: node.__setitem__(5, ["pool", "u1", 1]),
+        lambda op, node: node.__setitem__(5, ["same", 0]),
+        lambda op, node: node.__setitem__(0, "byidf"),
+        lambda op, node: node.__setitem__(0, "rows"),
+        lambda op, node: op.update(rows={"$": ["rowsbyidf"]}),
+        lambda op, node: op.update(bias={"$": list(node)}),
+    ],
+)
+def test_rows_that_do_not_fit_their_idf(plans, change):
+    document, sections = opened(encode(plans["by_frequency"](), {}))
+    decode(closed(document, sections, memory_of(document, sections)))
+    change(*rows_by_idf(document))
+    assert refused(closed(document, sections, 1 << 22)) == "invalid"
 
 
 def _replace(tree, rng, pieces):

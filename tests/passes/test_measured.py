@@ -10,13 +10,17 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
 
 import quantcore as qc
+from quantcore.artifact import encode
 from quantcore.importers import convert
 from quantcore.passes.judge import Verdict, flips_estimated, gap_errors
-from quantcore.passes.measured import chain
+from quantcore.passes.measured import Trial, chain
 from quantcore.passes.prune import kept_columns, pruned_features, pruned_vocabulary
+from quantcore.passes.sizes import vocabulary_bytes
+from quantcore.plan import Plan
 from quantcore.plan.ops import Linear, PlanarLinear, Text, TfIdf
 from quantcore.plan.validate import validate
 from quantcore.reference import run
+from quantcore.reference.matrices import row_norms
 
 WORDS = [f"{a}{b}" for a in "bcdfghklmnprst" for b in ("a", "e", "io", "un")]
 
@@ -108,6 +112,60 @@ def test_a_model_without_some_terms_certifies_nothing():
     assert model.report()["max_bound"] is None
     assert model.report()["served_by"] == "fused kernel"
     assert "selftest" in model._artifact.extra
+
+
+def test_norms_of_coarse_idf_values_keep_labels_and_are_told():
+    """Of a balanced model the bias is small, so that norms matter next to nothing: the reference, with the norms taken as the
+    document frequencies say, gives the same scores."""
+    texts, y = corpus(3000, 3)
+    source = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression()).fit(texts, y)
+    plan = convert(source)
+    (text,) = [op for op in plan.ops if isinstance(op, Text)]
+    counts = run(type(plan)((text,), {"transform": 0}, "text"), texts, "transform")
+    trial = Trial(plan, chain(plan), counts, lambda scores: scores[:, 0] > 0, 0)
+    frequency = np.bincount(counts.indices, minlength=counts.n_columns)
+    for octaves in (1, 2, 3):
+        trial.coarsen(octaves)
+        group = np.floor(np.log2(frequency + 1) / octaves).astype(int)  # of smoothed frequencies, as the idf is made of
+        assert len(np.unique(trial.norm_idf)) == len(np.unique(group))
+        assert all(len(np.unique(trial.norm_idf[group == g])) == 1 for g in np.unique(group))
+        verdict, _ = trial.judged(1.0, None)
+        norms = row_norms(counts.with_data((1 + np.log(counts.data)) * trial.norm_idf[counts.indices]), "l2")
+        weights = source[1].coef_[0] * source[0].idf_
+        products = (1 + np.log(counts.data)) * weights[counts.indices] / norms[counts.row_ids()]
+        expected = np.bincount(counts.row_ids(), products, counts.n_rows) + source[1].intercept_
+        assert verdict.flips == np.count_nonzero((expected > 0) != source.predict(texts))
+        assert verdict.flips <= 0.002 * len(texts)
+
+
+def test_sizes_are_estimated_well_enough_to_compare_forms():
+    random = np.random.default_rng(0)
+    words = ["".join(random.choice(list("etaoinshrdlu"), random.integers(2, 9))) for _ in range(3000)]
+    texts = [" ".join(words[i] for i in np.minimum(random.zipf(1.4, 20), 2999)) for _ in range(1500)]
+    source = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression()).fit(texts, random.integers(0, 2, 1500))
+    (text,) = [op for op in convert(source).ops if isinstance(op, Text)]
+    stored = len(encode(Plan((text,), {"transform": 0}, "text"), {}))
+    assert vocabulary_bytes(text.vocabulary) == pytest.approx(stored, rel=0.25)
+
+
+def test_the_search_tells_how_far_it_has_come_and_can_be_ended():
+    texts, y = corpus(500, 3)
+    source = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, y)
+    told = []
+
+    def stop(stage, done, total):
+        told.append((stage, done, total))
+        if stage == "search":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        qc.quantize(source, texts, guarantee="measured", progress=stop)
+    assert [stage for stage, _, _ in told] == ["import", "quantize", "search"]
+    done = []
+    model = qc.quantize(source, texts, guarantee="measured", progress=lambda *what: done.append(what))
+    assert [d for stage, d, _ in done if stage == "search"] == sorted(d for stage, d, _ in done if stage == "search")
+    assert done[-1][0] == "measure"
+    assert model.data == qc.quantize(source, texts, guarantee="measured").data
 
 
 def test_only_single_text_models_have_a_chain():

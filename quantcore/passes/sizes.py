@@ -1,0 +1,36 @@
+"""About what parts of a model take in a file, from entropies: to compare forms without writing each."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quantcore.plan import Vocabulary
+
+__all__ = ["entropy", "vocabulary_bytes"]
+
+
+def entropy(counts: NDArray[np.int64]) -> float:
+    """Bits of all items together, of which so many are of each kind."""
+    some = counts[counts > 0].astype(np.float64)
+    return float(-(some * np.log2(some / some.sum())).sum()) if len(some) else 0.0
+
+
+def vocabulary_bytes(vocabulary: Vocabulary) -> int:
+    """Symbols letter by letter, in context of the place in the word; of each level how many children a node has and which sets of
+    symbols these are."""
+    lengths = np.diff(vocabulary.symbol_ends.astype(np.int64), prepend=0)
+    # Sorted words share what they begin with: about log(n) bits of each are told by their order.
+    letters = entropy(np.bincount(vocabulary.symbol_bytes))
+    order = vocabulary.n_symbols * np.log2(max(vocabulary.n_symbols, 1))
+    bits = max(letters - order, 0.0) + entropy(np.bincount(lengths))
+    start = base = 0
+    for n_parents, n_edges in zip(vocabulary.levels, vocabulary.levels[1:], strict=False):
+        edges = slice(start, start + n_edges)
+        children = np.bincount(vocabulary.parent[edges].astype(np.int64) - base, minlength=n_parents)
+        factorials = np.cumsum(np.log2(np.maximum(np.arange(int(children.max(initial=0)) + 1), 1)))
+        uses = np.bincount(vocabulary.symbol[edges], minlength=vocabulary.n_symbols)
+        bits += entropy(np.bincount(children)) + entropy(np.bincount(uses)) + entropy(uses) - float(factorials[children].sum())
+        start += n_edges
+        base += n_parents
+    return int(bits / 8) + len(vocabulary.is_term) // 64
