@@ -229,7 +229,14 @@ def load(
     """
     if mmap:
         raise ValueError("mmap=True is not in this release; load reads the file into private memory")
-    return Model(read(path, expected_sha256=expected_sha256, max_bytes=max_bytes), on_uncertain=on_uncertain, max_bytes=max_bytes)
+    data = read(path, expected_sha256=expected_sha256, max_bytes=max_bytes)
+    try:
+        return Model(data, on_uncertain=on_uncertain, max_bytes=max_bytes)
+    except SystemError as error:
+        # NumPy's iterators return without an exception where malloc fails.
+        if "without" in str(error) and "exception" in str(error):
+            raise MemoryError from error
+        raise
 
 
 def reload(path: Path) -> Model:

@@ -211,7 +211,7 @@ class Decoder:
             raise invalid(f"{count} new values do not fit")
         self.charge(16 * len(steps))
         found = self._do.numbers(steps)
-        result: Array = found.astype(f"<{dtype}") if new is None else new[found]
+        result: Array = found.astype(f"<{dtype}") if new is None else new.take(found)
         return result.reshape(shape)
 
     def _rise(self, dims: Any, steps: Any) -> Array:
@@ -262,7 +262,7 @@ class Decoder:
         if ranks is None or int(ranks.max()) + 1 != len(table):
             raise invalid("an array by idf does not fit its idf")
         self.charge(len(ranks) * table.itemsize)
-        result: Array = table[ranks]
+        result: Array = table.take(ranks)
         result.flags.writeable = False
         return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 
 from quantcore.artifact._fail import checksum, too_large
 
@@ -12,6 +13,8 @@ __all__ = ["read", "write"]
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
     """Put ``data`` at ``path``: after a crash at any moment the old file is there or the new one, whole.
+
+    A file that is replaced keeps its permissions; a new one gets those that the umask leaves.
 
     Parameters
     ----------
@@ -28,9 +31,12 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
     folder, name = os.path.split(target)
     temporary = os.path.join(folder, f".{name[:200]}.{os.urandom(8).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o666)
+    mode = _mode(target)
+    handle = os.open(temporary, flags, 0o666 if mode is None else mode)
     try:
         try:
+            if mode is not None and hasattr(os, "fchmod"):
+                os.fchmod(handle, mode)  # what the umask took from it
             view = memoryview(data)
             while view:
                 view = view[os.write(handle, view) :]
@@ -43,6 +49,14 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
             os.unlink(temporary)
         raise
     _sync_folder(folder)
+
+
+def _mode(path: str) -> int | None:
+    """Permissions of the file that is there, which the new one gets too; None where there is none."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode) & 0o777
+    except FileNotFoundError:
+        return None
 
 
 def _sync_folder(folder: str) -> None:

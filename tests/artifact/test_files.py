@@ -37,6 +37,14 @@ def test_mode_follows_the_umask(tmp_path):
     assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o640
 
 
+@pytest.mark.skipif(os.name != "posix", reason="POSIX modes")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_a_file_that_is_replaced_keeps_its_mode(path, mode):
+    path.chmod(mode)
+    write(path, NEW)
+    assert stat.S_IMODE(path.stat().st_mode) == mode and path.read_bytes() == NEW
+
+
 @pytest.mark.skipif(os.name != "posix", reason="symbolic links")
 def test_a_link_stays_a_link(path):
     link = path.parent / "link"
