@@ -76,7 +76,7 @@ def text_char() -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.svm import LinearSVC
 
-    return _text(TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), max_features=200), LinearSVC())
+    return _text(TfidfVectorizer(analyzer="char_wb", ngram_range=(1, 3), max_features=200), LinearSVC(random_state=0))
 
 
 @family
@@ -148,7 +148,7 @@ def table_pca() -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.svm import LinearSVC
 
-    return _table(make_pipeline(PCA(3, random_state=0), LinearSVC()))
+    return _table(make_pipeline(PCA(3, random_state=0), LinearSVC(random_state=0)))
 
 
 @family
@@ -183,7 +183,7 @@ def calibrated_sigmoid() -> Any:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.svm import LinearSVC
 
-    return _table(CalibratedClassifierCV(LinearSVC(), cv=2))
+    return _table(CalibratedClassifierCV(LinearSVC(random_state=0), cv=2))
 
 
 @family
