@@ -106,12 +106,14 @@ class Model:
                 "expected 'answer' or 'raise'"
             )
         self._candidates: list[dict[str, Any]] | None = None  # of the conversion that made it, in this process
+        self._fallbacks = 0
         self._serve(native=True)
         expected = self._artifact.extra.get("selftest")
         if expected is not None and not selftest.passes(self._executor, expected):
             self._serve(native=False)
             if not selftest.passes(self._executor, expected):
                 raise ArtifactError("invalid", "the artifact's self-test fails here on every path: convert the model again")
+            self._fallbacks = 1
             selftest.log_fallback()
         self._warn_of_unicode()
 
@@ -346,9 +348,10 @@ class Model:
         -------
         dict
             ``rows``, ``fine_rows`` (that the hot plane left to the next one), ``open_rows`` (that no plane settled),
-            ``tokens`` and ``unknown_tokens`` (words, or characters, and those that the vocabulary lacks).
+            ``tokens`` and ``unknown_tokens`` (words, or characters, and those that the vocabulary lacks), ``fallbacks`` (1 where
+            the compiled kernels failed the file's self-test, and NumPy serves in their place).
         """
-        return self._executor.stats()
+        return {**self._executor.stats(), "fallbacks": self._fallbacks}
 
     def __repr__(self) -> str:
         plan = self._artifact.plan

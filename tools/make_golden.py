@@ -27,7 +27,9 @@ INEXACT = {
     "Softmax", "Softplus", "Spline", "TfIdf", "Ufunc", "PathScore", "PlanarLinear", "RowNorm", "Average", "Affine",
 }  # fmt: skip
 PICKLED = ("text_word", "trees_gradient_boosting")
-WORDS = "account alarm balance book card cancel change check food hotel music play quick réserver transfer water 天気 weather".split()
+WORDS = (
+    "account alarm balance book card cancel change check food hotel music play quick réserver transfer water 天気 weather".split()
+)
 FAMILIES: dict[str, Callable[[], tuple[Any, Any, dict[str, Any]]]] = {}
 
 
@@ -39,8 +41,10 @@ def family(function: Callable[[], Any]) -> Callable[[], Any]:
 
 def documents(n: int, seed: int) -> tuple[list[str], np.ndarray]:
     random = np.random.default_rng(seed)
-    labels = random.integers(0, 3, n)
-    texts = [" ".join(WORDS[(5 * k + int(w)) % len(WORDS)] for w in random.geometric(0.25, 1 + random.integers(7))) for k in labels]
+    labels, words = random.integers(0, 3, n), WORDS.split()
+    texts = [
+        " ".join(WORDS[(5 * k + int(w)) % len(WORDS)] for w in random.geometric(0.25, 1 + random.integers(7))) for k in labels
+    ]
     return texts, labels
 
 
@@ -54,7 +58,8 @@ def _text(vectorizer: Any, last: Any, names: Any = ("de", "en", "日本"), **opt
     from sklearn.pipeline import make_pipeline
 
     texts, labels = documents(150, 1)
-    return make_pipeline(vectorizer, last).fit(texts, np.array(names)[labels % len(names)]), [*documents(4, 2)[0], "", "неизвестно"], options
+    source = make_pipeline(vectorizer, last).fit(texts, np.array(names)[labels % len(names)])
+    return source, [*documents(4, 2)[0], "", "неизвестно"], options
 
 
 def _table(source: Any, *, regression: bool = False, classes: int = 2, **options: Any) -> Any:

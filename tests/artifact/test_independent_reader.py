@@ -136,7 +136,9 @@ def of_document(data: bytes, rng: random.Random) -> bytes:
     except (ValueError, RecursionError):
         text = b"null"
     if rng.random() < 0.1:  # other spellings
-        old, new = rng.choice([(b"0.5", b"0.50"), (b",", b", "), (b"{", b"{\"\":0,"), (b"true", b"True"), (b"1", b"01"), (b"e-", b"E-")])
+        old, new = rng.choice(
+            [(b"0.5", b"0.50"), (b",", b", "), (b"{", b'{"":0,'), (b"true", b"True"), (b"1", b"01"), (b"e-", b"E-")]
+        )
         text = text.replace(old, new, 1)
     head = Section(META, RAW, "u1", (len(text),), text)
     entries = [READER.Entry(*one[:4], bytes(one.stored)) for one in (head, *arrays)]
