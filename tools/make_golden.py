@@ -43,7 +43,7 @@ def documents(n: int, seed: int) -> tuple[list[str], np.ndarray]:
     random = np.random.default_rng(seed)
     labels, words = random.integers(0, 3, n), WORDS.split()
     texts = [
-        " ".join(WORDS[(5 * k + int(w)) % len(WORDS)] for w in random.geometric(0.25, 1 + random.integers(7))) for k in labels
+        " ".join(words[(5 * k + int(w)) % len(words)] for w in random.geometric(0.25, 1 + random.integers(7))) for k in labels
     ]
     return texts, labels
 
