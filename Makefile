@@ -16,7 +16,7 @@ STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcor
 emulated = python=$$(tools/emulated_python $(BIN) $(1)) && "$$python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test exact mutants bench lint types sanitize arm old-x86 same-bits sdist native clean
+.PHONY: help demo test exact mutants bench lint types sanitize arm old-x86 same-bits sdist wheel wheel-x86_64 wheel-aarch64 compat native clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,15 @@ same-bits: native ## kernels and models give the same bits on this CPU and on th
 sdist: $(VENV)/.ready ## build the source distribution, install from it, import its doors
 	tools/check_sdist $(BIN)
 
+wheel: wheel-x86_64 wheel-aarch64 ## manylinux wheels: built, repaired, installed in a clean environment, checked and tested there (aarch64 emulated)
+
+wheel-x86_64 wheel-aarch64: wheel-%: native $(VENV)/.wheel
+	$(BIN)/pytest -q tests/architecture/test_wheels.py
+	tools/wheel $(BIN) $* $(PYTEST_ARGS)
+
+compat: native ## test beside older and newer scikit-learn, NumPy, pandas, XGBoost, LightGBM (COMPAT="oldest newest" for some lines of tools/compat.txt)
+	tools/compat $(BIN) "$(or $(COMPAT),all)" $(PYTEST_ARGS)
+
 native: $(VENV)/.ready ## compile what has changed
 	$(BIN)/python setup.py --quiet build_ext --inplace
 
@@ -77,6 +86,10 @@ $(VENV)/.ready: pyproject.toml setup.py
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) "setuptools>=77"
 	QUANTCORE_PURE=1 $(PIP) --no-build-isolation --editable ".[sklearn,test,dev]"
+	touch $@
+
+$(VENV)/.wheel: $(VENV)/.ready
+	QUANTCORE_PURE=1 $(PIP) --no-build-isolation --editable ".[wheel]"
 	touch $@
 
 $(VENV)/.bench: $(VENV)/.ready

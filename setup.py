@@ -32,12 +32,19 @@ ISA_FLAGS = {
 }
 X86, ARM = ("x86_64", "amd64"), ("aarch64", "arm64")
 ISA_MACHINES = {"avx2": X86, "avx512": X86, "neon": ARM, "dotprod": ARM}
+# Scalar kernels that on x86-64 only processors without AVX2 run (before 2013): there small beats fast. A file that holds a slot's
+# only kernel does not belong here.
+SPARE = ("src/kernels/pack/scalar.c", "src/kernels/table/scalar.c", "src/kernels/text/scalar.c")
 # Kernels of other families that a door's own are built on.
 ALSO = {"table": ("src/kernels/dense/dot_*.c", "src/kernels/dense/layout.c")}
-# No contraction and no fast-math: every kernel gives the same bits. -g0 keeps Python's own -g out of installs.
-UNIX_FLAGS = "-O3 -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -g0 -MMD"
+# No contraction and no fast-math: every kernel gives the same bits. -g0 keeps Python's own -g out of installs; no exception
+# passes through C, so that tables for unwinding would only take space.
+UNIX_FLAGS = "-std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -g0 -fno-asynchronous-unwind-tables -MMD"
+# Half of a wheel is what Cython makes of the doors. -O3 inlines its helpers until that is a fourth larger and no call is faster.
+UNIX_LEVELS = {"kernel": "-O3", "door": "-O2 -ftree-vectorize", "spare": "-Os"}
 UNIX_WARNINGS = "-Wall -Wextra"
-MSVC_FLAGS = "/O2 /std:c11 /fp:precise"
+MSVC_FLAGS = "/std:c11 /fp:precise"
+MSVC_LEVELS = {"kernel": "/O2", "door": "/O2", "spare": "/O1"}
 MSVC_WARNINGS = "/W3"
 SANITIZERS = "-fsanitize=address,undefined"
 # -fno-wrapv undoes the -fwrapv of Python's own flags, which would hide signed overflow.
@@ -49,6 +56,10 @@ DIRECTIVES = {
     "cdivision": True,
     "initializedcheck": False,
     "freethreading_compatible": True,
+    "auto_pickle": False,  # no door's object is ever pickled: 2 % of a door
+    "binding": False,  # plain methods: a tenth smaller than functions, and no slower to call
+    "embedsignature": True,  # for stubtest
+    "embedsignature.format": "clinic",
 }
 
 
@@ -113,12 +124,13 @@ class BuildDoors(build_ext):
             force=self.force or self.stale(os.path.join(temp, f"src/{stem}.c"), ["setup.py"]),
         )[0].sources[0]
         ext.include_dirs = [*ext.include_dirs, numpy.get_include()]
-        objects = [self.compile(ext, generated, temp, self.flags())]
+        objects = [self.compile(ext, generated, temp, self.flags("door"))]
         patterns = ("src/cpu/*.c", f"src/kernels/{stem}/*.c", *ALSO.get(stem, ()))
         for source in [path for pattern in patterns for path in paths(pattern)]:
             isa = Path(source).stem.rpartition("_")[2]
             if self.targets(isa):
-                objects.append(self.compile(ext, source, temp, self.flags(isa, ours=True)))
+                level = "spare" if source in SPARE and self.machine() in X86 else "kernel"
+                objects.append(self.compile(ext, source, temp, self.flags(level, isa)))
         library = self.get_ext_fullpath(ext.name)
         if self.force or self.stale(library, objects):
             self.compiler.link_shared_object(
@@ -149,12 +161,12 @@ class BuildDoors(build_ext):
         built = os.path.getmtime(target)
         return any(not os.path.exists(source) or os.path.getmtime(source) > built for source in sources)
 
-    def flags(self, isa: str = "", *, ours: bool = False) -> list[str]:
+    def flags(self, level: str, isa: str = "") -> list[str]:
         """Flags for one C file; warnings are for our own files, not for what Cython generates."""
         msvc = self.compiler.compiler_type == "msvc"
-        flags = (MSVC_FLAGS if msvc else UNIX_FLAGS).split()
+        flags = (MSVC_FLAGS if msvc else UNIX_FLAGS).split() + (MSVC_LEVELS if msvc else UNIX_LEVELS)[level].split()
         flags += ISA_FLAGS["msvc" if msvc else "unix"].get(isa, "").split()
-        if ours:
+        if level != "door":
             flags += (MSVC_WARNINGS if msvc else UNIX_WARNINGS).split()
             if enabled("QUANTCORE_WERROR"):
                 flags.append("/WX" if msvc else "-Werror")
@@ -164,11 +176,14 @@ class BuildDoors(build_ext):
             flags.append("/DQC_UNCERTIFIED" if msvc else "-DQC_UNCERTIFIED")
         return flags
 
+    def machine(self) -> str:
+        """The processor that is built for."""
+        universal = self.plat_name.endswith("universal2")
+        return (platform.machine() if universal else self.plat_name.rpartition("-")[2]).lower()
+
     def targets(self, isa: str) -> bool:
         """Whether the machine that is built for has this instruction set; names of no set are for every machine."""
-        universal = self.plat_name.endswith("universal2")
-        machine = platform.machine() if universal else self.plat_name.rpartition("-")[2]
-        return isa not in ISA_MACHINES or machine.lower() in ISA_MACHINES[isa]
+        return isa not in ISA_MACHINES or self.machine() in ISA_MACHINES[isa]
 
 
 if sys.platform == "darwin":  # one file has one set of flags, so a door is built for one architecture, never "universal2"

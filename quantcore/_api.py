@@ -51,6 +51,8 @@ def quantize(
     metadata: Mapping[str, Any] | None = None,
     seed: int = 0,
     progress: Progress = None,
+    trust_pickle: bool = False,
+    allow_version_mismatch: bool = False,
 ) -> Any:
     """Convert a fitted model.
 
@@ -58,7 +60,7 @@ def quantize(
     ----------
     estimator : estimator or path
         Fitted: a classifier, a Pipeline from raw text to label, a search object, a meta-estimator; a model of XGBoost or
-        LightGBM, or the path of a file that one of them saved.
+        LightGBM, or the path of a file that one of them saved; the path of a pickle, with ``trust_pickle``.
     calibration : rows as ``predict`` takes them, or None
         Tunes how fine the weights have to be, and measures the result; without them rows are drawn from what the model
         itself knows.
@@ -87,6 +89,12 @@ def quantize(
     seed : int
         Of the rows that are drawn.
     progress : None, True or callable of (stage, done, total)
+    trust_pickle : bool
+        Load a path that holds a pickle (of ``joblib.dump``, say), **which runs whatever code is in it**. The versions of
+        scikit-learn that it was pickled with are read before, without running anything, and kept in
+        ``provenance["pickled_with"]``.
+    allow_version_mismatch : bool
+        Take a pickle of another scikit-learn than the one that is installed. It may misread it without an error.
 
     Returns
     -------
@@ -96,7 +104,7 @@ def quantize(
     Raises
     ------
     UnsupportedModelError
-        Lists all that stands in the way.
+        Lists all that stands in the way: a pickle without ``trust_pickle``, or of another scikit-learn, among it.
     sklearn.exceptions.NotFittedError
         The estimator is not fitted.
     ValueError
@@ -109,6 +117,9 @@ def quantize(
     _check("guarantee", guarantee, ("exact", "certified", "measured"))
     _check("prune", prune, ("auto", None))
     _check("unsupported", unsupported, ("error", "keep"))
+    pickled_with: tuple[str, ...] = ()
+    if trust_pickle and isinstance(estimator, (str, os.PathLike)):
+        estimator, pickled_with = _unpickled(estimator, allow_version_mismatch)
     if unsupported == "keep":
         options: dict[str, Any] = {"precision": precision, "prune": prune, "guarantee": guarantee, "certify": certify}
         options.update(min_agreement=min_agreement, max_bytes=max_bytes, metadata=metadata, seed=seed, progress=progress)
@@ -129,6 +140,8 @@ def quantize(
     tell(2)
     executor = Executor(plan, settle=settle_cold(plan))
     extra: dict[str, Any] = {"provenance": _provenance(estimator, source.source, guarantee, precision, metadata)}
+    if pickled_with:
+        extra["provenance"]["pickled_with"] = {"scikit-learn": ", ".join(pickled_with)}
     if wanted is not LABEL:
         extra["certify"] = wanted.as_json()
     known = selftest.expected(executor)
@@ -291,6 +304,13 @@ def _cached(path: Path) -> Model:
 def _check(name: str, value: Any, known: Any) -> None:
     if value not in known:
         raise ValueError(f"{name}={value!r} is not known in this release; expected one of: {', '.join(map(repr, known))}")
+
+
+def _unpickled(path: Path, allow_version_mismatch: bool) -> tuple[Any, tuple[str, ...]]:
+    """The estimator in a pickle, and what it was pickled with; another library's model file stays a path."""
+    from quantcore.importers.pickles import is_pickle, load_pickle
+
+    return load_pickle(path, allow_version_mismatch=allow_version_mismatch) if is_pickle(path) else (path, ())
 
 
 def _kept(rows: Any) -> Any:

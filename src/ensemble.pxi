@@ -6,6 +6,7 @@ include "classes.pxi"
 
 cdef enum:
     SMALL = 64  # sums that need no allocation
+    LINKS_RELEASE_FROM = 1 << 12
 
 cpdef enum:
     NUMBERS
@@ -130,6 +131,45 @@ cdef class Ensemble:
         finally:
             if sums is not <char *>small:
                 PyMem_Free(sums)
+
+    def linked(self, X, Link link not None, bint single):
+        """What a link makes of the sums of rows, in float32 where ``single``; None for what is not accepted, or refused."""
+        cdef int width = _width_of(self.forest, X)
+        cdef double small[3 * SMALL]
+        cdef double *room = small
+        cdef double *scores
+        cdef double *answers
+        cdef cnp.npy_intp shape[2]
+        cdef Py_ssize_t i, n_scores, n_answers
+        cdef PyThreadState *released
+        if not width or link.link.n_scores != self.values.v.n_outputs:
+            return None
+        shape[0], shape[1] = cnp.PyArray_DIM(X, 0), link.link.n_outputs
+        n_scores, n_answers = shape[0] * link.link.n_scores, shape[0] * shape[1]
+        out = cnp.PyArray_EMPTY(1 if link.flat else 2, shape, cnp.NPY_FLOAT if single else cnp.NPY_DOUBLE, 0)
+        if n_scores > SMALL or n_answers > SMALL:
+            room = <double *>PyMem_Malloc((2 * n_scores + n_answers) * sizeof(double))
+            if room is NULL:
+                raise MemoryError
+        scores = room
+        answers = room + 2 * n_scores if single else <double *>cnp.PyArray_DATA(out)
+        try:
+            if self.run(X, width, shape[0], <char *>room):
+                return None
+            released = _release(n_answers >= LINKS_RELEASE_FROM)
+            if self.values.single_:
+                scores = room + n_scores
+                for i in range(n_scores):
+                    scores[i] = (<float *>room)[i]
+            link.rows(scores, answers, shape[0])
+            if single:
+                for i in range(n_answers):
+                    (<float *>cnp.PyArray_DATA(out))[i] = <float>answers[i]
+            _acquire(released)
+        finally:
+            if room is not small:
+                PyMem_Free(room)
+        return out
 
     cdef object labels(self, char *sums, Py_ssize_t n):
         cdef int32_t small[SMALL]

@@ -5,27 +5,40 @@ cdef extern from *:
     #include "kernels/trees/descend.h"
     #include "kernels/trees/values.h"
     """
+    ctypedef struct qc_top_tests:
+        pass
     ctypedef struct qc_tops:
-        const uint32_t *slots
-        const uint8_t *column
+        const uint8_t *source
+        const uint8_t *blocks
+        const uint32_t *first
         const float *exact
         const float *nearest
-        const uint32_t *keep
+        ptrdiff_t n_columns
+        const qc_top_tests *tests
+        const uint32_t *slots
+        const uint8_t *planes
         const int32_t *exits
         ptrdiff_t n_trees, n_packs
     enum:
         QC_PACK
         QC_MOST_EXITS
+        QC_TOP_PLANES
         QC_TOP_COLUMNS
-    ptrdiff_t qc_tops_int32(const qc_forest *, ptrdiff_t, uint32_t *, qc_tops *) noexcept nogil
-    ptrdiff_t qc_tops_int64(const qc_forest *, ptrdiff_t, uint32_t *, qc_tops *) noexcept nogil
+        QC_TOP_BLOCK
+        QC_TOP_THRESHOLDS
+    ptrdiff_t qc_tops_open_int32(const qc_forest *, ptrdiff_t, int, uint32_t *, int32_t *, uint32_t *) noexcept nogil
+    ptrdiff_t qc_tops_open_int64(const qc_forest *, ptrdiff_t, int, uint32_t *, int32_t *, uint32_t *) noexcept nogil
+    ptrdiff_t qc_tops_write_int32(
+        const qc_forest *, const int32_t *, const uint32_t *, const uint8_t *, const uint8_t *, qc_tops *) noexcept nogil
+    ptrdiff_t qc_tops_write_int64(
+        const qc_forest *, const int32_t *, const uint32_t *, const uint8_t *, const uint8_t *, qc_tops *) noexcept nogil
     bint qc_row_refused_float32(const float *, ptrdiff_t, int) noexcept nogil
     bint qc_row_refused_float64(const double *, ptrdiff_t, int) noexcept nogil
     int qc_row_values_float32(const qc_columns *, const float *, bint, float *, int *) noexcept nogil
     int qc_row_values_float64(const qc_columns *, const double *, bint, float *, int *) noexcept nogil
     void qc_descend_int32(const void *, const int *, int *, ptrdiff_t, unsigned int *, unsigned int *) noexcept nogil
     void qc_descend_int64(const void *, const int64_t *, int *, ptrdiff_t, unsigned int *, unsigned int *) noexcept nogil
-    bint _tops "qc_bound.tops_row_float32"(const qc_tops *, const float *, ptrdiff_t, bint, int *) noexcept nogil
+    bint _tops "qc_bound.tops_row_float32"(const qc_tops *, const float *, bint, int *) noexcept nogil
 
 
 cdef struct _Row:
@@ -66,33 +79,57 @@ cdef class Rows:
     cdef ptrdiff_t width
 
     def __cinit__(self, Forest forest not None, Values values not None, base, double divisor, int refused, bint tops=True):
-        cdef ptrdiff_t n_trees = forest.f.n_trees, n_splits = forest.n_leaves - n_trees
         self.width = forest.c.n_columns + forest.c.n_sets
         if self.width > QC_TOP_COLUMNS:
             raise ValueError(f"forest: {self.width} columns and sets are more than {QC_TOP_COLUMNS}")
         self.values, self.divisor, self.refused = _values_of(forest, values), divisor, refused
-        self.forest, self.tops = forest, tops
-        self.t.n_trees, self.t.n_packs = n_trees, (n_trees + QC_PACK - 1) // QC_PACK
-        packs = self.t.n_packs
-        leaves = np.empty(n_splits + 1, np.uint32)
-        n_slots = self._fill(n_splits, leaves)
-        held = self.held = {"base": _base_of(base, values), "slots": np.zeros(packs + 1, np.uint32)}
-        held["column"] = np.zeros((n_slots + 1, QC_PACK), np.uint8)
-        held["exact"] = np.full((n_slots + 1, QC_PACK), np.nan, np.float32)
-        held["nearest"] = np.full((n_slots + 1, QC_PACK), np.nan, np.float32) if forest.wide else None
-        held["keep"] = np.full((n_slots + 1, QC_PACK), 0xFFFFFFFF, np.uint32)
-        held["exits"] = np.full((packs * QC_PACK, QC_MOST_EXITS), -1, np.int32)
-        self.t.slots, self.t.column = <uint32_t *>_data(held["slots"]), <uint8_t *>_data(held["column"])
-        self.t.exact, self.t.nearest = <float *>_data(held["exact"]), <float *>_data(held["nearest"])
-        self.t.keep, self.t.exits = <uint32_t *>_data(held["keep"]), <int32_t *>_data(held["exits"])
-        self.base = _data(held["base"])
-        self._fill(n_splits, leaves)
-        self.whole = bool((held["exits"] < 0).all())
+        self.forest, self.held = forest, {"base": _base_of(base, values)}
+        self.base = _data(self.held["base"])
+        self.t.n_trees, self.t.n_packs = forest.f.n_trees, (forest.f.n_trees + QC_PACK - 1) // QC_PACK
+        self.tops = tops and self._open()
 
-    cdef ptrdiff_t _fill(self, ptrdiff_t n_splits, leaves):
+    cdef bint _open(self) except -1:
+        """Lay the tops out; False where they have too many columns of ranks."""
+        cdef Forest forest = self.forest
+        cdef Py_ssize_t n_trees = forest.f.n_trees, n_splits = forest.n_leaves - n_trees, n
+        held = self.held
+        leaves = np.empty(n_splits + 1, np.uint32)
+        opened, ends = np.empty(min(n_splits, n_trees * (QC_MOST_EXITS - 1)) + 1, np.int32), np.empty(n_trees, np.uint32)
+        n = (qc_tops_open_int64 if forest.wide else qc_tops_open_int32)(
+            &forest.f, n_splits, QC_MOST_EXITS, <uint32_t *>_data(leaves), <int32_t *>_data(opened), <uint32_t *>_data(ends)
+        )
+        kind = np.dtype({
+            "names": ["key", "column"], "formats": [np.int64 if forest.wide else np.int32, np.uint32],
+            "offsets": [0, 8 if forest.wide else 4],
+            "itemsize": sizeof(qc_node_int64) if forest.wide else sizeof(qc_node_int32),
+        })
+        nodes = np.asarray(forest.nodes).view(kind)[opened[:n]]
+        found = _top_columns(nodes["column"], nodes["key"], forest.c.n_columns)
+        if found is None:
+            return False
+        held["source"], held["blocks"], held["first"], tables, column, most = found
+        held["exact"], held["nearest"] = tables[0], tables[1] if forest.wide else None
+        self.t.source, self.t.blocks = <uint8_t *>_data(held["source"]), <uint8_t *>_data(held["blocks"])
+        self.t.first, self.t.n_columns = <uint32_t *>_data(held["first"]), len(held["blocks"])
+        self.t.exact, self.t.nearest = <float *>_data(held["exact"]), <float *>_data(held["nearest"])
+        held["slots"] = np.zeros(self.t.n_packs * QC_TOP_PLANES + 1, np.uint32)
+        held["planes"] = np.zeros(self.t.n_packs, np.uint8)
+        held["exits"] = np.full((n_trees, QC_MOST_EXITS), -1, np.int32)
+        self.t.slots, self.t.planes = <uint32_t *>_data(held["slots"]), <uint8_t *>_data(held["planes"])
+        self.t.exits = <int32_t *>_data(held["exits"])
+        held["tests"] = np.zeros(self._write(opened, ends, column, most) * sizeof(qc_top_tests) + 64, np.uint8)
+        self.t.tests = <qc_top_tests *>((<uintptr_t>_data(held["tests"]) + 63) & ~<uintptr_t>63)
+        self._write(opened, ends, column, most)
+        self.whole = bool((held["exits"] < 0).all())
+        return True
+
+    cdef Py_ssize_t _write(self, opened, ends, column, most):
+        cdef const qc_forest *f = &self.forest.f
+        cdef const int32_t *splits = <int32_t *>_data(opened)
+        cdef const uint32_t *until = <uint32_t *>_data(ends)
         if self.forest.wide:
-            return qc_tops_int64(&self.forest.f, n_splits, <uint32_t *>_data(leaves), &self.t)
-        return qc_tops_int32(&self.forest.f, n_splits, <uint32_t *>_data(leaves), &self.t)
+            return qc_tops_write_int64(f, splits, until, <uint8_t *>_data(column), <uint8_t *>_data(most), &self.t)
+        return qc_tops_write_int32(f, splits, until, <uint8_t *>_data(column), <uint8_t *>_data(most), &self.t)
 
     def __dealloc__(self):
         PyMem_Free(self.spare)
@@ -111,7 +148,7 @@ cdef class Rows:
         """1 if a value is refused, else 0."""
         cdef const char *rows = cnp.PyArray_BYTES(X)
         cdef char *spare = <char *>QC_SWAP(&self.spare, NULL)
-        cdef size_t trees = (self.t.n_packs * QC_PACK + 1) * 4, columns = (self.width + 1) * 8
+        cdef size_t trees = (self.t.n_trees + 1) * 4, columns = (self.width + 1) * 8
         cdef int size = 4 if self.values.single_ else 8
         cdef Py_ssize_t row
         cdef bint refused = False
@@ -157,7 +194,7 @@ cdef class Rows:
             found = qc_row_values_float64(c, <const double *>x, wide, of.values, of.codes)
         if found < 0:
             return True
-        if found or not self.tops or _tops(&self.t, of.values, self.width, wide and width == 8, of.at):
+        if found or not self.tops or _tops(&self.t, of.values, wide and width == 8, of.at):
             memcpy(of.at, self.forest.f.roots, self.t.n_trees * sizeof(int32_t))
             self.walk(of, x, width)
         elif self.whole:
@@ -190,6 +227,51 @@ cdef class Rows:
         else:
             _keys_float32(c, <const float *>x, 1, <int *>of.keys, of.codes)
             qc_descend_int32(nodes, <const int *>of.keys, of.at, self.t.n_trees, of.leaves, of.leaves)
+
+
+cdef tuple _top_columns(column, key, Py_ssize_t n_columns):
+    """Columns of ranks of the tests (column, key): the source of each, its blocks and where they begin; thresholds, folded and
+    rounded; and of each test its column of ranks and the most that goes left there. None where they are too many."""
+    wide = key.dtype.itemsize == 8
+    kind, bits = (np.float64, np.int64) if wide else (np.float32, np.int32)
+    # What orders keys as their thresholds, made a threshold again.
+    sign = (key >> (8 * key.dtype.itemsize - 1)).astype(np.uint64 if wide else np.uint32) >> 1
+    value = (key ^ sign.astype(bits)).astype(bits).view(kind)
+    value = np.where(column < n_columns, value, kind(0.0))  # sets: -inf is left of it, NaN right
+    order = np.lexsort((value, column))
+    sorted_column, sorted_value = column[order].astype(np.int64), value[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (np.diff(sorted_column) != 0) | ~np.equal(*(sorted_value[k : len(order) + k - 1] for k in (0, 1)))
+    of, threshold = sorted_column[new], sorted_value[new]
+    numbers = np.empty(len(order), np.int64)
+    numbers[order] = np.cumsum(new) - 1
+    sources, sizes = np.unique(of, return_counts=True)
+    parts = -(-sizes // QC_TOP_THRESHOLDS)
+    n_parts = parts.sum()
+    if n_parts > QC_TOP_COLUMNS:
+        return None
+    source = np.repeat(np.arange(len(sizes)), parts)
+    within = np.arange(n_parts) - np.repeat(np.cumsum(parts) - parts, parts)
+    low, high = within * sizes[source] // parts[source], (within + 1) * sizes[source] // parts[source]
+    count = high - low
+    part = np.repeat(np.arange(n_parts), count)
+    rank = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
+    blocks = -(-count // QC_TOP_BLOCK)
+    widths = QC_TOP_BLOCK * (blocks + (blocks > 1))
+    first = np.cumsum(widths) - widths
+    tables = []
+    with np.errstate(over="ignore"):
+        rounded = threshold.astype(np.float32)
+    for values in (_folded(threshold), rounded):
+        table = np.full(widths.sum() + 1, np.inf, np.float32)
+        table[(first + widths - QC_TOP_BLOCK * blocks)[part] + rank] = values
+        for k in np.flatnonzero(blocks > 1):
+            last = table[first[k] + 2 * QC_TOP_BLOCK - 1 : first[k] + widths[k] : QC_TOP_BLOCK]
+            table[first[k] : first[k] + blocks[k]] = last
+        tables.append(table)
+    places = (np.append(a[numbers], 0).astype(np.uint8) for a in (part, rank))
+    shown = np.append(sources[source], 0).astype(np.uint8), blocks.astype(np.uint8), np.append(first, 0).astype(np.uint32)
+    return *shown, tables, *places
 
 
 cdef void _sum_row(

@@ -62,6 +62,7 @@ cdef extern from *:
     enum:
         QC_SLICE
         QC_MOST_RANKS
+        QC_MOST_LEAVES
         QC_MOST_PLANES
         QC_LEAST_LEVELS
     size_t qc_sliced_scratch(const qc_sliced *) noexcept nogil
@@ -77,6 +78,8 @@ cdef extern from *:
         const qc_sliced *, const uint8_t *, ptrdiff_t, void *, float *) noexcept nogil
     void _sliced_float64 "qc_bound.sums_sliced_float64"(
         const qc_sliced *, const uint8_t *, ptrdiff_t, void *, double *) noexcept nogil
+    void _places "qc_bound.places_sliced_uint8"(
+        const qc_sliced *, const uint8_t *, ptrdiff_t, void *, uint8_t *, ptrdiff_t) noexcept nogil
     bint QC_PLAIN(object)
     void *QC_SWAP(void *place, void *value)
     void QC_ADD(uint64_t *place, uint64_t value)
@@ -255,7 +258,8 @@ cdef class Sliced:
         held["groups"] = np.empty(layout.n_groups, "V16")
         held["program"], held["terms"] = np.empty(n_trees, np.uint32), np.empty(layout.n_terms + 1, "V4")
         held["counts"], held["table"] = np.empty((n_trees, 2 + QC_MOST_PLANES), np.uint16), np.empty(n_trees, np.uint32)
-        places = np.empty(n_leaves, np.uint8)
+        places = held["places"] = np.empty(n_leaves, np.uint8)
+        held["sizes"] = _sizes(forest.leaf, n_trees)
         layout.groups, layout.tests = <qc_group *>_data(held["groups"]), <uint32_t *>_data(tests)
         layout.program, layout.terms = <uint32_t *>_data(held["program"]), <qc_term *>_data(held["terms"])
         layout.counts, layout.table = <uint16_t *>_data(held["counts"]), <uint32_t *>_data(held["table"])
@@ -289,6 +293,41 @@ cdef class Sliced:
         out = _empty(self.values, rows)
         return None if self.run(rows, width, cnp.PyArray_DIM(rows, 0), cnp.PyArray_BYTES(out)) else out
 
+    def leaves(self, rows):
+        """Numbers of the leaves of rows, uint32, shape (n_rows, n_trees); None where a value is refused."""
+        cdef int width = _checked_width(self.forest, rows)
+        cdef Py_ssize_t n = cnp.PyArray_DIM(rows, 0), n_trees = self.s.n_trees, start = 0, count
+        cdef const char *x = cnp.PyArray_BYTES(rows)
+        cdef bint refused = False
+        cdef PyThreadState *released
+        numbers = np.zeros((n_trees, QC_MOST_LEAVES), np.uint32)
+        numbers[np.repeat(np.arange(n_trees), self.held["sizes"]), self.held["places"]] = np.arange(self.forest.n_leaves)
+        out = np.empty((n, n_trees), np.uint32)
+        room = np.empty(self.ranks_size + self.codes_size + _rounded(self.scratch_size) + n_trees * QC_SLICE + 64, np.uint8)
+        cdef uint8_t *ranks = <uint8_t *>((<uintptr_t>_data(room) + 63) & ~<uintptr_t>63)
+        cdef uint8_t *places = ranks + self.ranks_size + self.codes_size + _rounded(self.scratch_size)
+        cdef uint32_t *to = <uint32_t *>_data(out)
+        while start < n and not refused:
+            count = min(n - start, QC_SLICE)
+            released = _release(n * n_trees >= SLICED_RELEASE_FROM)
+            refused = self.rank(x, width, count, ranks)
+            if not refused:
+                _places(&self.s, ranks, count, ranks + self.ranks_size + self.codes_size, places, QC_SLICE)
+                _numbers(<uint32_t *>_data(numbers), places, n_trees, count, to)
+            _acquire(released)
+            PyErr_CheckSignals()
+            x += count * self.forest.c.n_features * width
+            to += count * n_trees
+            start += count
+        return None if refused else out
+
+    cdef bint rank(self, const char *rows, int width, Py_ssize_t n, uint8_t *ranks) noexcept nogil:
+        """Ranks of a block of rows; True where a value is refused."""
+        cdef int32_t *codes = <int32_t *>(ranks + self.ranks_size)
+        if width == 4:
+            return _ranks_float32(&self.r, <const float *>rows, n, ranks, codes)
+        return _ranks_float64(&self.r, <const double *>rows, n, ranks, codes)
+
     cdef int run(self, X, int width, Py_ssize_t n, char *out) except -1:
         """1 if a value is refused, else 0."""
         cdef const char *rows = cnp.PyArray_BYTES(X)
@@ -319,12 +358,8 @@ cdef class Sliced:
         return refused
 
     cdef bint block(self, const char *rows, int width, Py_ssize_t n, uint8_t *ranks, char *out) noexcept nogil:
-        cdef int32_t *codes = <int32_t *>(ranks + self.ranks_size)
         cdef void *scratch = ranks + self.ranks_size + self.codes_size
-        if width == 4:
-            if _ranks_float32(&self.r, <const float *>rows, n, ranks, codes):
-                return True
-        elif _ranks_float64(&self.r, <const double *>rows, n, ranks, codes):
+        if self.rank(rows, width, n, ranks):
             return True
         if self.values.single_:
             _sliced_float32(&self.s, ranks, n, scratch, <float *>out)
@@ -333,8 +368,27 @@ cdef class Sliced:
         return False
 
 
+cdef void _numbers(
+    const uint32_t *numbers, const uint8_t *places, Py_ssize_t n_trees, Py_ssize_t n_rows, uint32_t *out
+) noexcept nogil:
+    """Places tree by tree → numbers row by row, 16 trees at a time: what they fill of a row is a cache line."""
+    cdef Py_ssize_t first = 0, tree, row
+    while first < n_trees:
+        for row in range(n_rows):
+            for tree in range(first, min(first + 16, n_trees)):
+                out[row * n_trees + tree] = numbers[tree * QC_MOST_LEAVES + places[tree * QC_SLICE + row]]
+        first += 16
+
+
 cdef size_t _rounded(size_t size):
     return (size + 63) & ~<size_t>63
+
+
+cdef object _sizes(leaf, Py_ssize_t n_trees):
+    """Leaves of each tree, from flags in preorder: a tree ends where there is one more leaf than splits than ever before."""
+    lowest = np.minimum(np.minimum.accumulate(np.cumsum(np.where(leaf, -1, 1), dtype=np.int64)), 0)
+    ends = np.flatnonzero(np.diff(lowest, prepend=0))
+    return np.diff(np.cumsum(leaf)[ends], prepend=0)
 
 
 cdef object _folded(threshold):

@@ -48,16 +48,6 @@ cdef extern from *:
                         qc_node_int32 *, int *, ptrdiff_t) noexcept nogil
     bint qc_build_int64(const unsigned char *, ptrdiff_t, const unsigned int *, const unsigned int *, const double *, ptrdiff_t,
                         qc_node_int64 *, int *, ptrdiff_t) noexcept nogil
-    ctypedef struct qc_compact:
-        const uint64_t *slots
-        const unsigned int *leaf
-        const unsigned int *first
-        const unsigned int *least
-    enum:
-        QC_COMPACT_COLUMNS
-    bint qc_compact_int32(const qc_forest *, qc_compact *) noexcept nogil
-    void _walk_compact "qc_bound.walk_compact_int32"(
-        const qc_compact *, ptrdiff_t, ptrdiff_t, const int *, ptrdiff_t, ptrdiff_t, unsigned int *, ptrdiff_t) noexcept nogil
     void _keys_float32 "qc_bound.keys_rows_float32"(const qc_columns *, const float *, ptrdiff_t, int *, int *) noexcept nogil
     void _keys_float64 "qc_bound.keys_rows_float64"(
         const qc_columns *, const double *, ptrdiff_t, int64_t *, int *) noexcept nogil
@@ -78,7 +68,8 @@ cdef enum:
     ROWS_RELEASE_FROM = 1 << 13
     KEYS = 1 << 19  # bytes of keys of a block of rows: they stay in the second level of the cache
     ROWS = 4096  # a tree of thousands of leaves is read from the last level of the cache once a block
-    COMPACT_FROM = 16  # rows
+    DEEP_FROM = 64  # rows
+    PLACES = 1 << 18  # bytes of places in the tops of trees, one a row and tree
     TREES = 8  # trees whose leaves are summed at once
 
 cdef object FLOAT32 = np.dtype(np.float32)
@@ -115,6 +106,7 @@ cdef struct _Block:
     int *codes
     unsigned int *found  # leaves[tree * stride + row]
     char *out  # leaves row by row, or sums
+    uint8_t *ranks  # and what else the tops of deep trees need; NULL: they are walked from their roots
     const qc_leaf_values *values  # NULL where leaves are asked for
     ptrdiff_t n_rows, width, stride
     bint single
@@ -169,6 +161,10 @@ cdef class Values:
             self.v.output = &self.output[0]
 
 
+cdef class Deep
+cdef class Sliced
+
+
 @cython.final
 cdef class Forest:
     """Trees whose leaves are to be found, as :class:`quantcore.plan.ops.Trees` holds them.
@@ -185,8 +181,7 @@ cdef class Forest:
     cdef readonly ptrdiff_t n_leaves
     cdef bint wide
     cdef object nodes
-    cdef qc_compact compact  # slots NULL: there are none
-    cdef tuple compact_held
+    cdef Deep deep  # or None
     cdef object leaf, split, bounds, threshold  # what is laid out anew for bit slices; leaf is None where trees are too large
     cdef const unsigned int[::1] feature, category_feature, category_ends, set_feature
     cdef const unsigned char[::1] missing, set_sides, members
@@ -221,8 +216,8 @@ cdef class Forest:
         self._build(leaf, split, column, threshold)
         if self.n_leaves <= 256 * self.f.n_trees:
             self.leaf, self.split, self.bounds, self.threshold = leaf, split, bounds, threshold.copy()
-        elif not self.wide and self.c.n_columns + self.c.n_sets <= QC_COMPACT_COLUMNS:
-            self._compact()
+        elif not self.wide and self.c.n_columns + self.c.n_sets <= QC_DEEP_COLUMNS:
+            self.deep = _deep(self, split, bounds, threshold, categories)
 
     cdef object _sets(self, categories):
         if categories is None:
@@ -276,16 +271,6 @@ cdef class Forest:
             raise ValueError("leaf: the flags do not end with a whole tree")
         self.f.nodes, self.f.roots = &nodes[0], &self.roots[0]
 
-    cdef object _compact(self):
-        """Nodes of half the size for trees that are too large for the first level of the cache."""
-        cdef qc_compact c
-        n_slots = 2 * self.n_leaves - self.f.n_trees
-        held = np.empty(n_slots, np.uint64), np.empty(n_slots, np.uint32), *np.empty((2, self.f.n_trees), np.uint32)
-        c.slots, c.leaf = <uint64_t *>_address(held[0]), <unsigned int *>_address(held[1])
-        c.first, c.least = <unsigned int *>_address(held[2]), <unsigned int *>_address(held[3])
-        if n_slots < 1 << 32 and qc_compact_int32(&self.f, &c):
-            self.compact, self.compact_held = c, held
-
     @property
     def shape(self):
         """(n_features, n_trees)."""
@@ -312,16 +297,24 @@ cdef class Forest:
         cdef bint worth_it = n_rows * self.f.n_trees >= RELEASE_FROM
         cdef PyThreadState *released
         cdef _Block of
+        of.ranks = NULL
         rows = _array(rows, "rows", FLOAT64 if self.wide else FLOAT32, 2)
         if rows.shape[1] != self.c.n_features:
             raise ValueError(f"rows: expected {self.c.n_features} features, got {rows.shape[1]}")
         # Held while their addresses are used.
+        of.stride = (block + 63) & ~63
+        ranks = None
+        if self.deep is not None and n_rows >= DEEP_FROM:
+            block = min(block, max(QC_SLICE, PLACES // self.f.n_trees // QC_SLICE * QC_SLICE))
+            of.stride = (block + 63) & ~63
+            ranks = np.empty(self.deep.room + self.f.n_trees * of.stride + 64, np.uint8)
+            of.ranks = <uint8_t *>((<uintptr_t>_address(ranks) + 63) & ~<uintptr_t>63)
         keys = np.empty(block * width + 1, np.int64 if self.wide else np.int32)
         codes = np.empty(self.c.n_categorical + 1, np.int32)
-        found = np.empty(TREES * block, np.uint32)
+        found = np.empty(TREES * of.stride, np.uint32)
         of.x, of.keys, of.codes = _address(rows), _address(keys), <int *>_address(codes)
         of.found = <unsigned int *>_address(found)
-        of.out, of.width, of.stride = _address(sums if leaves is None else leaves), width, block
+        of.out, of.width = _address(sums if leaves is None else leaves), width
         of.values = NULL if values is None else &values.v
         of.single = values is not None and values.dtype == FLOAT32
         while start < n_rows:
@@ -341,14 +334,17 @@ cdef class Forest:
         """A block of rows through all trees, some at a time, whose leaves stay in the cache until they are summed."""
         cdef qc_forest part = self.f
         cdef ptrdiff_t tree = 0
+        cdef uint8_t *places = NULL
+        if of.ranks and self.deep.places(<const float *>of.x, of.n_rows, of.stride, of.ranks):
+            places = of.ranks + self.deep.room
         if self.wide:
             _keys_float64(&self.c, <const double *>of.x, of.n_rows, <int64_t *>of.keys, of.codes)
         else:
             _keys_float32(&self.c, <const float *>of.x, of.n_rows, <int *>of.keys, of.codes)
         while tree < self.f.n_trees:
             part.roots, part.n_trees = self.f.roots + tree, min(TREES, self.f.n_trees - tree)
-            if self.compact.slots and of.n_rows >= COMPACT_FROM:
-                _walk_compact(&self.compact, tree, part.n_trees, <const int *>of.keys, of.width, of.n_rows, of.found, of.stride)
+            if places:
+                self.deep.walk(tree, part.n_trees, <const int *>of.keys, of.width, places, of.n_rows, of.found, of.stride)
             elif self.wide:
                 _walk_int64(&part, <const int64_t *>of.keys, of.width, of.n_rows, of.found, of.stride)
             else:
@@ -374,5 +370,7 @@ cdef void _transpose(
 
 include "sliced.pxi"
 include "rows.pxi"
+include "deep.pxi"
 include "walk.pxi"
+include "links.pxi"
 include "ensemble.pxi"

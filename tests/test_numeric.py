@@ -18,7 +18,6 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest, chi2
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Lasso, LinearRegression, LogisticRegression, PoissonRegressor, Ridge, RidgeClassifier
-from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.multioutput import MultiOutputClassifier, MultiOutputRegressor
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
@@ -26,6 +25,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, Normalizer, Polyno
 from sklearn.svm import LinearSVC
 
 import quantcore as qc
+from quantcore.importers.sklearn.common import VERSION
 
 RANDOM = np.random.default_rng(11)
 SCALES = np.array([1.0, 1e-30, 1e30, 1.0, 50.0, 1e-3, 1.0, 2.0] * 3)
@@ -143,6 +143,10 @@ def test_regressors(name, guarantee):
 @pytest.mark.parametrize("pos_label", [None, "no", "yes"])
 @pytest.mark.parametrize("response", ["auto", "predict_proba", "decision_function"])
 def test_thresholds(response, pos_label):
+    if VERSION < (1, 5):
+        pytest.skip("scikit-learn has had these classifiers from 1.5 on")
+    from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+
     y = np.where(Y > 1, "yes", "no")
     for threshold in ("auto", 0.3, 0.0):
         inner = make_pipeline(StandardScaler(), LogisticRegression())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from quantcore.importers import lightgbm, xgboost
 from quantcore.importers.builder import SOURCE, Builder, Result
+from quantcore.importers.pickles import REFUSED, is_pickle
 
 __all__ = ["from_path"]
 
@@ -24,8 +25,11 @@ def from_path(path: str | os.PathLike[str], build: Builder) -> Result:
     OSError
         The file can't be read.
     """
-    data = Path(path).read_bytes()
     name = os.path.basename(os.fspath(path))
+    if is_pickle(path):
+        build.obstacle(name, "", REFUSED)
+        return Result()
+    data = Path(path).read_bytes()
     if data[:4] == b"tree":
         return lightgbm.from_file(data, name, build, SOURCE)
     return xgboost.from_file(data, name, build, SOURCE)

@@ -17,6 +17,7 @@ from typing import Any
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers.builder import SOURCE, Builder, Node, Result
 from quantcore.importers.malformed import Malformed
+from quantcore.importers.versions import unsupported
 from quantcore.plan import INPUT, Plan
 from quantcore.plan.ops import Text
 from quantcore.plan.validate import validate
@@ -27,6 +28,7 @@ Importer = Callable[[Any, Node, Builder], Result]
 
 _SKLEARN = {
     "calibration": {"CalibratedClassifierCV": "calibrated_classifier"},
+    "chains": {"ClassifierChain": "classifier_chain", "RegressorChain": "regressor_chain"},
     "columns": {
         "FunctionTransformer": "function_transformer",
         "KBinsDiscretizer": "k_bins_discretizer",
@@ -82,6 +84,7 @@ _SKLEARN = {
         "HalvingRandomSearchCV": "search",
         "Pipeline": "pipeline",
         "RandomizedSearchCV": "search",
+        "SelfTrainingClassifier": "self_training_classifier",
     },
     "multiclass": {"OneVsRestClassifier": "one_vs_rest_classifier"},
     "multioutput": {"MultiOutputClassifier": "multi_output_classifier"},
@@ -91,6 +94,7 @@ _SKLEARN = {
         "GaussianNB": "gaussian_nb",
         "MultinomialNB": "multinomial_nb",
     },
+    "pairwise": {"OneVsOneClassifier": "one_vs_one_classifier", "OutputCodeClassifier": "output_code_classifier"},
     "preprocessing": {
         "Binarizer": "binarizer",
         "MaxAbsScaler": "max_abs_scaler",
@@ -156,6 +160,7 @@ _SKLEARN = {
         "SequentialFeatureSelector": "selector",
         "VarianceThreshold": "selector",
     },
+    "stacking": {"StackingClassifier": "stacking_classifier", "StackingRegressor": "stacking_regressor"},
     "text": {
         "CountVectorizer": "count_vectorizer",
         "HashingVectorizer": "hashing_vectorizer",
@@ -177,6 +182,8 @@ _SKLEARN = {
         "FixedThresholdClassifier": "fixed_threshold_classifier",
         "TunedThresholdClassifierCV": "tuned_threshold_classifier",
     },
+    "transformed_target": {"TransformedTargetRegressor": "transformed_target_regressor"},
+    "voting": {"VotingClassifier": "voting_classifier", "VotingRegressor": "voting_regressor"},
 }
 _XGBOOST = {
     "Booster": "booster",
@@ -225,6 +232,9 @@ def convert(estimator: Any) -> Plan:
         Where the estimator, or a part of it, is not fitted.
     """
     build = Builder()
+    untested = unsupported("numpy")
+    if untested is not None:
+        build.obstacles.append(untested)
     if isinstance(estimator, (str, PathLike)):
         result = import_module("quantcore.importers.files").from_path(estimator, build)
     else:
@@ -238,20 +248,22 @@ def convert(estimator: Any) -> Plan:
     if build.obstacles:
         raise UnsupportedModelError(build.obstacles)
     plan = build.plan(result, source="Booster" if isinstance(estimator, (str, PathLike)) else type(estimator).__name__)
-    plan = replace(plan, feature_names_out=_names_out(estimator, plan))
+    transformed = result.methods.get("transform")
+    plan = replace(plan, feature_names_out=None if transformed is None else _names_out(estimator, plan, transformed.width))
     validate(plan)
     return plan
 
 
-def _names_out(estimator: Any, plan: Plan) -> tuple[str, ...] | None:
+def _names_out(estimator: Any, plan: Plan, width: int | None) -> tuple[str, ...] | None:
     """What the source calls the columns of its transform. Terms of texts are not stored a second time."""
     find = getattr(estimator, "get_feature_names_out", None)
-    if find is None or "transform" not in plan.outputs or any(isinstance(op, Text) for op in plan.ops):
+    if find is None or any(isinstance(op, Text) for op in plan.ops):
         return None
     try:
-        return tuple(map(str, find()))
+        names = tuple(map(str, find()))
     except (ValueError, AttributeError):  # a step of a pipeline can't say it
         return None
+    return names if width in (None, len(names)) else None  # of labels that are stacked, scikit-learn names too few
 
 
 def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:
@@ -269,6 +281,11 @@ def import_estimator(estimator: Any, source: Node, build: Builder) -> Result:
     target = IMPORTERS.get(key)
     if target is None:
         build.obstacle(estimator, "", _unknown(estimator))
+        return Result()
+    untested = unsupported(key.partition(".")[0])
+    if untested is not None:
+        if untested not in build.obstacles:
+            build.obstacles.append(untested)
         return Result()
     module, _, function = target.partition(":")
     importer: Importer = getattr(import_module(module), function)

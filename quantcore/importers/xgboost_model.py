@@ -274,7 +274,7 @@ def _leaf_values(tree: dict[str, Any], where: str, inner: Any, right: Any, thres
     if width > n_outputs:
         raise Malformed(f"{where}.tree_param.size_leaf_vector", f"{width} values in a leaf for {n_outputs} outputs")
     if "leaf_weights" not in tree:
-        raise Malformed(f"{where}.leaf_weights", "missing: vectors in leaves are read as XGBoost 3.1 and later write them")
+        raise Malformed(f"{where}.leaf_weights", "missing: vectors in leaves are read as XGBoost 3.2 and later write them")
     flat = _array(tree, "leaf_weights", np.float32, where)
     if len(flat) % width:
         raise Malformed(f"{where}.leaf_weights", f"{len(flat)} values for leaves of {width}")

@@ -13,7 +13,24 @@ from quantcore.passes.rewrite import consumers, rewrite
 from quantcore.passes.rows import drawn_table
 from quantcore.passes.sample import Sample, drawn, given, thinned
 from quantcore.plan import INPUT, Csr, Op, Plan
-from quantcore.plan.ops import Affine, ArgMax, Linear, LogSoftmax, Polynomial, Predictions, Project, RowNorm, Softmax, Text, TfIdf
+from quantcore.plan.ops import (
+    Affine,
+    ArgMax,
+    LabelValues,
+    LeafMedian,
+    LeafSum,
+    Linear,
+    LogSoftmax,
+    Polynomial,
+    Predictions,
+    Project,
+    Quadratic,
+    RowNorm,
+    Softmax,
+    Text,
+    TfIdf,
+    Votes,
+)
 from quantcore.reference import inputs
 from quantcore.reference.matrices import as_csr
 from quantcore.runtime.certify import LABEL, Property
@@ -21,6 +38,8 @@ from quantcore.runtime.execute import Executor
 
 __all__ = ["BITS", "Matrices", "Options", "optimize"]
 
+# What a model answers, before it becomes a label or a probability.
+_ANSWERS = (LabelValues, LeafMedian, LeafSum, Linear, Quadratic, Votes)
 # Least bits of the largest weight for each precision; "auto" takes what the guarantee asks for.
 BITS = {"auto": 2, "float32": 24, "float16": 12, "int16": 16, "int8": 8, "int4": 4}
 _DRAWN = 2000
@@ -56,7 +75,7 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
     decides = "predict" in plan.outputs and not isinstance(plan.ops[plan.outputs["predict"]], Predictions)
 
     def change(position: int, op: Op) -> list[Op]:
-        if not isinstance(op, Linear) or (options.guarantee == "exact" and not decides):
+        if not isinstance(op, Linear) or (options.guarantee == "exact" and not decides) or _is_stacked(plan, op):
             return [op]
         apart = margins(plan, op, options.certify)
         if _is_table(plan, op):
@@ -95,6 +114,11 @@ def _is_table(plan: Plan, op: Op) -> bool:
         return True
     before = [plan.ops[i] for i in op.inputs]
     return any(isinstance(b, Project | Polynomial) or _is_table(plan, b) for b in before if not isinstance(b, Text))
+
+
+def _is_stacked(plan: Plan, op: Op) -> bool:
+    """It reads what other models answer: few weights, and each row has all of its columns."""
+    return any(i != INPUT and (isinstance(plan.ops[i], _ANSWERS) or _is_stacked(plan, plan.ops[i])) for i in op.inputs)
 
 
 def _tfidf(plan: Plan, op: Linear) -> TfIdf | None:

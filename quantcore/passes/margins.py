@@ -46,6 +46,8 @@ def margins(plan: Plan, op: Op, wanted: Property) -> Apart | None:
     positions = _linear(plan, wanted)
     if positions is None or len({len(plan.ops[p].bias) for p in positions}) > 1:  # type: ignore[attr-defined]
         return None
+    if not any(plan.ops[p] is op for p in positions):  # another model reads what follows from it
+        return None
     executor = Executor(plan, native=False)
 
     def apart(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ class Op(Record):
     """
 
     kind: ClassVar[str] = ""
+    joins: ClassVar[bool] = False  # takes any number of inputs: its function gets a list of them
     inputs: tuple[int, ...] = (INPUT,)
 
     def __init_subclass__(cls, *, base: bool = False, **kwargs: Any) -> None:

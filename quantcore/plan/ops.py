@@ -15,6 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan.column_ops import ColumnUfunc, Power, Quantiles, Spline, Ufunc
+from quantcore.plan.ensemble_ops import (
+    Augment,
+    CodeScores,
+    LabelValues,
+    Layers,
+    PairConfidence,
+    ScoreUfunc,
+    Votes,
+    WeightedMean,
+)
 from quantcore.plan.op import INPUT, OPS, Op
 from quantcore.plan.record_ops import HashedFeatures, NamedFeatures, RecordOp
 from quantcore.plan.table_ops import Cells, Codes, Documents, Fill, Join, Lookup, MissingCells, Numbers, OneHot, TableOp
@@ -26,9 +36,11 @@ __all__ = [
     "OPS",
     "Affine",
     "ArgMax",
+    "Augment",
     "Average",
     "Binarize",
     "Cells",
+    "CodeScores",
     "Codes",
     "ColumnUfunc",
     "Columns",
@@ -42,6 +54,8 @@ __all__ = [
     "Impute",
     "Isotonic",
     "Join",
+    "LabelValues",
+    "Layers",
     "LeafMedian",
     "LeafNumbers",
     "LeafOneHot",
@@ -58,6 +72,7 @@ __all__ = [
     "Numbers",
     "OneHot",
     "Op",
+    "PairConfidence",
     "PathScore",
     "PlanarLinear",
     "Polynomial",
@@ -69,6 +84,7 @@ __all__ = [
     "Ramp",
     "RecordOp",
     "RowNorm",
+    "ScoreUfunc",
     "Several",
     "Sigmoid",
     "SignedSquare",
@@ -83,6 +99,8 @@ __all__ = [
     "Threshold",
     "Trees",
     "Ufunc",
+    "Votes",
+    "WeightedMean",
 ]
 
 
@@ -141,6 +159,8 @@ class Concat(Op):
     sparse : bool or None
         The result is CSR, or dense, whatever the parts are; None: CSR where one is.
     """
+
+    joins = True
 
     weights: tuple[float, ...]
     sparse: bool | None = None
@@ -471,6 +491,8 @@ class NormalizeRows(Op):
 class Average(Op):
     """Mean of several inputs of one shape, summed in order (CalibratedClassifierCV's folds)."""
 
+    joins = True
+
 
 class Log(Op):
     """Natural logarithm of ``p + floor``, log(0) = -inf without a warning (predict_log_proba; with a
@@ -503,6 +525,10 @@ class MultiLabel(Op):
 class Stack(Op):
     """Labels of several classifiers side by side, shape (n_rows, n_inputs) (MultiOutputClassifier)."""
 
+    joins = True
+
 
 class Several(Op):
     """The inputs' results as a list (MultiOutputClassifier's probabilities)."""
+
+    joins = True

@@ -107,6 +107,8 @@ class Join(Op):
         All of them become objects, as in an array that holds strings too.
     """
 
+    joins = True
+
     columns: tuple[NDArray[np.uint32], ...]
     objects: bool = False
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from quantcore.plan import ops, validate_columns, validate_matrix, validate_table, validate_trees
+from quantcore.plan import ops, validate_columns, validate_ensembles, validate_matrix, validate_table, validate_trees
 from quantcore.plan.ops import INPUT, Op
 from quantcore.plan.plan import METHODS, Plan
 from quantcore.plan.rules import array as _array
@@ -33,10 +33,8 @@ _LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel, ops.Predictions)
 _SCORES = (ops.Linear, ops.PlanarLinear, ops.Quadratic)
 _OF_COLUMNS = (ops.Power, ops.Quantiles, ops.Spline, ops.Ufunc)
 _TO_MATRIX = (ops.TfIdf, ops.Affine, ops.Columns, ops.Impute, ops.Missing, ops.RowNorm, ops.Polynomial, ops.Project, *_OF_COLUMNS)
-_READS_MATRIX = (ops.Concat, ops.Binarize, ops.Take, ops.Trees, *_TO_MATRIX, *_SCORES)
-
-
-_MOST_COLUMNS = 1 << 20
+_READS_MATRIX = (ops.Augment, ops.Concat, ops.Binarize, ops.Take, ops.Trees, *_TO_MATRIX, *_SCORES)
+_TRANSFORMED = ("matrix", "scores", "labels", "layers")
 
 
 def validate(plan: Plan, codec: ModuleType | None = None) -> None:
@@ -78,17 +76,16 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
 
 
 class _Result(NamedTuple):
-    """What an op gives: its number of columns, and "matrix", "scores", "labels", "list", "leaves", "numbers", "table", "codes" or
-    "documents"."""
+    """What an op gives: its number of columns, and "matrix", "scores", "labels", "list", "layers", "leaves", "numbers", "table",
+    "codes" or "documents"."""
 
     width: int
     what: str
 
 
 def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None) -> _Result:
-    joins = isinstance(op, (ops.Average, ops.Concat, ops.Join, ops.Several, ops.Stack))
     _require(type(op.inputs) is tuple and all(_is_int(i) for i in op.inputs), "inputs must be a tuple of integers")
-    _require(1 <= len(op.inputs) <= (65536 if joins else 1), f"it can't take {len(op.inputs)} inputs")
+    _require(1 <= len(op.inputs) <= (65536 if op.joins else 1), f"it can't take {len(op.inputs)} inputs")
     _require(all(INPUT <= i < len(results) for i in op.inputs), f"its inputs {op.inputs[:5]} must come before it")
     if isinstance(op, ops.Text):
         documents = op.inputs[0] >= 0 and isinstance(plan.ops[op.inputs[0]], ops.Documents)
@@ -111,6 +108,10 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         own = _Result(plan.n_features_in or 0, plan.input)
         incoming = [results[i] if i >= 0 else own for i in op.inputs]
         return _Result(*validate_table.check(op, incoming))
+    if op.kind in validate_ensembles.LABEL_READERS:
+        labels = [plan.ops[i] if i >= 0 else None for i in op.inputs]
+        widths = [results[i].width if i >= 0 else 0 for i in op.inputs]
+        return _Result(validate_ensembles.LABEL_READERS[op.kind](op, labels, widths), "scores")
     check = _CHECKS.get(op.kind)
     if check is None:
         raise ValueError("this op is not known")
@@ -126,7 +127,13 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         return _Result(width, "list")
     if isinstance(op, ops.Trees):
         return _Result(width, "leaves")
-    return _Result(width, "matrix" if isinstance(op, _TO_MATRIX) or (matrices and not isinstance(op, _SCORES)) else "scores")
+    if isinstance(op, ops.Layers):
+        return _Result(width, "layers")
+    if isinstance(op, ops.Affine) and not matrices:  # predictions that are scaled back stay predictions
+        return _Result(width, "scores")
+    return _Result(
+        width, "matrix" if isinstance(op, (ops.Augment, *_TO_MATRIX)) or (matrices and not isinstance(op, _SCORES)) else "scores"
+    )
 
 
 def _tfidf(op: ops.TfIdf, incoming: list[int]) -> int:
@@ -282,6 +289,7 @@ _CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
         "Threshold": _threshold,
         "Trees": validate_trees.check_trees,
         **validate_columns.CHECKS,
+        **validate_ensembles.CHECKS,
         **validate_matrix.CHECKS,
     }
 )
@@ -295,6 +303,7 @@ def _check_outputs(plan: Plan, results: list[_Result]) -> None:
         expected = {"predict": "labels", "transform": "matrix", "apply": "numbers"}.get(method, "scores")
         found = results[position].what
         fits = found == expected or (found == "list" and method in ("predict_proba", "predict_log_proba"))
+        fits = fits or (method == "transform" and found in _TRANSFORMED)
         _require(fits, f"{method} must return {expected}, not {found}")
     for classes in plan.classes if isinstance(plan.classes, list) else [plan.classes]:
         if classes is not None:

@@ -15,13 +15,15 @@ from quantcore.reference import inputs
 
 __all__ = ["FUNCTIONS", "run"]
 
-# What each op means: a function by its module here. Average, Concat, Join, Several and Stack take a list of inputs.
+# What each op means: a function by its module here. Ops that join take a list of inputs.
 _HOMES = {
     "Affine": "columns.affine",
     "ArgMax": "labels.argmax",
+    "Augment": "ensembles.augment",
     "Average": "links.average",
     "Binarize": "matrices.binarize",
     "Cells": "tables.cells",
+    "CodeScores": "ensembles.code_scores",
     "Codes": "tables.codes",
     "ColumnUfunc": "functions.column_ufunc",
     "Columns": "columns.columns",
@@ -35,6 +37,8 @@ _HOMES = {
     "Impute": "columns.impute",
     "Isotonic": "links.isotonic",
     "Join": "tables.join",
+    "LabelValues": "ensembles.label_values",
+    "Layers": "ensembles.layers",
     "LeafMedian": "trees.leaf_median",
     "LeafNumbers": "trees.leaf_numbers",
     "LeafOneHot": "trees.leaf_one_hot",
@@ -50,6 +54,7 @@ _HOMES = {
     "NormalizeRows": "links.normalize_rows",
     "Numbers": "tables.numbers",
     "OneHot": "tables.one_hot",
+    "PairConfidence": "ensembles.pair_confidence",
     "PathScore": "trees.path_score",
     "PlanarLinear": "planar.planar_linear",
     "Polynomial": "products.polynomial",
@@ -72,7 +77,10 @@ _HOMES = {
     "TfIdf": "matrices.tfidf",
     "Threshold": "labels.threshold",
     "Trees": "trees.trees",
+    "ScoreUfunc": "ensembles.score_ufunc",
     "Ufunc": "functions.ufunc",
+    "Votes": "ensembles.votes",
+    "WeightedMean": "ensembles.weighted_mean",
 }
 
 
@@ -97,7 +105,6 @@ def _function(home: str) -> Callable[..., Any]:
 
 
 FUNCTIONS: Mapping[str, Callable[..., Any]] = _Functions()
-_SEVERAL = ("Average", "Concat", "Join", "Several", "Stack")
 
 
 def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:
@@ -130,4 +137,4 @@ def run(plan: Plan, X: Any, method: str = "predict") -> NDArray[Any] | Csr:
 
 def _apply(op: Op, arguments: list[Any]) -> Any:
     function = FUNCTIONS[op.kind]
-    return function(op, arguments) if op.kind in _SEVERAL else function(op, arguments[0])
+    return function(op, arguments) if op.joins else function(op, arguments[0])

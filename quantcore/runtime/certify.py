@@ -143,7 +143,7 @@ def _reached(executor: Executor, decision: Any, at: float, given: Any, known: Kn
     for place in op.inputs if several else (position,):
         found = executor._evaluate(place, given, known)
         value, interval = found.value, found.interval
-        pair = value.shape[1] == 2 and not isinstance(decision, MultiLabel)
+        pair = value.shape[1] == 2 and (several or not isinstance(decision, MultiLabel | Stack))
         shown = slice(1, 2) if pair else slice(None)
         answers.append(value[:, shown] >= at)
         if interval is None:

@@ -20,8 +20,11 @@ from quantcore.native import registry
 from quantcore.plan import INPUT, Csr, Op, Plan, Table
 from quantcore.plan.ops import (
     ArgMax,
+    Augment,
     Binarize,
     Concat,
+    Float32,
+    LabelValues,
     LeafNumbers,
     LeafOneHot,
     LeafSum,
@@ -38,6 +41,7 @@ from quantcore.plan.ops import (
     TfIdf,
     Threshold,
     Trees,
+    Votes,
 )
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.bounds import UNKNOWN
@@ -54,8 +58,8 @@ Settle = Callable[[list[Any], list[int]], Any]
 
 
 class Value(NamedTuple):
-    """The result of an op; of a matrix also the error of each value, of scores and what follows them the lowest and the
-    highest that the source may have."""
+    """The result of an op; of a matrix also the error of each value, of leaves how far off each row's may be (0 or infinity), of
+    scores and what follows them the lowest and the highest that the source may have."""
 
     value: Any
     interval: intervals.Interval | None = None
@@ -98,8 +102,8 @@ class Executor:
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.proves = not any(isinstance(op, PlanarLinear) and op.approximate for op in self.plan.ops)
         self.fused = self._fused()
-        width = self.plan.n_features_in if self.plan.input == "matrix" else None
-        self.direct = self.forests.direct(self._decision, width, lambda X: self._labels(X)[0])
+        self._width = self.plan.n_features_in if self.plan.input == "matrix" else None
+        self.direct = self.forests.direct(self._decision, self._width, lambda X: self._labels(X)[0])
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
         self.front: Any = self._front() if native and plan.input == "table" else None
 
@@ -215,16 +219,17 @@ class Executor:
     # ---------------------------------------------------------------- methods
 
     def predict(self, X: Any) -> Any:
-        """Labels of what no compiled pass over documents or dense rows reads."""
+        """What ``predict`` returns for what no compiled pass to a label reads."""
         if self.front is not None:
             return self.front.answer(X)
-        if "predict" in self._links:
-            linked, link = self._links["predict"]
-            found = linked.linked(X, link)
-            if found is not None:
-                return found
         model = self.labels_of_csr if hasattr(X, "indptr") else None
-        return self._labels(X)[0] if model is None else model.predict(X)
+        if model is not None:
+            return model.predict(X)
+        found = self._at_once("predict", X)
+        if found is None:
+            return self._labels(X)[0]
+        self.counters["rows"] += len(found)
+        return found
 
     def run(self, method: str, X: Any) -> Any:
         """What a method returns."""
@@ -233,15 +238,21 @@ class Executor:
         compiled = self.fused or self.direct
         if method == "predict" and compiled is not None:
             return compiled.predict(X)
-        if method in self._links:
-            model, link = self._links[method]
-            found = model.linked(X, link)
-            if found is not None:
-                return found
         if method == "predict":
             return self.predict(X)
+        found = self._at_once(method, X)
+        if found is not None:
+            return found
         given = self._input(X)
         return _shown(self.value_at(self.plan.outputs[method], given), method)
+
+    def _at_once(self, method: str, X: Any) -> Any:
+        """What a method that decides nothing makes of scores, in the pass that computes them; None where there is no such pass,
+        or it does not read X."""
+        if method in self._links:
+            model, link = self._links[method]
+            return model.linked(X, link)
+        return self.forests.answer(method, self._width, X)
 
     def certified(self, X: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Labels, and whether each is proved to be the source's."""
@@ -427,14 +438,15 @@ class Executor:
             found = self._leaf_sum(position, op, given, known, bounds)
             if found is not None:
                 return found
+        if isinstance(op, LabelValues | Votes):
+            return self._of_labels(op, given, known, bounds)
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
         if isinstance(op, Trees):
             leaves = self.forests.leaves(position, arguments[0].value)
             value = FUNCTIONS[op.kind](op, arguments[0].value) if leaves is None else leaves
-            return Value(value, error=_unsure(op, arguments[0]) if bounds else None)
-        many = op.kind in ("Average", "Concat", "Join", "Several", "Stack")
+            return Value(value, error=_leaves_error(op, arguments[0]) if bounds else None)
         compiled = self.sparse.scores(position, op, arguments[0].value, bounds)
-        given_ = [a.value for a in arguments] if many else arguments[0].value
+        given_ = [a.value for a in arguments] if op.joins else arguments[0].value
         value, sizes = compiled if compiled is not None else (FUNCTIONS[op.kind](op, given_), None)
         return self._bounded(op, arguments, value, sizes) if bounds and not isinstance(op, _DECISIONS) else Value(value)
 
@@ -447,50 +459,123 @@ class Executor:
         value = self.forests.sums(position, rows.value)
         if value is None:
             return None
-        unsure = _unsure(trees, rows) if bounds else None
-        return self._summed(op, trees.n_trees, value, unsure) if bounds and unsure is not UNKNOWN else Value(value)
+        return self._summed(op, trees.n_trees, value, _leaves_error(trees, rows)) if bounds else Value(value)
 
-    def _summed(self, op: LeafSum, n_trees: int, value: Any, unsure: NDArray[Any] | None) -> Value:
-        """``unsure`` rows, infinite there, may reach other leaves."""
-        bound = sums_error(op, n_trees)
-        low, high = (value, value) if bound == 0.0 else (value - bound, value + bound)
-        return Value(value, (low, high) if unsure is None else (low - unsure, high + unsure))
+    def _summed(self, op: LeafSum, n_trees: int, value: Any, error: NDArray[Any] | None) -> Value:
+        """Sums over leaves, of which some rows' may be others."""
+        bound: Any = sums_error(op, n_trees)
+        if error is not None and error.ndim == 0:
+            return Value(value, error=error)
+        if error is None and bound == 0.0:
+            return Value(value, (value, value))
+        if error is not None:  # no sum is farther from another one
+            bound = np.where(error == 0.0, bound, bound + 2.0001 * n_trees * op.largest / op.divisor)[:, None]
+        return Value(value, (value - bound, value + bound))
+
+    def _of_labels(self, op: LabelValues | Votes, given: Any, known: Known, bounds: bool) -> Value:
+        """What an op makes of the labels of others, each known as those that may be the source's."""
+        decisions: list[Any] = [self.plan.ops[i] for i in op.inputs]
+        found = [self._label(i, given, known, bounds) for i in op.inputs]
+        labels = [d.classes[at] if isinstance(d, ArgMax | Threshold) else at for d, (at, _) in zip(decisions, found, strict=True)]
+        value = FUNCTIONS[op.kind](op, labels if op.joins else labels[0])
+        if not bounds:
+            return Value(value)
+        if all(sure.all() for _, sure in found):
+            return Value(value, (value, value))
+        from quantcore.runtime import ensembles
+
+        rows = np.flatnonzero(~np.all([sure for _, sure in found], axis=0))
+        if given is None:  # scores of all rows are known, and nothing else is
+            rows = np.arange(len(value))
+        else:
+            given, known = _take(given, rows), {}
+        masks, numbers = [], []
+        for d, (at, sure) in zip(decisions, found, strict=True):
+            scores = self._evaluate(d.inputs[0], given, known).value
+            members = ensembles.possible(d, at[rows], sure[rows], scores, *self._compared(d.inputs[0], given, known))
+            masks += members
+            numbers += [np.arange(2) if isinstance(d, MultiLabel) else d.classes] * len(members)
+        low, high = value.copy(), value.copy()
+        if isinstance(op, LabelValues):
+            low[rows], high[rows] = ensembles.values_of(numbers[0], masks[0])
+        else:
+            low[rows], high[rows] = ensembles.votes_of(op, value[rows], masks, numbers)
+        return Value(value, (low, high))
+
+    def _label(self, position: int, given: Any, known: Known, bounds: bool) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """Places of the labels that an op gives, and which rows' are certified (none without ``bounds``)."""
+        op: Any = self.plan.ops[position]
+        model = None if op.inputs[0] in known or given is None else self._labels_model(position)
+        if model is not None:
+            places, planes = model.labels(given)
+            return np.asarray(places, np.intp), np.asarray(planes) != OPEN
+        scores = self._evaluate(op.inputs[0], given, known, bounds=bounds).value
+        at = scores.argmax(axis=1) if isinstance(op, ArgMax) else (scores > op.at).astype(np.intp)
+        interval, margin = self._compared(op.inputs[0], given, known) if bounds else (None, 0.0)
+        sure = np.zeros(len(scores), np.bool_) if interval is None else intervals.decide(op, interval, margin)
+        return at[:, 0] if isinstance(op, Threshold) else at, sure
+
+    def _labels_model(self, position: int) -> Any:
+        """The compiled model of documents → labels at a position, or None; made when first needed."""
+        op = self.plan.ops[position]
+        scores = self._op(op.inputs[0])
+        featurizer = self._op(scores.inputs[0]) if isinstance(scores, PlanarLinear) else None
+        if self.module is None or not isinstance(scores, PlanarLinear) or not isinstance(featurizer, Text):
+            return None
+        key = (scores.inputs[0], op.inputs[0], position)
+        if key not in self._models:
+            fits = isinstance(op, ArgMax) == (len(scores.bias) > 1) and (isinstance(op, ArgMax) or getattr(op, "at", 1.0) == 0.0)
+            serves = fits and isinstance(op, ArgMax | Threshold) and text.obstacle(featurizer, scores) is None
+            self._models[key] = text.build(self.module, featurizer, scores, op) if serves else None
+        return self._models[key]
 
     def _bounded(self, op: Op, arguments: list[Value], value: Any, sizes: NDArray[np.float64] | None) -> Value:
         from quantcore.reference.planar import planar_bound
         from quantcore.runtime import rounding
 
         first = arguments[0]
-        if isinstance(op, LeafNumbers | LeafOneHot | LeafSum):
+        if isinstance(op, LeafSum):
+            return self._summed(op, first.value.shape[1], value, first.error)
+        if isinstance(op, LeafNumbers | LeafOneHot):
             # Rows that are not exact may reach other leaves.
             unsure = first.error
             if unsure is UNKNOWN:
                 return Value(value, error=UNKNOWN)
-            if isinstance(op, LeafSum):
-                return self._summed(op, first.value.shape[1], value, unsure)
             return Value(value, error=None if unsure is None else _of_rows(unsure, value))
         if isinstance(op, Linear | PlanarLinear | Quadratic):
             error = first.as_matrix()
-            if error is UNKNOWN:
-                return Value(value)
-            if isinstance(op, PlanarLinear) and op.approximate:
-                return Value(value)
+            if error is UNKNOWN or (isinstance(op, PlanarLinear) and op.approximate):
+                return Value(value, error=UNKNOWN)
             if isinstance(op, PlanarLinear):
                 bound = planar_bound(op, first.value, value, error, sizes)[:, None]
             else:
                 bound = rounding.scores_error(op, first.value, error, value, sizes)
             return Value(value, (value - bound, value + bound))
         intervals_ = [a.interval for a in arguments if a.interval is not None]
-        of_matrix = isinstance(op, rounding.MATRIX) and not (isinstance(op, Take) and intervals_)
+        if isinstance(op, rounding.MATRIX) and intervals_ and self._dtype == "float32" and not isinstance(op, Take):
+            # The source may compute in float32 what is float64 here.
+            return Value(value, error=UNKNOWN)
+        of_matrix = isinstance(op, (*rounding.MATRIX, Augment)) and not (isinstance(op, Take) and intervals_)
         if of_matrix or (isinstance(op, Concat) and len(intervals_) < len(arguments)):
             if isinstance(op, Binarize) and isinstance(first.value, Csr) and first.error is not None:
                 value = first.value.with_data((first.value.data > op.threshold).astype(np.float64))
             errors, given = [a.as_matrix() for a in arguments], [a.value for a in arguments]
+            if isinstance(op, Augment):
+                from quantcore.runtime import ensembles
+
+                return Value(*ensembles.augmented(op, value, given, errors))
             value = rounding.with_zeros(op, given, errors, value)
             return Value(value, error=rounding.matrix_error(op, given, errors, value))
         if len(intervals_) < len(arguments):
-            return Value(value, error=None if all(a.as_matrix() is None for a in arguments) else UNKNOWN)
-        return Value(value, intervals.propagate(op, intervals_, self._dtype))
+            exact = all(a.interval is None and a.as_matrix() is None for a in arguments)
+            return Value(value, error=None if exact else UNKNOWN)
+        if op.kind in ("CodeScores", "PairConfidence", "ScoreUfunc", "WeightedMean"):
+            from quantcore.runtime import ensembles
+
+            interval = ensembles.propagate(op, intervals_, self._dtype)
+        else:
+            interval = intervals.propagate(op, intervals_, self._dtype)
+        return Value(value, interval, UNKNOWN if interval is None else None)
 
     def _model(self, positions: tuple[int, ...]) -> Any:
         """The compiled model of a Text op alone, or with the scores behind it; made when first needed."""
@@ -519,26 +604,25 @@ class Executor:
 
     @cached_property
     def _dtype(self) -> str:
-        float32 = any(getattr(op, "dtype", "float64") == "float32" for op in self.plan.ops)
+        float32 = any(getattr(op, "dtype", "float64") == "float32" or isinstance(op, Float32) for op in self.plan.ops)
         return "float32" if float32 else "float64"
 
 
-def _unsure(op: Trees, rows: Value) -> NDArray[Any] | None:
-    """Rows that may reach other leaves than they do here, shape (n_rows, 1), infinite there; None where there are none."""
+def _leaves_error(op: Trees, rows: Value) -> NDArray[Any] | None:
+    """How far off the leaves of each row may be: 0 or infinity; None where all rows are exact."""
     error = rows.as_matrix()
     if error is None or error is UNKNOWN:
         return error
     from quantcore.runtime.tree_errors import unsure_rows  # exact rows do without
 
-    found = unsure_rows(op, rows.value, error)
-    return np.where(found, np.inf, 0.0)[:, None] if found.any() else None
+    return np.where(unsure_rows(op, rows.value, error), np.inf, 0.0)
 
 
 def _of_rows(error: NDArray[Any], value: Any) -> NDArray[Any]:
     """The errors of rows for each of their values."""
     if isinstance(value, Csr):
-        return np.asarray(error[value.row_ids(), 0])
-    return np.broadcast_to(error, value.shape) if value.ndim == 2 else UNKNOWN
+        return np.asarray(error[value.row_ids()])
+    return np.broadcast_to(error[:, None], value.shape) if value.ndim == 2 else UNKNOWN
 
 
 def _reads_texts(plan: Plan) -> bool:
@@ -608,7 +692,7 @@ def settle_cold(plan: Plan) -> Cold | None:
 
 def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.float64], n_columns: int) -> Csr:
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-    order = np.lexsort((columns, rows))
+    order = np.argsort(rows * np.int64(n_columns) + columns)  # no column is there twice
     return Csr(indptr, columns[order], counts[order], n_columns)
 
 

@@ -17,16 +17,12 @@ from quantcore.plan import INPUT, Op, Plan
 from quantcore.plan.ops import (
     Affine,
     Columns,
-    Exp,
     Impute,
     Linear,
-    NormalizeRows,
     PlanarLinear,
-    Predictions,
-    Sigmoid,
-    Softmax,
     Threshold,
 )
+from quantcore.runtime.links import linked
 from quantcore.runtime.text import class_array
 
 __all__ = ["Chain", "build", "chain", "link", "obstacle"]
@@ -151,26 +147,11 @@ def link(module: ModuleType, plan: Plan, method: str) -> tuple[int, Any] | None:
     method : str
         One of its outputs.
     """
-    position, flat, shares = plan.outputs[method], method == "decision_function", 0
-    op: Op = plan.ops[position]
-    if isinstance(op, Predictions):
-        flat, position = op.flat, op.inputs[0]
-    if position >= 0 and isinstance(op := plan.ops[position], NormalizeRows):
-        shares, position = 1 if op.empty == "uniform" else 2, op.inputs[0]
-    kind, paired, scale, slope = 0, 0, 1.0, None
-    if position >= 0 and isinstance(op := plan.ops[position], Exp | Sigmoid | Softmax):
-        position = op.inputs[0]
-        if isinstance(op, Softmax):
-            kind, paired, scale = 2, ("no", "zero", "mirror").index(op.paired), op.scale
-        else:
-            kind = 1 if isinstance(op, Exp) else 3
-        if isinstance(op, Sigmoid):
-            paired, slope = int(op.paired), (op.slope, op.offset)
-    scores = plan.ops[position] if position >= 0 else None
+    found = linked(plan, plan.outputs[method], flat=method == "decision_function")
+    scores = plan.ops[found.position] if found.position >= 0 else None
     if not isinstance(scores, Linear | PlanarLinear):
         return None
-    zeros = np.zeros(len(scores.bias))
-    return position, module.Link(kind, paired, shares, scale, *(slope or (zeros, zeros)), flat)
+    return found.position, found.made(module, len(scores.bias))
 
 
 class _Weights:

@@ -14,6 +14,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXECUTES_ON_LOAD = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "joblib", "cloudpickle", "dill"}
+# A conversion loads a scikit-learn pickle where its caller says trust_pickle=True; serving never does.
+ALLOWED = {"quantcore/importers/pickles.py": {"joblib"}}
 
 
 def imported(tree: ast.AST) -> Iterator[str]:
@@ -46,7 +48,11 @@ def test_the_search_for_imports_finds_them(source: str) -> None:
 def test_nothing_imports_pickle() -> None:
     files = sorted((ROOT / "quantcore").rglob("*.py"))
     assert files
-    found = {str(path): bad for path in files if (bad := EXECUTES_ON_LOAD & set(imported(ast.parse(path.read_bytes()))))}
+    found = {}
+    for path in files:
+        name = path.relative_to(ROOT).as_posix()
+        if bad := EXECUTES_ON_LOAD & set(imported(ast.parse(path.read_bytes()))) - ALLOWED.get(name, set()):
+            found[name] = bad
     for door in (ROOT / "src").glob("*.pyx"):
         if re.search(rf"^\s*(c?import|from)\s+({'|'.join(EXECUTES_ON_LOAD)})\b", door.read_text(encoding="utf-8"), re.M):
             found[str(door)] = EXECUTES_ON_LOAD

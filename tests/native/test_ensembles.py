@@ -55,6 +55,22 @@ def test_sums_in_slices(on_every_isa, kind, width, n_outputs, n_rows):
     case.check(on_every_isa, ("sums", "sliced", np.dtype(kind).name), "Sliced")
 
 
+@pytest.mark.parametrize("rows_dtype", DTYPES)
+@pytest.mark.parametrize("largest", [1, 31, 250])
+@pytest.mark.parametrize("n_rows", [1, 64, 512, 1100])
+def test_leaves_in_slices(on_every_isa, n_rows, largest, rows_dtype):
+    case = Case(n_rows, np.float32, np.float64, n_rows, largest=largest, rows_dtype=rows_dtype, categories=False)
+    expected = trees(case.op, case.rows.astype(np.float32))
+    (found,) = on_every_isa("trees", ("places", "sliced", "uint8"), lambda door: [case.made(door, "Sliced").leaves(case.rows)])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_leaves_of_refused_rows(door_of):
+    case = Case(3, np.float32, np.float64, 600, categories=False)
+    case.rows[599, 0] = np.nan
+    assert case.made(door_of("trees"), "Sliced", NAN).leaves(case.rows) is None
+
+
 @pytest.mark.parametrize("largest", [1, 2, 3, 8, 31, 63, 127, 250])
 @pytest.mark.parametrize("kind", DTYPES)
 def test_trees_of_all_sizes(on_every_isa, kind, largest):
@@ -190,6 +206,38 @@ def test_what_an_ensemble_answers(door_of, isas):
             door.Ensemble(parts[0], stranger, parts[2], 20, door.NUMBERS, None, 0.0, None)
 
 
+@pytest.mark.parametrize("kind", DTYPES)
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize(
+    ("code", "paired", "n_outputs"), [(0, 0, 3), (1, 0, 2), (2, 0, 5), (2, 1, 1), (2, 2, 1), (3, 0, 2), (3, 1, 1)]
+)
+def test_links_of_sums(door_of, isas, kind, single, code, paired, n_outputs):
+    """What the link makes of the reference's sums, in rows of every number; tests of links say what that is."""
+    door = door_of("trees")
+    case = Case(6, np.float32, kind, 300, n_outputs=n_outputs, categories=False)
+    slope, offset = -np.linspace(0.5, 2.0, n_outputs), np.linspace(-1.0, 1.0, n_outputs)
+    for flat in (False, True):
+        link = door.Link(code, paired, 0, 0.5, slope, offset, flat)
+        expected = link(case.expected).astype(np.float32 if single else np.float64)
+        assert expected.ndim == (1 if flat and n_outputs == 1 and not paired else 2)
+        for isa in isas:
+            door.select(isa)
+            sums = case.sums
+            values = door.Values(sums.values, sums.index, sums.output, case.op.n_leaves, case.op.n_trees, n_outputs)
+            arguments = (wrapped(door, case.op), values, sums.base, sums.divisor, NAN)
+            parts = door.Walk(*arguments), door.Rows(*arguments), door.Sliced(*arguments)
+            made = door.Ensemble(*parts, 20, door.NUMBERS, None, 0.0, None)
+            rows = np.where(np.isnan(case.rows), np.float32(np.inf), case.rows)
+            whole = made.linked(rows, link, single)
+            fine = ~np.isnan(case.rows).any(axis=1)
+            assert whole.dtype == expected.dtype and whole[fine].tobytes() == expected[fine].tobytes()
+            for n in (1, 20, 21, 65):
+                assert made.linked(rows[:n], link, single).tobytes() == whole[:n].tobytes()
+            assert made.linked(case.rows, link, single) is None  # NaN is refused here
+            assert made.linked(rows.tolist(), link, single) is None
+            assert made.linked(rows, door.Link(0, 0, 0, 1.0, np.zeros(9), np.zeros(9), False), single) is None
+
+
 def test_trees_too_large(door_of):
     door = door_of("trees")
     case = Case(0, np.float32, np.float64, 3, largest=2000, categories=False)
@@ -197,15 +245,33 @@ def test_trees_too_large(door_of):
         case.made(door, "Sliced")
 
 
-@pytest.mark.parametrize("n_rows", [1, 8, 15, 16, 17, 500])
-def test_compact_nodes(on_every_isa, n_rows):
+@pytest.mark.parametrize("slot", [("walk", "deep", "int32"), ("places", "sliced", "uint8")])
+@pytest.mark.parametrize("n_rows", [1, 63, 64, 65, 500, 512, 1537, 6000])
+def test_deep_trees(on_every_isa, n_rows, slot):
     """Trees of many leaves, single leaves among them."""
     for seed in (0, 1):
         case = Case(seed, np.float32, np.float64, n_rows, largest=3000, width=2, n_outputs=2, categories=bool(seed))
         assert case.op.n_leaves > 256 * case.op.n_trees
-        case.check(on_every_isa, ("walk", "compact", "int32"), "Walk")
+        case.check(on_every_isa, slot, "Walk")
         expected = trees(case.op, case.rows)
-        (found,) = on_every_isa(
-            "trees", ("walk", "compact", "int32"), lambda door, case=case: [wrapped(door, case.op).leaves(case.rows)]
-        )
+        (found,) = on_every_isa("trees", slot, lambda door, case=case: [wrapped(door, case.op).leaves(case.rows)])
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("n_features", [31, 33, 64, 65, 255, 257])
+def test_deep_trees_of_many_columns(on_every_isa, n_features):
+    """As many columns as a node can name, and more."""
+    random = np.random.default_rng(n_features)
+    n = 40 * n_features
+    op = Trees(
+        leaf=_walks.random_flags(random, 12, 4000), split=np.zeros(0, np.uint32), feature=np.arange(n_features, dtype=np.uint32),
+        missing=random.integers(0, 2, n_features).astype(np.uint8), ends=np.arange(40, n + 1, 40, dtype=np.uint32),
+        threshold=np.sort(random.normal(size=(n_features, 40)).astype(np.float32)).ravel(), allow_nan=True, allow_infinity=True,
+    )  # fmt: skip
+    op = type(op)(**{**vars(op), "split": random.integers(0, n, int((~op.leaf).sum())).astype(np.uint32)})
+    assert op.n_leaves > 256 * op.n_trees
+    rows = random_rows(random, op, 700, n_features)
+    expected = trees(op, rows)
+    slot = ("walk", "deep", "int32")
+    (found,) = on_every_isa("trees", slot, lambda door: [wrapped(door, op, n_features).leaves(rows)])
+    np.testing.assert_array_equal(found, expected)

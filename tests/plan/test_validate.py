@@ -95,7 +95,7 @@ BREACHES = {
     "output beyond": replace(SOUND, outputs={"predict": 99}),
     "labels as scores": replace(SOUND, outputs={"decision_function": 5}),
     "scores as labels": replace(SOUND, outputs={"predict": 2}),
-    "scores as matrix": replace(SOUND, outputs={"transform": 2}),
+    "scores as numbers": replace(SOUND, outputs={"apply": 2}),
     "wrong input": replace(SOUND, input="matrix", n_features_in=6),
     "no width": replace(SOUND, input="matrix"),
     "width of text": replace(SOUND, n_features_in=4),

@@ -5,11 +5,16 @@ import pytest
 
 sklearn = pytest.importorskip("sklearn")
 
-from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier  # noqa: E402
+from sklearn.ensemble import (  # noqa: E402
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+)
 
 import quantcore as qc  # noqa: E402
 from quantcore.native import registry  # noqa: E402
-from quantcore.runtime import trees  # noqa: E402
+from quantcore.runtime import Executor, trees  # noqa: E402
 
 
 def fitted(estimator, n_classes):
@@ -67,6 +72,61 @@ def test_plain_arrays_and_all_else(estimator, n_classes):
             assert found.dtype == expected.dtype
             assert found.tobytes() == expected.tobytes()
     assert model.stats()["rows"] - before == 3 * sum((1, 2, 12, 13, 16, 17, 64, 65, 192, 193, 512, 513, 700))
+
+
+@pytest.mark.skipif(registry.door("trees") is None, reason="this checkout is pure NumPy: nothing is compiled")
+@pytest.mark.parametrize(
+    ("estimator", "n_classes", "methods"),
+    [
+        (GradientBoostingClassifier(n_estimators=20), 2, ("predict_proba", "predict_log_proba", "decision_function")),
+        (GradientBoostingClassifier(n_estimators=20), 3, ("predict_proba", "predict_log_proba", "decision_function")),
+        (HistGradientBoostingClassifier(max_iter=20), 2, ("predict_proba", "decision_function")),
+        (HistGradientBoostingRegressor(max_iter=20, loss="gamma"), None, ("predict",)),
+        (RandomForestClassifier(20, random_state=0), 3, ("predict_proba", "predict_log_proba")),
+    ],
+)
+def test_answers_that_follow_from_sums(estimator, n_classes, methods):
+    """One pass gives them: within the reference's bound, equal where nothing but sums is asked for, the same in any batch."""
+    random = np.random.default_rng(0)
+    X = random.normal(size=(400, 6))
+    y = X[:, 0] * X[:, 1] + X[:, 2]
+    y = np.exp(y) if n_classes is None else np.digitize(y, np.linspace(-1, 1, n_classes - 1))
+    source = estimator.fit(X, y)
+    model, rows = qc.quantize(source), random.normal(size=(700, 6))
+    executor = model._executor
+    by_numpy = Executor(executor.plan, native=False)
+    for method in methods:
+        with np.errstate(divide="ignore"):
+            whole = getattr(model, method)(rows)
+            expected, sources = by_numpy.run(method, rows), getattr(source, method)(rows)
+            assert executor.forests.answer(method, 6, rows).tobytes() == whole.tobytes()
+            for n in (1, 2, 16, 17, 64, 65, 512):
+                assert getattr(model, method)(rows[:n]).tobytes() == whole[:n].tobytes()
+                assert getattr(model, method)(rows[:n].tolist()).shape == whole[:n].shape
+        assert (whole.dtype, whole.shape) == (sources.dtype, sources.shape)
+        np.testing.assert_allclose(whole, expected, rtol=2e-14, atol=1e-15)
+        np.testing.assert_allclose(whole, sources, rtol=2e-14, atol=1e-15)
+        bound = executor.bound(method, rows)
+        finite = np.isfinite(whole)
+        assert bound is None or (np.abs(whole - expected)[finite] <= bound).all()
+        if method == "decision_function" or isinstance(source, RandomForestClassifier):
+            assert whole.tobytes() == expected.tobytes()
+        rows_too_wide = rows[:, :5]
+        with pytest.raises(ValueError, match="features"):
+            getattr(model, method)(rows_too_wide)
+
+
+@pytest.mark.skipif(registry.door("trees") is None, reason="this checkout is pure NumPy: nothing is compiled")
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_probabilities_of_float32_sums(n_classes):
+    xgboost = pytest.importorskip("xgboost")
+    source, X = fitted(xgboost.XGBClassifier(n_estimators=20, max_depth=3), n_classes)
+    model = qc.quantize(source)
+    found, expected = model.predict_proba(X), source.predict_proba(X)
+    assert found.dtype == expected.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found, Executor(model._executor.plan, native=False).run("predict_proba", X), rtol=1e-6, atol=1e-7)
+    assert model._executor.forests.answer("predict_proba", 6, X).tobytes() == found.tobytes()
 
 
 def test_refused_rows_raise_what_the_source_raises():

@@ -8,27 +8,16 @@ import numpy as np
 import sklearn
 from numpy.typing import NDArray
 
-from quantcore.errors import Obstacle, UnsupportedModelError
+from quantcore.errors import UnsupportedModelError
 from quantcore.importers.builder import Builder, Node
+from quantcore.importers.versions import release, unsupported
 from quantcore.plan.ops import ArgMax, Linear, Log, Project, Threshold
 
 __all__ = ["VERSION", "allows_nan", "classes_of", "labels", "linear", "log_of", "project"]
 
-# Outside of these nothing was tested: attributes or formulas may differ.
-_OLDEST, _NEWEST = (1, 4), (1, 9)
-
-VERSION = tuple(map(int, sklearn.__version__.split(".")[:2]))
-if not _OLDEST <= VERSION <= _NEWEST:
-    raise UnsupportedModelError(
-        [
-            Obstacle(
-                "scikit-learn",
-                sklearn.__version__,
-                f"supported are {'.'.join(map(str, _OLDEST))} to {'.'.join(map(str, _NEWEST))}; convert with one of those, "
-                "or install a newer quantcore (the converted file needs no scikit-learn)",
-            )
-        ]
-    )
+VERSION = release(sklearn.__version__)
+if untested := unsupported("sklearn"):
+    raise UnsupportedModelError([untested])
 
 
 def allows_nan(estimator: Any) -> bool:

@@ -9,7 +9,7 @@ from sklearn.ensemble._iforest import _average_path_length
 from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
-from quantcore.importers.sklearn.common import allows_nan, classes_of, log_of
+from quantcore.importers.sklearn.common import VERSION, allows_nan, classes_of, log_of
 from quantcore.importers.sklearn.trees import Forest, import_trees, is_tree, leaf_sum, single_threaded
 from quantcore.plan.ops import ArgMax, PathScore, Predictions, Threshold
 
@@ -75,7 +75,8 @@ def isolation_forest(estimator: Any, source: Node, build: Builder) -> Result:
     check_is_fitted(estimator)
     trees = [tree.tree_ for tree in estimator.estimators_]
     features = None if estimator._max_features == estimator.n_features_in_ else estimator.estimators_features_
-    forest = import_trees(estimator, trees, source, build, features=features, allow_nan=True, allow_infinity=True)
+    lenient = VERSION >= (1, 6)  # before, it checked its rows
+    forest = import_trees(estimator, trees, source, build, features=features, allow_nan=lenient, allow_infinity=lenient)
     lengths, averages = (
         np.concatenate(parts)[forest.at] for parts in (estimator._decision_path_lengths, estimator._average_path_length_per_tree)
     )

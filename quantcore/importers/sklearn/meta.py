@@ -1,4 +1,4 @@
-"""Estimators that only chain or wrap others: Pipeline, searches, FrozenEstimator."""
+"""Estimators that only chain or wrap others: Pipeline, searches, FrozenEstimator, SelfTrainingClassifier."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.registry import import_estimator
+from quantcore.plan.ops import INPUT
 
-__all__ = ["frozen_estimator", "pipeline", "search"]
+__all__ = ["frozen_estimator", "pipeline", "search", "self_training_classifier"]
 
 
 def pipeline(estimator: Any, source: Node, build: Builder) -> Result:
@@ -43,3 +44,16 @@ def search(estimator: Any, source: Node, build: Builder) -> Result:
 def frozen_estimator(estimator: Any, source: Node, build: Builder) -> Result:
     """FrozenEstimator: what it wraps."""
     return import_estimator(estimator.estimator, source, build)
+
+
+def self_training_classifier(estimator: Any, source: Node, build: Builder) -> Result:
+    """SelfTrainingClassifier: the classifier that it fitted last."""
+    check_is_fitted(estimator)
+    # Before scikit-learn 1.6 its name was base_estimator_.
+    inner = estimator.estimator_ if hasattr(estimator, "estimator_") else estimator.base_estimator_
+    found = import_estimator(inner, source, build)
+    offered = ("predict", "predict_proba", "predict_log_proba", "decision_function")
+    methods = {name: node for name, node in found.methods.items() if name in offered and hasattr(estimator, name)}
+    if source.position == INPUT and build.input == "matrix":  # the classifier never saw the names
+        build.read_matrix(estimator, source, estimator.n_features_in_)
+    return Result(methods, found.classes)

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.registry import import_estimator
-from quantcore.importers.sklearn.common import classes_of, labels, linear
+from quantcore.importers.sklearn.common import VERSION, classes_of, labels, linear
 from quantcore.plan.ops import INPUT, Concat, Linear, MultiLabel, NormalizeRows, Sigmoid, Take
 
 __all__ = ["joined", "one_vs_rest_classifier", "positive"]
@@ -41,7 +41,13 @@ def one_vs_rest_classifier(estimator: Any, source: Node, build: Builder) -> Resu
     if estimator.multilabel_:
         predict = build.add(MultiLabel(inputs=(scores.position,), at=at), scores.width)
     else:
-        predict = labels(scores, classes, build, at)
+        if VERSION < (1, 8) and len(parts) > 2:  # of several largest scores the last one decides
+            order = tuple(reversed(range(len(parts))))
+            scores = build.add(Take(inputs=(scores.position,), columns=order), scores.width)
+            classes_in_order = classes[::-1]
+        else:
+            classes_in_order = classes
+        predict = labels(scores, classes_in_order, build, at)
     return Result({**offered, "predict": predict}, classes)
 
 

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
 from quantcore.importers.registry import import_estimator
-from quantcore.importers.sklearn.common import linear, project
+from quantcore.importers.sklearn.common import VERSION, linear, project
 from quantcore.importers.sklearn.multiclass import joined
 from quantcore.plan.ops import Affine, Exp, Predictions
 
@@ -58,16 +58,13 @@ def ransac_regressor(estimator: Any, source: Node, build: Builder) -> Result:
 def pls(estimator: Any, source: Node, build: Builder) -> Result:
     """PLSRegression, PLSCanonical, CCA: rows are centred, and for transform scaled, before the product."""
     check_is_fitted(estimator)
-    if not hasattr(estimator, "_predict_1d"):
-        build.obstacle(estimator, "", "before scikit-learn 1.5 its coefficients meant something else; refit with a newer one")
-        return Result()
     mean, std = (np.array(c, np.float64) for c in (estimator._x_mean, estimator._x_std))
     source = build.read_matrix(estimator, source, len(mean))
     nodes = []
     for scale in (None, std):
         op = Affine(inputs=(source.position,), shift=mean, scale=scale, sparse="refuse")
         nodes.append(build.add(op, len(mean), source.dtype))
-    scores = linear(estimator, estimator.coef_, estimator.intercept_, nodes[0], build)
+    scores = linear(estimator, estimator.coef_, estimator.intercept_, nodes[VERSION < (1, 5)], build)  # then of scaled rows too
     predicting = _predicting(scores, bool(estimator._predict_1d), build)
     return Result({**predicting.methods, "transform": project(estimator, estimator.x_rotations_, nodes[1], build)})
 

@@ -68,6 +68,11 @@ typedef int qc_ranks_blocks_float64_fn(const qc_ranks *r, const double *x, ptrdi
 typedef void qc_sums_sliced_float32_fn(const qc_sliced *s, const uint8_t *ranks, ptrdiff_t n_rows, void *scratch, float *out);
 typedef void qc_sums_sliced_float64_fn(const qc_sliced *s, const uint8_t *ranks, ptrdiff_t n_rows, void *scratch, double *out);
 
+/* places[tree * stride + row]: where each row's leaf stands, of at most QC_SLICE rows; up to 63 more are written. `places` and
+ * `stride` are multiples of 64. */
+typedef void qc_places_sliced_uint8_fn(const qc_sliced *s, const uint8_t *ranks, ptrdiff_t n_rows, void *scratch, uint8_t *places,
+                                       ptrdiff_t stride);
+
 /* Bytes of scratch, aligned to 64: masks, slots, sums, places. */
 QC_INLINE size_t qc_sliced_scratch(const qc_sliced *s) {
     return (size_t)(s->most_tests + 1) * 64 + QC_MOST_SLOTS * 64 + (size_t)s->n_outputs * QC_SLICE * 8 + QC_SLICE;

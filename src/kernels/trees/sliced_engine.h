@@ -127,3 +127,16 @@ QC_INLINE void find_places(const qc_term *terms, const uint16_t *counts, const s
 
 QC_SUMS(float32, float)
 QC_SUMS(float64, double)
+
+void QC_TREES_NAME(qc_places_sliced_uint8)(const qc_sliced *s, const uint8_t *ranks, ptrdiff_t n_rows, void *scratch,
+                                           uint8_t *places, ptrdiff_t stride) {
+    const scratch_ p = divide(s, scratch);
+    const int used = (int)((n_rows + 63) / 64);
+    for (int k = 0; k < QC_WORDS; ++k) p.slots[k] = ~(uint64_t)0, p.slots[QC_WORDS + k] = 0;
+    for (const qc_group *g = s->groups; g < s->groups + s->n_groups; ++g) {
+        make_masks(s, g, ranks, QC_WORDS, used, p.masks);
+        for (uint32_t tree = g->first_tree; tree < g->first_tree + g->n_trees; ++tree)
+            find_places(s->terms + s->program[tree], s->counts + (size_t)tree * (2 + QC_MOST_PLANES), &p, QC_WORDS, used,
+                        places + (ptrdiff_t)tree * stride);
+    }
+}

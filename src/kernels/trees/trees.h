@@ -75,7 +75,7 @@ typedef void qc_sum_leaves_float64_fn(const qc_leaf_values *v, const uint32_t *l
 
 #include "kernels/trees/sliced.h"
 #include "kernels/trees/tops.h"
-#include "kernels/trees/compact.h"
+#include "kernels/trees/deep.h"
 
 #define QC_FAMILY_trees
 #include "kernels/declare.h"
