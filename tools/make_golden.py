@@ -296,6 +296,47 @@ def table_lookup() -> Any:
     return make_pipeline(front, DecisionTreeClassifier(max_depth=3, random_state=0)).fit(frame, y), _frame(8, 6)[0], {}
 
 
+@family
+def trees_xgboost() -> Any:
+    from xgboost import XGBClassifier
+
+    source, rows, options = _table(XGBClassifier(n_estimators=4, max_depth=2, n_jobs=1), classes=3)
+    rows[::2, 0] = np.nan
+    return source, rows, options
+
+
+@family
+def trees_lightgbm() -> Any:
+    from lightgbm import LGBMRegressor
+
+    x, y = numbers(160, 3)
+    source = LGBMRegressor(n_estimators=4, num_leaves=4, objective="poisson", n_jobs=1, verbose=-1)
+    return source.fit(x, np.abs(y)), numbers(5, 4)[0], {}
+
+
+@family
+def text_multi_label() -> Any:
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import SGDClassifier
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
+
+    texts, labels = documents(120, 1)
+    both = np.stack([labels == 1, labels != 2, np.array([" " in text for text in texts])], axis=1).astype(int)
+    last = OneVsRestClassifier(SGDClassifier(loss="modified_huber", random_state=0))
+    return make_pipeline(CountVectorizer(binary=True), last).fit(texts, both), [*documents(4, 2)[0], ""], {}
+
+
+@family
+def ensemble_voting() -> Any:
+    from sklearn.ensemble import VotingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.tree import DecisionTreeClassifier
+
+    parts = [("a", LogisticRegression()), ("b", DecisionTreeClassifier(max_depth=2, random_state=0))]
+    return _table(VotingClassifier(parts, voting="soft"))
+
+
 def stored(value: Any) -> Any:
     """An answer as JSON, every bit of it."""
     if isinstance(value, list):
