@@ -41,7 +41,7 @@ def family(function: Callable[[], Any]) -> Callable[[], Any]:
 
 def documents(n: int, seed: int) -> tuple[list[str], np.ndarray]:
     random = np.random.default_rng(seed)
-    labels, words = random.integers(0, 3, n), WORDS.split()
+    labels, words = random.integers(0, 3, n), WORDS
     texts = [
         " ".join(words[(5 * k + int(w)) % len(words)] for w in random.geometric(0.25, 1 + random.integers(7))) for k in labels
     ]
@@ -325,16 +325,6 @@ def text_multi_label() -> Any:
     both = np.stack([labels == 1, labels != 2, np.array([" " in text for text in texts])], axis=1).astype(int)
     last = OneVsRestClassifier(SGDClassifier(loss="modified_huber", random_state=0))
     return make_pipeline(CountVectorizer(binary=True), last).fit(texts, both), [*documents(4, 2)[0], ""], {}
-
-
-@family
-def ensemble_voting() -> Any:
-    from sklearn.ensemble import VotingClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.tree import DecisionTreeClassifier
-
-    parts = [("a", LogisticRegression()), ("b", DecisionTreeClassifier(max_depth=2, random_state=0))]
-    return _table(VotingClassifier(parts, voting="soft"))
 
 
 def stored(value: Any) -> Any:
