@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore._version import __version__
-from quantcore.artifact import encoded, read, write
+from quantcore.artifact import decode, encoded, mapped, read, write
 from quantcore.errors import UnsupportedModelError
 from quantcore.model import Model, OnUncertain
 from quantcore.native import registry
@@ -229,7 +229,7 @@ def save(model: Model, path: Path) -> None:
     model : Model
     path : path-like
     """
-    write(path, model.data)
+    write(path, model._data)
 
 
 def load(
@@ -246,7 +246,9 @@ def load(
     ----------
     path : path-like
     mmap : bool
-        Not in this release: only False.
+        Map the file instead of reading it: raw sections of floats (large weights that no coding makes smaller) are then pages
+        that all processes share which map the file; all else is private. Whoever rewrites the file in place, instead of putting
+        another there as :func:`save` does, changes such weights or, by cutting it, ends the process: see SECURITY.md.
     expected_sha256 : str or None
         Refuse a file with another SHA-256 (hex).
     max_bytes : int or None
@@ -262,9 +264,23 @@ def load(
     OSError
         The file can't be read.
     """
-    if mmap:
-        raise ValueError("mmap=True is not in this release; load reads the file into private memory")
-    return Model(read(path, expected_sha256=expected_sha256, max_bytes=max_bytes), on_uncertain=on_uncertain, max_bytes=max_bytes)
+    try:
+        if mmap:
+            with mapped(path, expected_sha256=expected_sha256, max_bytes=max_bytes) as data:
+                return _loaded(data, "shared", max_bytes, on_uncertain)
+        return _loaded(read(path, expected_sha256=expected_sha256, max_bytes=max_bytes), "private", max_bytes, on_uncertain)
+    except SystemError as error:
+        # NumPy's iterators return without an exception where malloc fails.
+        if "without" in str(error) and "exception" in str(error):
+            raise MemoryError from error
+        raise
+
+
+def _loaded(
+    data: bytes | memoryview, memory: Literal["private", "shared"], max_bytes: int | None, on_uncertain: OnUncertain
+) -> Model:
+    artifact = decode(data, max_bytes=max_bytes, codec=registry.door("codec"), memory=memory)
+    return Model(data, on_uncertain=on_uncertain, artifact=artifact)
 
 
 def reload(path: Path) -> Model:

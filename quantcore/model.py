@@ -75,7 +75,7 @@ class Model:
 
     Parameters
     ----------
-    data : bytes
+    data : bytes or memoryview
         An artifact.
     on_uncertain : {"answer", "raise"} or callable of rows → labels
         What happens to rows that no plane of the file could settle.
@@ -92,7 +92,7 @@ class Model:
 
     def __init__(
         self,
-        data: bytes,
+        data: bytes | memoryview,
         *,
         on_uncertain: OnUncertain = "answer",
         max_bytes: int | None = None,
@@ -100,9 +100,10 @@ class Model:
     ) -> None:
         if on_uncertain not in ("answer", "raise") and not callable(on_uncertain):
             raise ValueError(f"on_uncertain={on_uncertain!r}; expected 'answer', 'raise' or a callable of rows → labels")
-        self._data = data
+        # What is decoded already is known to be private, or told to be shared.
+        self._data = data if artifact is not None or isinstance(data, bytes) else bytes(data)
         self._on_uncertain = on_uncertain
-        self._artifact: Artifact = artifact or decode(data, max_bytes=max_bytes, codec=registry.door("codec"))
+        self._artifact: Artifact = artifact or decode(self._data, max_bytes=max_bytes, codec=registry.door("codec"))
         self._certify = _property(self._artifact)
         if callable(on_uncertain) and self._certify is not LABEL:
             raise ValueError(
@@ -342,7 +343,7 @@ class Model:
     @property
     def data(self) -> bytes:
         """The artifact: what :func:`quantcore.save` writes."""
-        return self._data
+        return bytes(self._data)
 
     def report(self) -> Report:
         """What was found when the file was made, and how it is served here.
@@ -399,7 +400,7 @@ class Model:
         return f"<quantcore.Model of {plan.source or 'a model'}: {len(self._data)} bytes, {', '.join(sorted(plan.outputs))}>"
 
     def __reduce__(self) -> tuple[Callable[..., Model], tuple[bytes, OnUncertain]]:
-        return unpickle, (self._data, self._on_uncertain)
+        return unpickle, (self.data, self._on_uncertain)
 
     def __copy__(self) -> Model:
         return self

@@ -228,7 +228,7 @@ cdef class Sliced:
         if not n_sets:
             return
         of, sides = np.asarray(forest.set_feature), np.asarray(forest.set_sides)
-        sizes = np.diff(np.asarray(forest.category_ends).astype(np.int64), prepend=0)[of]
+        sizes = np.diff(np.asarray(forest.category_ends).astype(np.int64), prepend=0).take(of)
         first = np.cumsum(sizes + 2) - sizes - 2
         missing_left, members_left = (sides & 1).astype(bool), (sides & 2).astype(bool)
         table = np.empty((sizes + 2).sum(), np.uint8)
@@ -266,8 +266,8 @@ cdef class Sliced:
         layout.places = <uint8_t *>_data(places)
         qc_sliced_build(&source, <uint32_t *>_data(seen), &layout)
         tests = tests[:layout.n_listed]
-        held["test_column"] = column[tests] if len(tests) else np.zeros(1, np.uint32)
-        held["test_rank"] = rank[tests] if len(tests) else np.zeros(1, np.uint8)
+        held["test_column"] = column.take(tests) if len(tests) else np.zeros(1, np.uint32)
+        held["test_rank"] = rank.take(tests) if len(tests) else np.zeros(1, np.uint8)
         held["values"] = np.zeros(layout.n_places * values.v.width, values.dtype)
         held["bytes"] = np.zeros(held["values"].nbytes, np.uint8)
         qc_sliced_values(

@@ -449,9 +449,8 @@ def test_unknown_options(source, options, message):
         qc.quantize(source, **options)
 
 
-def test_mmap_is_not_in_this_release(path):
-    with pytest.raises(ValueError, match="mmap=True is not in this release"):
-        qc.load(path, mmap=True)
+def test_mmap(path):
+    assert qc.load(path, mmap=True).digest == qc.load(path).digest
 
 
 def test_progress(source):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import fields
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -94,26 +94,35 @@ def encoded(plan: Plan, extra: dict[str, Any], *, codec: ModuleType | None = Non
     return data, artifact
 
 
-def decode(data: bytes | memoryview, *, max_bytes: int | None = None, codec: ModuleType | None = None) -> Artifact:
+def decode(
+    data: bytes | memoryview,
+    *,
+    max_bytes: int | None = None,
+    codec: ModuleType | None = None,
+    memory: Literal["any", "private", "shared"] = "any",
+) -> Artifact:
     """Read and validate an artifact.
 
     Parameters
     ----------
     data : bytes or memoryview
-        A whole file. What is not ``bytes`` is copied first, so that nobody can change what was validated.
+        A whole file.
     max_bytes : int or None
         Most memory that the content may declare to need.
     codec : module or None
         Compiled functions that stand for the hot ones (the door ``codec``); the result, or the error, is the same.
+    memory : {"any", "private", "shared"}
+        Whose ``data`` is. "any": what is not ``bytes`` is copied first, so that nobody can change what was validated. "private":
+        nobody else can. "shared": somebody could (pages of a file), so all is copied but raw floats, of which any are safe.
 
     Raises
     ------
     ArtifactError
         Nothing else, whatever the bytes.
     """
-    private = data if isinstance(data, bytes) else bytes(data)
-    sections, memory = unpack(memoryview(private), max_bytes)
-    return _artifact(*_open(sections, memory, codec), codec)
+    whole = bytes(data) if memory == "any" and not isinstance(data, bytes) else data
+    sections, declared = unpack(memoryview(whole), max_bytes)
+    return _artifact(*_open(sections, declared, codec, shared=memory == "shared"), codec)
 
 
 def _artifact(tree: Any, decoder: Decoder, codec: ModuleType | None) -> Artifact:
@@ -125,7 +134,9 @@ def _artifact(tree: Any, decoder: Decoder, codec: ModuleType | None) -> Artifact
     return Artifact(plan=plan, extra=tree["extra"], sizes=decoder.sizes)
 
 
-def _open(sections: list[Section], memory: int | None, codec: ModuleType | None = None) -> tuple[Any, Decoder]:
+def _open(
+    sections: list[Section], memory: int | None, codec: ModuleType | None = None, *, shared: bool = False
+) -> tuple[Any, Decoder]:
     """The tree in checked sections."""
     head, pools = sections[0], [s for s in sections if s.type == POOL]
     if head.type != META or any(s.type == META for s in sections[1:]) or len(pools) > 1:
@@ -138,7 +149,7 @@ def _open(sections: list[Section], memory: int | None, codec: ModuleType | None 
     if memory is not None and memory < sum(s.decoded for s in sections if not s.type & ANCILLARY):
         raise invalid(f"{memory} bytes of memory are less than its sections decode to")
     text = bytes(content(head, DICTIONARY))
-    decoder = Decoder(memory, transforms(codec))
+    decoder = Decoder(memory, transforms(codec), shared=shared)
     decoder.charge(canonical.parsed_size(text))
     document = canonical.loads(text)
     decoder.load(pools[0] if pools else None, [s for s in sections if s.type == ARRAY])

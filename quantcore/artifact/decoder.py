@@ -43,10 +43,13 @@ class Decoder:
         What the header declares; None to count alone (the writer does).
     transforms : Transforms
         The definitions, or what stands for them.
+    shared : bool
+        Somebody else could change the sections: what has to stay as it was validated is copied first.
     """
 
-    def __init__(self, memory: int | None, transforms: Transforms) -> None:
+    def __init__(self, memory: int | None, transforms: Transforms, *, shared: bool = False) -> None:
         self._do = transforms
+        self._shared = shared
         self.used = 0
         self.sizes: dict[str, tuple[int, int]] = {}
         self._memory = memory
@@ -63,7 +66,7 @@ class Decoder:
         self._own = own
         if pool is not None:
             self.charge(pool.decoded)
-            self._pool = content(pool)
+            self._pool = self._content(pool)
 
     def charge(self, size: int) -> None:
         """Count memory, before it is allocated."""
@@ -149,7 +152,12 @@ class Decoder:
         self._taken += 1
         self.charge(section.decoded)
         self.sizes[f"{self._taken}:{self._path}"] = len(section.stored), section.decoded
-        return np.frombuffer(content(section), f"<{section.dtype}").reshape(section.dims)
+        return np.frombuffer(self._content(section), f"<{section.dtype}").reshape(section.dims)
+
+    def _content(self, section: Section) -> bytes | memoryview:
+        found = content(section)
+        # Any floats are safe to compute with; integers that are checked once name places from then on.
+        return bytes(found) if self._shared and section.dtype[0] != "f" else found
 
     # codings
 
@@ -193,7 +201,7 @@ class Decoder:
             if n * width > 8 * len(data):  # an entry takes a bit at least
                 raise invalid(f"{len(data)} bytes do not fill a matrix of {n} rows")
             self.charge(n * (width * ITEMSIZE[dtype] + 16) + 128 * len(stretches) + 16384 * len(low))
-            named = groups if ranks is None else groups[ranks]
+            named = groups if ranks is None else groups.take(ranks)
             joined: Array = self._do.join_rows(rows.Rows(width, low, lengths, named, stretches, data), dtype)
             return joined
 
@@ -224,7 +232,7 @@ class Decoder:
             raise invalid(f"{count} new values do not fit")
         self.charge(16 * len(steps))
         found = self._do.numbers(steps)
-        result: Array = found.astype(f"<{dtype}") if new is None else new[found]
+        result: Array = found.astype(f"<{dtype}") if new is None else new.take(found)
         return result.reshape(shape)
 
     def _rise(self, dims: Any, steps: Any) -> Array:
@@ -291,7 +299,7 @@ class Decoder:
 
         def join(ranks: Array) -> Array:
             self.charge(len(ranks) * table.itemsize)
-            looked_up: Array = table[ranks]
+            looked_up: Array = table.take(ranks)
             return looked_up
 
         return len(table), join

@@ -18,6 +18,7 @@ _SAMPLED = 1 << 19  # bytes; samples say how to go about more
 _CHUNK = 1 << 20  # of a large stream; chunks are deflated side by side
 _WINDOW = 1 << 15  # what deflate remembers
 _PARTS = 8  # of a sample
+_NO_MEMORY = "Error -4"  # Z_MEM_ERROR, which Python's zlib tells by this alone
 _WORTH = 0.01  # least share that a large array must become shorter, and by which a slower way must beat a faster one
 _STRATEGIES = (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FILTERED, zlib.Z_HUFFMAN_ONLY, zlib.Z_RLE)
 # Of chunks, the fastest first; level 0 stores. Level 9 takes ten times level 6 where numbers vary slowly, for little.
@@ -123,11 +124,13 @@ def _deflate(
 
 def inflate(stored: memoryview | bytes, decoded: int, dictionary: bytes = b"") -> bytes:
     """Exactly ``decoded`` bytes, from a stream that ends exactly where ``stored`` ends."""
-    stream = zlib.decompressobj(-15, dictionary) if dictionary else zlib.decompressobj(-15)
     try:
+        stream = zlib.decompressobj(-15, dictionary) if dictionary else zlib.decompressobj(-15)
         # one byte more than declared: what is longer shows, and an empty answer still reaches the stream's end
         out = stream.decompress(stored, decoded + 1)
     except zlib.error as error:
+        if str(error).startswith(_NO_MEMORY):  # says nothing about the file
+            raise MemoryError from None
         raise invalid(f"a deflate stream is broken ({error})") from None
     if len(out) != decoded or not stream.eof or stream.unused_data:
         raise invalid(f"a deflate stream does not decode to the {decoded} bytes that it declares")

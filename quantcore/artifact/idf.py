@@ -105,4 +105,4 @@ def join_idf(
         if len(off) != len(distinct) or np.abs(off.astype(np.int64)).max() > 2:
             raise invalid("the last places of idf values do not fit their document frequencies")
         values = (_bits(values, kind) + off).astype(f"i{kind[1]}").view(kind)
-    return values.astype(np.float64)[rank], rank
+    return values.astype(np.float64).take(rank), rank

@@ -142,7 +142,11 @@ def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> 
     """The smallest form of linear scores over columns that agrees often enough; the source's own weights where a grid gains
     nothing."""
     op, decision = plan.ops[position], plan.ops[plan.outputs["predict"]]
-    rows = Matrices(plan, calibration, options.seed).rows_at(op.inputs[0]) if op.inputs[0] != INPUT else as_csr(inputs.read(plan, calibration))
+    rows = (
+        Matrices(plan, calibration, options.seed).rows_at(op.inputs[0])
+        if op.inputs[0] != INPUT
+        else as_csr(inputs.read(plan, calibration))
+    )
     if not isinstance(op, Linear) or rows is None:
         raise TypeError(f"expected a Linear op and rows, got {op.kind}")
     executor, least = Executor(plan, native=False), options.min_agreement or _DEFAULT_AGREEMENT
@@ -194,7 +198,7 @@ def linear_scores(source: Plan, X: Any) -> tuple[Plan, int, Linear, NDArray[np.f
     if isinstance(decision, ArgMax) != (len(op.bias) > 1) or decision.classes is None:
         return None
     at = op.inputs[0]
-    rows = as_csr(inputs.read(plan, X)) if at == INPUT else Matrices(plan, X).rows_at(at)
+    rows = as_csr(inputs.read(plan, X)) if at == INPUT else Matrices(plan, X, 0).rows_at(at)
     return None if rows is None else (plan, position, op, rows.toarray().astype(np.float64), decision.classes)
 
 

@@ -30,13 +30,15 @@ class Record:
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    _defaults: ClassVar[dict[str, Any]]  # of all fields, in order; MISSING where there is none
 
     def __init_subclass__(cls, *, kw_only: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclass(init=False, repr=False, eq=False, match_args=False, kw_only=kw_only)(cls)
+        cls._defaults = {f.name: f.default for f in fields(cls)}
 
     def __init__(self, *positional: Any, **values: Any) -> None:
-        defaults = {f.name: f.default for f in fields(self)}
+        defaults = self._defaults
         if positional:
             names = [f.name for f in fields(self) if not f.kw_only][: len(positional)]
             if len(names) < len(positional) or values.keys() & names:
@@ -44,8 +46,8 @@ class Record:
             values.update(zip(names, positional, strict=True))
         whole = defaults | values
         missing = [name for name, value in whole.items() if value is MISSING]
-        unknown = sorted(values.keys() - defaults.keys())
-        if missing or unknown:
+        if missing or len(whole) != len(defaults):
+            unknown = sorted(values.keys() - defaults.keys())
             raise TypeError(f"{type(self).__name__} takes the fields {[*defaults]}; missing: {missing}, unknown: {unknown}")
         self.__dict__.update(whole)
 

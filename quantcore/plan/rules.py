@@ -12,9 +12,10 @@ __all__ = ["array", "boolean", "dtype", "is_count", "is_finite", "is_int", "requ
 
 def array(value: Any, name: str, wanted: Any, shape: tuple[int | None, ...]) -> None:
     """An array of a dtype and a shape (None: any length), without NaN or infinity."""
-    require(isinstance(value, np.ndarray) and value.dtype == wanted, f"{name} must be an array of {np.dtype(wanted)}")
-    fits = value.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, value.shape, strict=True))
-    require(fits, f"{name} has shape {value.shape}, expected {tuple('any' if s is None else s for s in shape)}")
+    if not isinstance(value, np.ndarray) or value.dtype != wanted:  # messages are made where they are needed: they take long
+        raise ValueError(f"{name} must be an array of {np.dtype(wanted)}")
+    if value.ndim != len(shape) or not all(want in (None, have) for want, have in zip(shape, value.shape, strict=True)):
+        raise ValueError(f"{name} has shape {value.shape}, expected {tuple('any' if s is None else s for s in shape)}")
     require(value.dtype.kind != "f" or bool(np.isfinite(value).all()), f"{name} holds NaN or infinity")
 
 

@@ -60,7 +60,7 @@ def _thresholds(op: tree_ops.Trees, width: int) -> None:
         require(bool((keys[1:] > keys[:-1]).all()), "columns must ascend by feature and missing")
     require(not np.isnan(t).any(), "threshold holds NaN")
     rises = t[1:] > t[:-1]
-    rises[op.ends[:-1] - 1] = True
+    rises[op.ends[:-1].astype(np.intp) - 1] = True
     require(bool(rises.all()), "the thresholds of a column must ascend")
     require(not bool(np.signbit(t[t == 0.0]).any()), "threshold holds -0.0, which 0.0 stands for")
 
@@ -77,7 +77,7 @@ def _sets(op: tree_ops.Trees, width: int) -> int:
     _ends(ends, "category_ends", len(feature))
     array(values, "category_values", np.float64, (int(ends[-1]),))
     rises = values[1:] > values[:-1]
-    rises[ends[:-1] - 1] = True
+    rises[ends[:-1].astype(np.intp) - 1] = True
     require(bool(rises.all()), "the categories of a feature must ascend")
     array(of, "set_feature", np.uint32, (None,))
     require(len(of) >= 1 and int(of.max()) < len(feature), "set_feature names a feature that is not there")

@@ -214,11 +214,11 @@ class _Planes:
         halves.view(np.float32)[:, 0] = 1.0 if op.idf is None else op.idf
         if self.single:
             weights = np.ldexp(self.rows[:, 0].astype(np.float32), self.exponent).view(np.uint32)
-            halves[:, 1] = weights if op.index is None else weights[op.index]
+            halves[:, 1] = weights if op.index is None else weights.take(op.index)
         else:
             scales = self.codes.astype(np.uint32) << 24
             row = np.arange(n_features, dtype=np.uint32) if op.index is None else op.index
-            halves[:, 1] = row | (scales if op.index is None else scales[row])
+            halves[:, 1] = row | (scales if op.index is None else scales.take(row))
         values: NDArray[np.uint64] = halves.view(np.uint64)[:, 0]
         values[values == 1] = _NO_TERM
         return values
@@ -236,7 +236,7 @@ def _tables(op: Text, values: NDArray[np.uint64] | None) -> dict[str, Any]:
         tables.update(values=np.zeros(0, np.uint64), columns=empty32, hash_values=hashed)
         return tables
     by_node, columns = np.zeros(found.n_nodes, np.uint64), np.full(found.n_nodes, _NO_COLUMN, np.uint32)
-    by_node[found.is_term] = _COUNTED if values is None else values[found.column]
+    by_node[found.is_term] = _COUNTED if values is None else values.take(found.column)
     columns[found.is_term] = found.column
     if (found.symbol_bytes == 0).any():
         symbol_bytes, symbol_ends = _joined(found.symbols())

@@ -6,9 +6,11 @@ import hashlib
 import os
 import stat
 
+import numpy as np
 import pytest
 
-from quantcore.artifact import read, write
+from quantcore.artifact import decode, encode, mapped, read, write
+from quantcore.artifact import files as files_module
 from quantcore.errors import ArtifactError
 
 OLD, NEW = b"old" * 1000, b"new" * 5000
@@ -35,6 +37,14 @@ def test_mode_follows_the_umask(tmp_path):
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "m").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX modes")
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_a_file_that_is_replaced_keeps_its_mode(path, mode):
+    path.chmod(mode)
+    write(path, NEW)
+    assert stat.S_IMODE(path.stat().st_mode) == mode and path.read_bytes() == NEW
 
 
 @pytest.mark.skipif(os.name != "posix", reason="symbolic links")
@@ -92,3 +102,45 @@ def test_limits(path):
     assert caught.value.reason == "checksum"
     with pytest.raises(ArtifactError, match="max_bytes"):
         read(path, max_bytes=10)
+
+
+def large(plans, tmp_path, changes=None):
+    """A file with raw floats and raw integers in sections of their own."""
+    rng = np.random.default_rng(0)
+    floats, integers = np.frombuffer(rng.bytes(48_000), np.float64), np.frombuffer(rng.bytes(48_000), np.uint64)
+    path = tmp_path / "large.qc"
+    write(path, encode(plans["matrix"](), {"report": {"floats": floats, "integers": integers}}))
+    return path
+
+
+def test_large_files_are_read_in_large_pages(plans, tmp_path, monkeypatch):
+    path = large(plans, tmp_path)
+    small = read(path)
+    monkeypatch.setattr(files_module, "_LARGE", 1000)
+    view = read(path, expected_sha256=hashlib.sha256(small).hexdigest())
+    assert isinstance(view, memoryview) and view.readonly and view == small
+    assert decode(view, memory="private").digest == decode(small).digest
+
+
+def test_only_floats_are_shared_with_the_file(plans, tmp_path):
+    path = large(plans, tmp_path)
+    with mapped(path) as view:
+        found = decode(view, memory="shared")
+    file = np.frombuffer(view, np.uint8)
+    shared = {name: np.may_share_memory(array, file) for name, array in found.extra["report"].items()}
+    assert shared == {"floats": True, "integers": False}
+    assert not found.extra["report"]["floats"].flags.writeable
+    assert found.digest == decode(read(path)).digest
+
+
+def test_a_file_that_changes_while_it_is_mapped(plans, tmp_path):
+    path = large(plans, tmp_path)
+    with pytest.raises(ArtifactError, match="while it is read"), mapped(path):
+        path.write_bytes(path.read_bytes())
+        os.utime(path, ns=(1, 1))
+    with mapped(path) as view:  # another file in its place is no change of this one
+        write(path, NEW)
+    assert decode(view, memory="shared").digest
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(ArtifactError, match="truncated"), mapped(tmp_path / "empty") as view:
+        decode(view, memory="shared")
