@@ -95,6 +95,20 @@ def test_an_encoder_may_come_first(steps, model):
     assert certified.all()
 
 
+@pytest.mark.parametrize("strategy", ["most_frequent", "constant"])
+def test_columns_fitted_as_numbers_may_hold_strings_behind_an_imputer_that_keeps_them(strategy):
+    """With an indicator too; None is then no missing value, as for the source."""
+    X = pandas.DataFrame({"a": [0.0, 1.0, np.nan, 2.0] * 9, "b": [3.0, 1.0, 2.0] * 12})
+    imputed = make_pipeline(SimpleImputer(strategy=strategy, add_indicator=True), OneHotEncoder(handle_unknown="ignore"))
+    source = make_pipeline(ColumnTransformer([("c", imputed, ["a", "b"])]), LogisticRegression()).fit(X, X["b"] > 1.5)
+    served = qc.quantize(source)
+    new = X.astype(object)
+    new.iloc[1, 0], new.iloc[4, 1], new.iloc[5, 0], new.iloc[7, 0] = "strange", "1", None, True
+    for rows in (X, new):
+        np.testing.assert_allclose(served.decision_function(rows), source.decision_function(rows), rtol=1e-2, atol=1e-2)
+        np.testing.assert_array_equal(served.predict(rows), source.predict(rows))
+
+
 def many(seed, n_rows):
     """Rows of a numeric part and of categories that are many, with values missing and unknown."""
     random = np.random.default_rng(seed)
