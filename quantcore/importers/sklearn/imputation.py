@@ -49,7 +49,7 @@ def simple_imputer(estimator: Any, source: Node, build: Builder) -> Result:
         numbers = build.add(joined, (filled.width or 0) + len(features), dtype)
     if source.table is None:
         return Result({"transform": numbers})
-    # These two keep what they are given, strings among numbers too, and None isn't missing there; others make numbers of it first.
+    # These two keep what they are given, strings among numbers too, and None isn't missing; others make numbers of it first.
     keeps = estimator.strategy in ("most_frequent", "constant")
     missing = () if marker is None else (marker,)
     table = _filled(source, missing, tuple(fill.tolist()), ~empty, build, objects=None if keeps else False)
