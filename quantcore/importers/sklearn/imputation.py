@@ -56,7 +56,7 @@ def simple_imputer(estimator: Any, source: Node, build: Builder) -> Result:
     if shown is not None:
         cells = _cells(source, missing, features, build) if keeps else shown
         table = build.join([table, cells], numbers.width or 0)
-    return Result({"transform": replace(table, numbers=numbers)})
+    return Result({"transform": replace(table, numbers=None if keeps else numbers)})
 
 
 def _objects(estimator: Any, source: Node, build: Builder) -> Result:
