@@ -41,8 +41,13 @@ cdef class Sink:
         self.n_slots = 0 if slots is None else len(slots)
         self.reach = column + 1 if kind != 2 else int(place.max()) + 1
         self.s.unknown = <int32_t>self.n_slots - 1
-        self.s.values = NULL if values is None else _at(values)
-        self.s.place = NULL if place is None else <const int32_t *>cnp.PyArray_DATA(place)
+        # Not as conditional expressions: Cython keeps those in pointers that are not const.
+        self.s.values = NULL
+        self.s.place = NULL
+        if values is not None:
+            self.s.values = _at(values)
+        if place is not None:
+            self.s.place = <const int32_t *>cnp.PyArray_DATA(place)
 
 
 @cython.final

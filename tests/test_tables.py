@@ -14,7 +14,15 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, Normalizer, OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
+from sklearn.preprocessing import (
+    KBinsDiscretizer,
+    MinMaxScaler,
+    Normalizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+    TargetEncoder,
+)
 from sklearn.svm import LinearSVC
 
 import quantcore as qc
@@ -93,6 +101,29 @@ def test_an_encoder_may_come_first(steps, model):
     labels, certified = Executor(optimize(convert(source), Options())).certified(new)
     np.testing.assert_array_equal(labels, source.predict(new))
     assert certified.all()
+
+
+@pytest.mark.parametrize("strategy", ["most_frequent", "constant"])
+def test_columns_fitted_as_numbers_may_hold_strings_behind_an_imputer_that_keeps_them(strategy):
+    """With an indicator too; None is then no missing value, as for the source."""
+    X = pandas.DataFrame({"a": [0.0, 1.0, np.nan, 2.0] * 9, "b": [3.0, 1.0, 2.0] * 12})
+    imputed = make_pipeline(SimpleImputer(strategy=strategy, add_indicator=True), OneHotEncoder(handle_unknown="ignore"))
+    source = make_pipeline(ColumnTransformer([("c", imputed, ["a", "b"])]), LogisticRegression()).fit(X, X["b"] > 1.5)
+    served = qc.quantize(source)
+    new = X.astype(object)
+    new.iloc[1, 0], new.iloc[4, 1], new.iloc[5, 0], new.iloc[7, 0] = "strange", "1", None, True
+    for rows in (X, new):
+        np.testing.assert_allclose(served.decision_function(rows), source.decision_function(rows), rtol=1e-2, atol=1e-2)
+        np.testing.assert_array_equal(served.predict(rows), source.predict(rows))
+
+
+@pytest.mark.parametrize("encode", ["onehot", "onehot-dense", "ordinal"])
+@pytest.mark.filterwarnings("ignore:The current default behavior, quantile_method")
+def test_bins_of_a_table_s_columns(encode):
+    X = frame(1)
+    binned = make_pipeline(SimpleImputer(), KBinsDiscretizer(3, encode=encode))
+    source = make_pipeline(ColumnTransformer([("n", binned, NUMBERS)]), LogisticRegression()).fit(X, X["hours"] > 40)
+    np.testing.assert_array_equal(qc.quantize(source).predict(frame(2)), source.predict(frame(2)))
 
 
 def many(seed, n_rows):

@@ -274,6 +274,8 @@ def _slots(ends: tuple[int, ...]) -> Iterator[slice]:
 
 
 def _one_hot(op: OneHot, given: list[Any]) -> Rows:
+    if op.dtype == "rows":
+        raise NoWay("ones in the dtype of the rows")
     codes: _Codes = given[0]
     of = tuple((coding, op.place[slots]) for coding, slots in zip(codes.codings, _slots(op.ends), strict=True))
     return Rows((Hot(of, op.n_outputs, np.dtype(op.dtype).type(1.0)),), not op.dense, codes.checks)
@@ -290,6 +292,8 @@ def _lookup(op: Lookup, given: list[Any]) -> Rows:
 
 
 def _cells(op: Cells, given: list[Any]) -> _Codes:
+    if op.dtype == "float32":
+        raise NoWay("intervals of rounded numbers")
     rows = _dense(given[0])
     binned = []
     for column, edges in zip(rows.columns, _slots(op.ends), strict=True):

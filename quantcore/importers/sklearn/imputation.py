@@ -41,18 +41,22 @@ def simple_imputer(estimator: Any, source: Node, build: Builder) -> Result:
         index = np.flatnonzero(~empty).astype(np.uint32)
         filled = build.add(Columns(inputs=(filled.position,), index=index, allow_nan=True), len(index), dtype)
     features = estimator.indicator_.features_ if estimator.add_indicator else ()
+    numbers, shown = filled, None
     if len(features):
-        indicator = Missing(inputs=(matrix.position,), missing=marker, index=np.array(features, np.uint32))
-        parts = filled, build.add(indicator, len(features), dtype)
-        width = sum(part.width or 0 for part in parts)
-        joined = Concat(inputs=tuple(part.position for part in parts), weights=(1.0, 1.0))
-        return Result({"transform": build.add(joined, width, dtype)})
+        gaps = Missing(inputs=(matrix.position,), missing=marker, index=np.array(features, np.uint32))
+        shown = build.add(gaps, len(features), dtype)
+        joined = Concat(inputs=(filled.position, shown.position), weights=(1.0, 1.0))
+        numbers = build.add(joined, (filled.width or 0) + len(features), dtype)
     if source.table is None:
-        return Result({"transform": filled})
-    # These two keep what they are given, strings among numbers too.
-    given = None if estimator.strategy in ("most_frequent", "constant") else False
-    table = _filled(source, () if marker is None else (marker,), tuple(fill.tolist()), ~empty, build, objects=given)
-    return Result({"transform": replace(table, numbers=filled)})
+        return Result({"transform": numbers})
+    # These two keep what they are given, strings among numbers too, and None isn't missing; others make numbers of it first.
+    keeps = estimator.strategy in ("most_frequent", "constant")
+    missing = () if marker is None else (marker,)
+    table = _filled(source, missing, tuple(fill.tolist()), ~empty, build, objects=None if keeps else False)
+    if shown is not None:
+        cells = _cells(source, missing, features, build) if keeps else shown
+        table = build.join([table, cells], numbers.width or 0)
+    return Result({"transform": replace(table, numbers=None if keeps else numbers)})
 
 
 def _objects(estimator: Any, source: Node, build: Builder) -> Result:
