@@ -28,8 +28,8 @@ help: ## list the targets
 demo: native ## train, quantize, save, load, predict; one table
 	$(BIN)/python bench/demo.py
 
-test: native ## the tests that take seconds (PYTEST_ARGS="-k ...")
-	$(BIN)/pytest -m "not slow" $(PYTEST_ARGS)
+test: native ## the tests that take seconds, on all processors (PYTEST_ARGS="-k ..."; "-n 0": in one process)
+	$(BIN)/pytest -m "not slow" -n auto --dist loadfile $(PYTEST_ARGS)
 
 exact: native ## whole data sets, a million documents and ten million rows: labels equal scikit-learn's (hours; QUANTCORE_SOAK_DOCUMENTS, QUANTCORE_SOAK_ROWS for fewer)
 	$(BIN)/pytest tests/test_exactness.py tests/test_exactness_numeric.py tests/test_certify.py tests/soak -m slow $(PYTEST_ARGS)

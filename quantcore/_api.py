@@ -389,7 +389,8 @@ def _measured(estimator: Any, executor: Executor, rows: Any, wanted: Property) -
     """Agreement with the source on the calibration rows, and how many of them are certified."""
     if rows is None or "predict" not in executor.plan.outputs or not hasattr(estimator, "predict"):
         return {}
-    rows = _as_source_reads(_first(rows))
+    rows = _first(rows)
+    rows = _as_source_reads(rows) if executor.plan.input == "table" else rows
     if rows is None:
         return {}
     if isinstance(executor.plan.ops[executor.plan.outputs["predict"]], Predictions):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from quantcore.passes.accepted import accepted
 from quantcore.passes.ranges import ranges
 from quantcore.plan import INPUT, Plan, Table
-from quantcore.plan.ops import Affine, Documents, Linear, Text
+from quantcore.plan.ops import Affine, Documents, Linear, RecordOp, Text
 from quantcore.plan.schema import values_of
 from quantcore.runtime import selftest
 
@@ -82,7 +82,9 @@ def drawn_table(plan: Plan, n_rows: int, seed: int) -> Table:
         columns[i] = numbers[:, i] if i in plan.schema.floats else numbers[:, i].astype(object)
     for op in plan.ops:
         if isinstance(op, Documents) and op.inputs[0] in plan.schema.tables:
-            columns[op.column] = _objects(_documents(plan, random, n_rows))
+            readers = tuple(r for r in plan.ops if isinstance(r, RecordOp) and plan.ops[r.inputs[0]] is op)
+            found = selftest.records(readers) * n_rows if readers else _documents(plan, random, n_rows)
+            columns[op.column] = _objects(found[:n_rows])
     for index, known in values_of(plan.ops, plan.schema):
         own = columns[index]
         if own is not None and known and (own.dtype == object or all(isinstance(v, int | float) for v in known)):

@@ -12,7 +12,7 @@ from quantcore.plan.ops import Documents, HashedFeatures, NamedFeatures, Power, 
 from quantcore.plan.schema import values_of
 from quantcore.runtime.execute import Executor
 
-__all__ = ["expected", "log_fallback", "passes", "rows"]
+__all__ = ["expected", "log_fallback", "passes", "records", "rows"]
 
 _WORDS = 6
 
@@ -22,7 +22,7 @@ def rows(plan: Plan) -> Any:
     if plan.input == "table":
         return _table(plan)
     if plan.input == "records":
-        return _records(plan.ops)
+        return records(plan.ops)
     if plan.input == "matrix":
         width = plan.n_features_in or 1
         waves = np.sin(np.arange(2 * width, dtype=np.float64)).reshape(2, width)
@@ -55,11 +55,11 @@ def _table(plan: Plan) -> Table:
     for op in plan.ops:
         read = plan.ops[op.inputs[0]] if isinstance(op, RecordOp) and op.inputs[0] >= 0 else None
         if isinstance(read, Documents):
-            columns[read.column] = np.fromiter(_records((op,)), object, 2)
+            columns[read.column] = np.fromiter(records((op,)), object, 2)
     return Table(2, tuple(columns))
 
 
-def _records(ops: tuple[Op, ...]) -> list[Any]:
+def records(ops: tuple[Op, ...]) -> list[Any]:
     """Two records of a few features, of those that an op knows by name if there is one."""
     known = next((op.features() for op in ops if isinstance(op, NamedFeatures)), ["quantcore", "records"])
     names = [known[0], known[len(known) // 2], known[-1]]

@@ -306,7 +306,7 @@ def tried(path):
     rows[2, ::3] = 0.0
     with np.errstate(all="ignore"):
         ours, numpys = model.predict(rows), Executor(plan, native=False).run("predict", rows)
-    np.testing.assert_array_equal(ours, numpys)
+    np.testing.assert_allclose(ours, numpys, rtol=3e-7)  # exponentials of our own beside NumPy's, rounded to float32
     return "model"
 
 

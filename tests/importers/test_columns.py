@@ -258,7 +258,9 @@ def named(values):
 
 
 @pytest.mark.parametrize(
-    "function", [named, partial(np.add, 1), lambda values: values, np.add, np.round, np.nan_to_num, np.frexp], ids=str
+    "function",
+    [named, partial(np.add, 1), lambda values: values, np.add, np.round, np.nan_to_num, np.frexp],
+    ids=["function", "partial", "lambda", "add", "round", "nan_to_num", "frexp"],
 )
 def test_functions_that_are_no_data_are_refused(function):
     with pytest.raises(UnsupportedModelError, match=r"log1p.*compute the column") as caught:
