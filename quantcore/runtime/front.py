@@ -103,7 +103,7 @@ def front(
     if reason is None and position is not None:
         try:
             return Front(plan, position, module, serve, evaluate, own)
-        except NoWay as error:
+        except (NoWay, ValueError) as error:  # the door refuses what no conversion makes, but a file may hold
             reason = str(error)
     reasons[-1] = f"tables are read op by op: {reason}"
     return None

@@ -36,7 +36,13 @@ def state():
         "subnormals": (np.float64(5e-324) * 1.0 != 0.0).item() and (np.float32(1e-45) * np.float32(1)).item() != 0.0,
         "locale": locale.setlocale(locale.LC_ALL), "umask": umask(),
         "signals": {s.name: str(signal.getsignal(s)) for s in signal.valid_signals() if isinstance(s, signal.Signals)},
-        "kernel signals": [line for line in open("/proc/self/status") if line.startswith("Sig")] if LINUX else [],
+        # Without 32 and 33: glibc takes these for itself when the first thread of a process starts.
+        "kernel signals": [
+            (name, int(mask, 16) & ~(3 << 31))
+            for name, mask in (line.split() for line in open("/proc/self/status") if line.startswith(("SigB", "SigI", "SigC")))
+        ]
+        if LINUX
+        else [],
         "threads": threading.active_count(),
         "kernel threads": len(os.listdir("/proc/self/task")) if LINUX else 1,
         "warnings": [str(f) for f in warnings.filters], "numpy errors": np.geterr(), "print": str(np.get_printoptions()),
