@@ -229,7 +229,7 @@ def save(model: Model, path: Path) -> None:
     model : Model
     path : path-like
     """
-    write(path, model._data)
+    write(path, model.data)
 
 
 def load(

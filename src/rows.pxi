@@ -239,12 +239,14 @@ cdef tuple _top_columns(column, key, Py_ssize_t n_columns):
     value = (key ^ sign.astype(bits)).astype(bits).view(kind)
     value = np.where(column < n_columns, value, kind(0.0))  # sets: -inf is left of it, NaN right
     order = np.lexsort((value, column))
-    sorted_column, sorted_value = column[order].astype(np.int64), value[order]
+    # take: where memory runs out, indexing by an array may end the process.
+    sorted_column, sorted_value = column.take(order).astype(np.int64), value.take(order)
     new = np.ones(len(order), bool)
     new[1:] = (np.diff(sorted_column) != 0) | ~np.equal(*(sorted_value[k : len(order) + k - 1] for k in (0, 1)))
-    of, threshold = sorted_column[new], sorted_value[new]
+    kept = np.flatnonzero(new)
+    of, threshold = sorted_column.take(kept), sorted_value.take(kept)
     numbers = np.empty(len(order), np.int64)
-    numbers[order] = np.cumsum(new) - 1
+    np.put(numbers, order, np.cumsum(new) - 1)
     sources, sizes = np.unique(of, return_counts=True)
     parts = -(-sizes // QC_TOP_THRESHOLDS)
     n_parts = parts.sum()
@@ -252,7 +254,7 @@ cdef tuple _top_columns(column, key, Py_ssize_t n_columns):
         return None
     source = np.repeat(np.arange(len(sizes)), parts)
     within = np.arange(n_parts) - np.repeat(np.cumsum(parts) - parts, parts)
-    low, high = within * sizes[source] // parts[source], (within + 1) * sizes[source] // parts[source]
+    low, high = within * sizes.take(source) // parts.take(source), (within + 1) * sizes.take(source) // parts.take(source)
     count = high - low
     part = np.repeat(np.arange(n_parts), count)
     rank = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
@@ -264,13 +266,13 @@ cdef tuple _top_columns(column, key, Py_ssize_t n_columns):
         rounded = threshold.astype(np.float32)
     for values in (_folded(threshold), rounded):
         table = np.full(widths.sum() + 1, np.inf, np.float32)
-        table[(first + widths - QC_TOP_BLOCK * blocks)[part] + rank] = values
+        np.put(table, (first + widths - QC_TOP_BLOCK * blocks).take(part) + rank, values)
         for k in np.flatnonzero(blocks > 1):
             last = table[first[k] + 2 * QC_TOP_BLOCK - 1 : first[k] + widths[k] : QC_TOP_BLOCK]
             table[first[k] : first[k] + blocks[k]] = last
         tables.append(table)
-    places = (np.append(a[numbers], 0).astype(np.uint8) for a in (part, rank))
-    shown = np.append(sources[source], 0).astype(np.uint8), blocks.astype(np.uint8), np.append(first, 0).astype(np.uint32)
+    places = (np.append(a.take(numbers), 0).astype(np.uint8) for a in (part, rank))
+    shown = np.append(sources.take(source), 0).astype(np.uint8), blocks.astype(np.uint8), np.append(first, 0).astype(np.uint32)
     return *shown, tables, *places
 
 

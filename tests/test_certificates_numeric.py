@@ -12,6 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import quantcore as qc
+from quantcore.artifact import encode
+from quantcore.importers import convert
+from quantcore.model import Model
+from quantcore.passes import Options, optimize
 
 UNIT = {"float64": Fraction(1, 2**53), "float32": Fraction(1, 2**24)}
 TINY = {"float64": Fraction(1, 2**1074), "float32": Fraction(1, 2**149)}
@@ -144,7 +148,8 @@ def test_rows_against_the_grid(dtype):
     """Columns with the sign of their weights' rounding: the error is as large as it can be, and the bound holds just so."""
     random = np.random.default_rng(5)
     model = source_of(random.normal(size=(1, 200)), [0.0], dtype)
-    found = qc.quantize(model, random.normal(size=(500, 200)).astype(dtype), guarantee="measured", min_agreement=0.9)
+    rows = random.normal(size=(500, 200)).astype(dtype)
+    found = Model(encode(optimize(convert(model), Options("measured", min_agreement=0.9), rows), {}))
     served = found._artifact.plan.ops[0]
     error = model.coef_[0].astype(np.float64) - np.ldexp(served.rows[:, 0].astype(np.float64), served.exponent.astype(int))
     steps = np.ldexp(1.0, served.exponent.astype(int))

@@ -54,7 +54,9 @@ def simple_imputer(estimator: Any, source: Node, build: Builder) -> Result:
     missing = () if marker is None else (marker,)
     table = _filled(source, missing, tuple(fill.tolist()), ~empty, build, objects=None if keeps else False)
     if shown is not None:
-        cells = _cells(source, missing, features, build) if keeps else shown
+        cells = shown
+        if keeps:  # of the narrowest float: side by side with the rows they take the rows' own
+            cells = _cells(source, missing, features, build, dtype="float32")
         table = build.join([table, cells], numbers.width or 0)
     return Result({"transform": replace(table, numbers=None if keeps else numbers)})
 
@@ -116,9 +118,11 @@ def missing_indicator(estimator: Any, source: Node, build: Builder) -> Result:
     return Result({"transform": _cells(table, _marker(estimator, build), features, build, others, estimator.sparse is True)})
 
 
-def _cells(table: Node, missing: Any, features: Any, build: Builder, others: Any = (), sparse: bool = False) -> Node:
+def _cells(
+    table: Node, missing: Any, features: Any, build: Builder, others: Any = (), sparse: bool = False, **settings: Any
+) -> Node:
     columns = np.array([(table.table or ())[i] for i in (*features, *others)], np.uint32)
-    op = MissingCells(inputs=(table.position,), columns=columns, missing=missing, complete=len(others), sparse=sparse)
+    op = MissingCells(inputs=(table.position,), columns=columns, missing=missing, complete=len(others), sparse=sparse, **settings)
     return build.add(op, len(features))
 
 
