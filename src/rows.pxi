@@ -103,7 +103,7 @@ cdef class Rows:
             "offsets": [0, 8 if forest.wide else 4],
             "itemsize": sizeof(qc_node_int64) if forest.wide else sizeof(qc_node_int32),
         })
-        nodes = np.asarray(forest.nodes).view(kind)[opened[:n]]
+        nodes = np.asarray(forest.nodes).view(kind).take(opened[:n])
         found = _top_columns(nodes["column"], nodes["key"], forest.c.n_columns)
         if found is None:
             return False
