@@ -28,7 +28,6 @@ NAMES = ("quantcore", "quantcore, AVX2", "source", "onnxruntime", "treelite", "l
 _ROUND_SECONDS = 0.03
 _MOST_ROWS = 20000
 _PATIENCE = 1.0
-_COMPILE_SECONDS = 240
 
 
 class Task(NamedTuple):
