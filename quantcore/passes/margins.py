@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from quantcore.plan import INPUT, Op, Plan
 from quantcore.plan.ops import ArgMax, Linear, Quadratic, Threshold
 from quantcore.runtime.certify import Property, decided
-from quantcore.runtime.execute import Executor, Value
+from quantcore.runtime.execute import Executor
+from quantcore.runtime.values import Value
 
 __all__ = ["Apart", "margins"]
 

@@ -22,7 +22,8 @@ from quantcore.plan import INPUT, Csr, Op, Plan
 from quantcore.plan.ops import ArgMax, Linear, Predictions, Several, Stack, Text, Threshold
 from quantcore.reference import inputs
 from quantcore.reference.matrices import as_csr
-from quantcore.runtime.execute import Executor, Value
+from quantcore.runtime.execute import Executor
+from quantcore.runtime.values import Value
 
 __all__ = ["Found", "linear_scores", "search", "with_weights"]
 

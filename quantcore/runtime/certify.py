@@ -24,7 +24,8 @@ from quantcore.plan.ops import ArgMax, MultiLabel, Predictions, Several, Stack, 
 from quantcore.plan.record import Record
 
 if TYPE_CHECKING:
-    from quantcore.runtime.execute import Executor, Known
+    from quantcore.runtime.execute import Executor
+    from quantcore.runtime.values import Known
 
 __all__ = ["LABEL", "Property", "checked", "decided"]
 

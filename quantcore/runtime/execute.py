@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from threading import get_ident
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,32 +50,14 @@ from quantcore.reference.text import decode
 from quantcore.runtime import csr, intervals, sparse, table, text
 from quantcore.runtime.certify import LABEL, Property, decided
 from quantcore.runtime.fallbacks import Fallbacks
+from quantcore.runtime.labels import of_labels
 from quantcore.runtime.trees import Forests, sums_error
+from quantcore.runtime.values import FINE, OPEN, Known, Value, take
 
 __all__ = ["Cold", "Executor", "Known", "Value", "cold_plan", "settle_cold"]
 
-HOT, FINE, OPEN = 0, 1, 2
 _DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions, Several, Stack)
 Settle = Callable[[list[Any], list[int]], Any]
-
-
-class Value(NamedTuple):
-    """The result of an op; of a matrix also the error of each value, of leaves how far off each row's may be (0 or infinity), of
-    scores and what follows them the lowest and the highest that the source may have."""
-
-    value: Any
-    interval: intervals.Interval | None = None
-    error: NDArray[Any] | None = None
-
-    def as_matrix(self) -> NDArray[Any] | None:
-        """Scores that are read as a matrix."""
-        if self.interval is None:
-            return self.error
-        low, high = self.interval
-        return np.asarray(np.maximum(high - self.value, self.value - low))
-
-
-Known = dict[int, Value]
 
 
 class Executor:
@@ -240,7 +222,7 @@ class Executor:
             return None
 
         def settle(X: Any, labels: list[int], positions: list[int]) -> list[int]:
-            rows = _take(self._input(X), np.array(positions, np.int64)) if self.settle else X
+            rows = take(self._input(X), np.array(positions, np.int64)) if self.settle else X
             return self._settle_labels(rows, labels, positions)
 
         settles = None if self._settles is None else settle
@@ -311,7 +293,7 @@ class Executor:
         if len(rows) and self.settle is not None and model is not None and given is X:
             given = self._input(X)
         if len(rows) and isinstance(self.settle, Cold):
-            labels[rows], sure[rows] = self.settle.proved(LABEL, _take(given, rows))
+            labels[rows], sure[rows] = self.settle.proved(LABEL, take(given, rows))
         elif len(rows) and self.settle is not None:
             labels[rows] = self.settle(self._asked(X, given, rows), rows.tolist())
         return labels, sure
@@ -328,7 +310,7 @@ class Executor:
         rows = np.flatnonzero(~sure)
         self._left_open(len(rows))
         if len(rows) and isinstance(self.settle, Cold):
-            answers[rows], sure[rows] = self.settle.proved(wanted, _take(given, rows))
+            answers[rows], sure[rows] = self.settle.proved(wanted, take(given, rows))
         elif len(rows) and self.settle is not None:
             answers[rows] = self.settle(self._asked(X, given, rows), rows.tolist())
         return answers, sure
@@ -342,7 +324,7 @@ class Executor:
 
     def _asked(self, X: Any, given: Any, rows: NDArray[np.int64]) -> Any:
         """Open rows for the caller to answer: of tables in the form that they came in, else as they were checked."""
-        return _take(X if self.plan.input == "table" else given, rows)
+        return take(X if self.plan.input == "table" else given, rows)
 
     def scores(self, X: Any, *, checked: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Scores that the label follows from, and a bound on the error of each row's; None where there is no such bound.
@@ -490,7 +472,7 @@ class Executor:
             if found is not None:
                 return found
         if isinstance(op, LabelValues | Votes):
-            return self._of_labels(op, given, known, bounds)
+            return of_labels(self, op, given, known, bounds)
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
         if isinstance(op, Trees):
             leaves = self.forests.leaves(position, arguments[0].value)
@@ -522,63 +504,6 @@ class Executor:
         if error is not None:  # no sum is farther from another one
             bound = np.where(error == 0.0, bound, bound + 2.0001 * n_trees * op.largest / op.divisor)[:, None]
         return Value(value, (value - bound, value + bound))
-
-    def _of_labels(self, op: LabelValues | Votes, given: Any, known: Known, bounds: bool) -> Value:
-        """What an op makes of the labels of others, each known as those that may be the source's."""
-        decisions: list[Any] = [self.plan.ops[i] for i in op.inputs]
-        found = [self._label(i, given, known, bounds) for i in op.inputs]
-        labels = [d.classes[at] if isinstance(d, ArgMax | Threshold) else at for d, (at, _) in zip(decisions, found, strict=True)]
-        value = FUNCTIONS[op.kind](op, labels if op.joins else labels[0])
-        if not bounds:
-            return Value(value)
-        if all(sure.all() for _, sure in found):
-            return Value(value, (value, value))
-        from quantcore.runtime import ensembles
-
-        rows = np.flatnonzero(~np.all([sure for _, sure in found], axis=0))
-        if given is None:  # scores of all rows are known, and nothing else is
-            rows = np.arange(len(value))
-        else:
-            given, known = _take(given, rows), {}
-        masks, numbers = [], []
-        for d, (at, sure) in zip(decisions, found, strict=True):
-            scores = self._evaluate(d.inputs[0], given, known).value
-            members = ensembles.possible(d, at[rows], sure[rows], scores, *self._compared(d.inputs[0], given, known))
-            masks += members
-            numbers += [np.arange(2) if isinstance(d, MultiLabel) else d.classes] * len(members)
-        low, high = value.copy(), value.copy()
-        if isinstance(op, LabelValues):
-            low[rows], high[rows] = ensembles.values_of(numbers[0], masks[0])
-        else:
-            low[rows], high[rows] = ensembles.votes_of(op, value[rows], masks, numbers)
-        return Value(value, (low, high))
-
-    def _label(self, position: int, given: Any, known: Known, bounds: bool) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Places of the labels that an op gives, and which rows' are certified (none without ``bounds``)."""
-        op: Any = self.plan.ops[position]
-        model = None if op.inputs[0] in known or given is None else self._labels_model(position)
-        if model is not None:
-            places, planes = model.labels(given)
-            return np.asarray(places, np.intp), np.asarray(planes) != OPEN
-        scores = self._evaluate(op.inputs[0], given, known, bounds=bounds).value
-        at = scores.argmax(axis=1) if isinstance(op, ArgMax) else (scores > op.at).astype(np.intp)
-        interval, margin = self._compared(op.inputs[0], given, known) if bounds else (None, 0.0)
-        sure = np.zeros(len(scores), np.bool_) if interval is None else intervals.decide(op, interval, margin)
-        return at[:, 0] if isinstance(op, Threshold) else at, sure
-
-    def _labels_model(self, position: int) -> Any:
-        """The compiled model of documents → labels at a position, or None; made when first needed."""
-        op = self.plan.ops[position]
-        scores = self._op(op.inputs[0])
-        featurizer = self._op(scores.inputs[0]) if isinstance(scores, PlanarLinear) else None
-        if self.module is None or not isinstance(scores, PlanarLinear) or not isinstance(featurizer, Text):
-            return None
-        key = (scores.inputs[0], op.inputs[0], position)
-        if key not in self._models:
-            fits = isinstance(op, ArgMax) == (len(scores.bias) > 1) and (isinstance(op, ArgMax) or getattr(op, "at", 1.0) == 0.0)
-            serves = fits and isinstance(op, ArgMax | Threshold) and text.obstacle(featurizer, scores) is None
-            self._models[key] = text.build(self.module, featurizer, scores, op) if serves else None
-        return self._models[key]
 
     def _bounded(self, op: Op, arguments: list[Value], value: Any, sizes: NDArray[np.float64] | None) -> Value:
         from quantcore.reference.planar import planar_bound
@@ -746,18 +671,6 @@ def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArr
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     order = np.argsort(rows * np.int64(n_columns) + columns)  # no column is there twice
     return Csr(indptr, columns[order], counts[order], n_columns)
-
-
-def _take(X: Any, rows: NDArray[np.int64]) -> Any:
-    if isinstance(X, Csr | Table):
-        return X.take_rows(rows)
-    if isinstance(X, np.ndarray):
-        return X[rows]
-    if isinstance(X, list) and not isinstance(X[0], dict):
-        return [X[i] for i in rows.tolist()]
-    from quantcore.reference import forms  # tables alone come in others
-
-    return forms.take(X, rows)
 
 
 def _shown(value: Any, method: str) -> Any:
