@@ -16,7 +16,6 @@ STUBS = $(patsubst quantcore/native/%.pyi,quantcore.native.%,$(wildcard quantcor
 emulated = python=$$(tools/emulated_python $(BIN) $(1)) && "$$python" -m pytest -p no:cacheprovider
 
 .DEFAULT_GOAL := help
-# One round of every kind of model is some 50,000 predictions.
 SOAK_PREDICTIONS ?= 100000000
 
 .PHONY: help demo test exact mutants fuzz soak bench lint types sanitize tsan free-threaded arm old-x86 same-bits sdist wheel wheel-x86_64 \
@@ -41,7 +40,7 @@ fuzz: native ## changed artifacts with right checksums, half of the time under s
 	$(BIN)/pytest tests/fuzz -m slow -p no:cacheprovider $(PYTEST_ARGS)
 	tools/sanitize $(BIN) tests/fuzz -m slow $(PYTEST_ARGS)
 
-soak: native ## 100 million predictions in all forms, errors and reloads included: the memory does not grow (SOAK_PREDICTIONS; minutes)
+soak: native ## 100 million predictions in all forms, errors and reloads included, after a warm-up of as many: the memory does not grow (SOAK_PREDICTIONS; minutes)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore tests/soak/predictions.py $(SOAK_PREDICTIONS)
 
 bench: native $(VENV)/.bench ## benchmarks beside the peers; JSON and a Markdown table in build/bench

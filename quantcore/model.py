@@ -111,7 +111,8 @@ class Model:
                 "expected 'answer' or 'raise'"
             )
         self._candidates: list[dict[str, Any]] | None = None  # of the conversion that made it, in this process
-        self._fallbacks = Fallbacks(lambda: self._artifact.digest)
+        artifact_ = self._artifact  # the counters do not keep the Model
+        self._fallbacks = Fallbacks(lambda: artifact_.digest)
         self._serve(native=True)
         expected = self._artifact.extra.get("selftest")
         if expected is not None and not selftest.passes(self._executor, expected):

@@ -48,6 +48,7 @@ from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.bounds import UNKNOWN
 from quantcore.reference.text import decode
 from quantcore.runtime import csr, intervals, sparse, table, text
+from quantcore.runtime.backstop import Backstop
 from quantcore.runtime.certify import LABEL, Property, decided
 from quantcore.runtime.fallbacks import Fallbacks
 from quantcore.runtime.labels import of_labels
@@ -80,6 +81,7 @@ class Executor:
         self.reader = _reader(plan)
         self.plan = plan if self.reader is None else _of_contents(plan)
         self.settle, self.fallbacks = settle, fallbacks
+        self._backstop = Backstop(self, lambda: Executor(plan, native=native, settle=settle, fallbacks=fallbacks))
         if fallbacks is not None and settle is not None:  # who answers for rows of all halves of a Plan
             fallbacks.answerer = "cold" if isinstance(settle, Cold) else "on_uncertain"
         self.module = registry.door("text" if _reads_texts(plan) else "table") if native else None
@@ -95,10 +97,10 @@ class Executor:
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
         self.proves = not any(isinstance(op, PlanarLinear) and op.approximate for op in self.plan.ops)
         # What doors call with rows that no plane settled.
-        self._settles = self._settle_labels if settle is not None or (fallbacks is not None and self.proves) else None
+        self._settles = self._backstop.settle if settle is not None or (fallbacks is not None and self.proves) else None
         self.fused = self._fused()
         self._width = self.plan.n_features_in if self.plan.input == "matrix" else None
-        self.direct = self.forests.direct(self._decision, self._width, lambda X: self._labels(X)[0])
+        self.direct = self.forests.direct(self._decision, self._width, self._backstop.labels)
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
         self.front: Any = self._front() if native and plan.input == "table" else None
 
@@ -117,15 +119,16 @@ class Executor:
         def serve(plan: Plan) -> Executor:
             return Executor(plan, settle=settle_cold(plan) if cold else None, fallbacks=self.fallbacks)
 
-        def evaluate(X: Any) -> Any:
-            given = self._input(X)
-            if self.front.inner.compiled is not None:  # else the rows are counted behind the cut
-                self._fell_back(given)
-            return self._at_cut(given)
-
         # Who is asked about open rows is asked about rows of the table.
-        own = None if cold or self.settle is None else lambda X: self.certified(X)[0]
-        return front(self.plan, serve, evaluate, own, self.reasons)
+        own = None if cold or self.settle is None else self._backstop.labels
+        return front(self.plan, serve, self._backstop.at_cut, own, self.reasons)
+
+    def at_cut(self, X: Any) -> Any:
+        """What the ops in front of the cut give of a table that the compiled reader refuses."""
+        given = self._input(X)
+        if self.front.inner.compiled is not None:  # else the rows are counted behind the cut
+            self._fell_back(given)
+        return self._at_cut(given)
 
     def _at_cut(self, given: Any) -> Any:
         """The rows at the cut, of a table that has been checked."""
@@ -176,7 +179,7 @@ class Executor:
             self.reasons[self.plan.outputs["predict"]] = reason
             return None
         width = self.plan.n_features_in or 0
-        fused = table.build(self.module, found, width, decision, self.predict, self._settles)  # type: ignore[arg-type]
+        fused = table.build(self.module, found, width, decision, self._backstop.predict, self._settles)  # type: ignore[arg-type]
         self._models[decision.inputs] = fused
         return fused
 
@@ -202,12 +205,18 @@ class Executor:
     def _op(self, position: int) -> Op | None:
         return None if position == INPUT else self.plan.ops[position]
 
-    def _settle_labels(self, rows: Any, labels: list[int], positions: list[int]) -> list[int]:
+    def settle_labels(self, rows: Any, labels: list[int], positions: list[int]) -> list[int]:
+        """Places of labels for rows that no plane settled."""
         self._left_open(len(positions))
         if self.settle is None or not isinstance(self._decision, ArgMax | Threshold):
             return labels
         classes = list(self._decision.classes)
         return [classes.index(answer) for answer in self.settle(rows, positions)]
+
+    def settle_csr(self, X: Any, labels: list[int], positions: list[int]) -> list[int]:
+        """As ``settle_labels``, of CSR rows as the caller passed them."""
+        rows = take(self._input(X), np.array(positions, np.int64)) if self.settle else X
+        return self.settle_labels(rows, labels, positions)
 
     @cached_property
     def labels_of_csr(self) -> Any:
@@ -221,12 +230,8 @@ class Executor:
             self.reasons[self.plan.outputs["predict"]] = reason
             return None
 
-        def settle(X: Any, labels: list[int], positions: list[int]) -> list[int]:
-            rows = take(self._input(X), np.array(positions, np.int64)) if self.settle else X
-            return self._settle_labels(rows, labels, positions)
-
-        settles = None if self._settles is None else settle
-        made = csr.build(module, found, decision, lambda X: self._labels(X)[0], settles)  # type: ignore[arg-type]
+        settles = None if self._settles is None else self._backstop.settle_csr
+        made = csr.build(module, found, decision, self._backstop.labels, settles)  # type: ignore[arg-type]
         # Threads that come at once may each make one; one alone counts its rows for all.
         return self.__dict__.setdefault("labels_of_csr", made)
 
@@ -276,6 +281,10 @@ class Executor:
         if self.fused is not None and self.plan.input == "text" and isinstance(X, list | tuple):
             return self._labels(X, checked=True)  # the kernel checks them
         return self._labels(X)
+
+    def labels(self, X: Any) -> NDArray[Any]:
+        """Labels, by what serves them but for ``direct``."""
+        return self.certified(X)[0] if self.front is not None else self._labels(X)[0]
 
     def _labels(self, X: Any, *, checked: bool = False) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         model = self.labels_of_csr if hasattr(X, "indptr") else None

@@ -61,8 +61,13 @@ class Front:
         predicts = "predict" in plan.outputs
         compiled = self.inner.compiled
         answer = None if not predicts else self.inner.predict if compiled is None or self.csr else compiled.predict
+        inner = self.inner  # the reader does not keep who keeps it
+
+        def other(X: Any) -> Any:
+            return inner.run("predict", evaluate(X))
+
         self.reader = frames.build(
-            module, plan, rows, csr=self.csr, finite=self.finite, answer=answer, other=self.predict if predicts else None
+            module, plan, rows, csr=self.csr, finite=self.finite, answer=answer, other=other if predicts else None
         )
         # The reader's own method, without a Python frame around it.
         self.answer: Callable[[Any], Any] | None = own if own is not None else self.reader.predict if predicts else None
@@ -78,10 +83,6 @@ class Front:
             return self.inner.run(method, self.matrix(X))
         found = self.reader.through(X, lambda rows: self.inner.run(method, rows))
         return self.inner.run(method, self.evaluate(X)) if found is None else found
-
-    def predict(self, X: Any) -> Any:
-        """Labels of what the reader refuses."""
-        return self.inner.run("predict", self.evaluate(X))
 
     def in_form(self, found: Any) -> Any:
         """What the ops in front of the cut gave, in the form that the reader gives."""

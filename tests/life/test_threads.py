@@ -6,11 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from scipy.sparse import random as random_csr
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import quantcore as qc
 
@@ -46,6 +48,19 @@ def dense(columns, dtype=np.float64):
     return lambda n, seed: np.random.default_rng(seed).normal(size=(n, columns)).astype(dtype)
 
 
+def mixed(n, seed):
+    """Rows of numbers, some missing, and strings, some unknown."""
+    own = np.random.default_rng(seed)
+    numbers, towns = own.normal(size=(n, 2)), own.integers(0, 30, n)
+    return np.array([[a, b if b < 2 else np.nan, f"t{t}"] for (a, b), t in zip(numbers, towns, strict=True)], object)
+
+
+def columns(last):
+    scaled = (make_pipeline(SimpleImputer(), StandardScaler()), [0, 1])
+    front = make_column_transformer(scaled, (OneHotEncoder(handle_unknown="ignore"), [2]))
+    return make_pipeline(front, last).fit(np.concatenate([mixed(300, 0), mixed(1, 5)]), np.arange(301) % 3)
+
+
 CASES = {
     "words": (lambda: texts(TfidfVectorizer(ngram_range=(1, 2))), strange),
     "words, many classes": (lambda: texts(TfidfVectorizer(sublinear_tf=True), 20), strange),
@@ -57,6 +72,8 @@ CASES = {
     "one column of csr": (lambda: LogisticRegression(max_iter=5).fit(sparse_rows(300, 0), np.arange(300) % 2), sparse_rows),
     "forest": (lambda: numbers(RandomForestClassifier(60, max_depth=6, random_state=0), 12, 3), dense(12, np.float32)),
     "boosting": (lambda: numbers(GradientBoostingClassifier(n_estimators=40, random_state=0), 12), dense(12)),
+    "columns": (lambda: columns(LogisticRegression()), mixed),
+    "columns and trees": (lambda: columns(RandomForestClassifier(20, max_depth=5, random_state=0)), mixed),
     "large trees": (lambda: numbers(RandomForestRegressor(70, random_state=0), 12, 300), dense(12)),
 }
 
