@@ -22,6 +22,7 @@ LARGE = 1 << 19  # bytes of an array; which form of it deflates best is then est
 _ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
 _FEW = 64  # items of an array; it is not worth a search for shorter ones
 _MANY = 1 << 20  # items; among more of them repeats are not looked for
+_SOME = 1 << 16  # of many items, those that are looked at first
 _FAR = 1 << 31  # as far as steps between integers are looked at
 _NAMES = 1024  # of columns that are written beside the categories that they repeat, which deflate then knows
 _LONG_LIST = 64  # strings; longer lists are stored as arrays
@@ -192,9 +193,12 @@ class Encoder:
         flat = array.reshape(-1)
         if int(flat.min()) < -_FAR or int(flat.max()) > _FAR:
             return []
-        steps = split_steps(flat)
-        # Most steps are one of few where this pays; else it would only take time.
-        return [["sum", _name(array), list(array.shape), self._ints(steps)]] if len(np.unique(steps)) <= len(steps) // 2 else []
+        # Most steps are one of few where this pays; else it would only take time: of many numbers the first ones tell.
+        for some in (flat,) if len(flat) < _MANY else (flat[:_SOME], flat):
+            steps = split_steps(some)
+            if len(np.unique(steps)) > len(steps) // 2:
+                return []
+        return [["sum", _name(array), list(array.shape), self._ints(steps)]]
 
     def _text(self, texts: list[str], array: Array | None) -> Any:
         """A list of strings, or a 1-d array of them."""
