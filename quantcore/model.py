@@ -127,9 +127,7 @@ class Model:
         self._heed_unicode()
 
     def _serve(self, *, native: bool, like: Executor | None = None) -> None:
-        self._executor = Executor(
-            self._artifact.plan, native=native, settle=self._settle(), fallbacks=self._fallbacks, like=like
-        )
+        self._executor = Executor(self._artifact.plan, native=native, settle=self._settle(), fallbacks=self._fallbacks, like=like)
         # The compiled pass itself, without a Python frame around it.
         compiled, front = self._executor.compiled, self._executor.front
         if front is not None and front.answer is not None:
