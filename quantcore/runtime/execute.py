@@ -91,7 +91,7 @@ class Executor:
     fallbacks : Fallbacks or None
         Where it is counted what the compiled pass does not serve; None: nowhere.
     like : Executor or None
-        Of an equal Plan: the trees that it has compiled are taken over, which for millions of nodes takes as long as reading them.
+        Of an equal Plan: the trees that it has compiled are taken over; for millions of nodes that is as long as reading them.
     """
 
     def __init__(
