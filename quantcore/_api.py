@@ -179,7 +179,7 @@ def quantize(
             f"({next(one['form'] for one in found.candidates if one['kept'])}); raise the limit, or try guarantee='measured'"
         )
     tell(4)
-    model = Model(data, artifact=artifact)
+    model = Model(data, artifact=artifact, like=executor)  # digests say that both Plans are equal
     model._candidates = [{**one, "bytes": len(data)} if one["kept"] else one for one in found.candidates]
     return model
 

@@ -83,6 +83,8 @@ class Model:
         Refuse an artifact that needs more than this, before it is decoded.
     artifact : Artifact or None
         What ``data`` decodes to, where it has just been decoded.
+    like : Executor or None
+        What serves the same Plan already, whose compiled trees are taken over.
 
     Raises
     ------
@@ -97,6 +99,7 @@ class Model:
         on_uncertain: OnUncertain = "answer",
         max_bytes: int | None = None,
         artifact: Artifact | None = None,
+        like: Executor | None = None,
     ) -> None:
         if on_uncertain not in ("answer", "raise") and not callable(on_uncertain):
             raise ValueError(f"on_uncertain={on_uncertain!r}; expected 'answer', 'raise' or a callable of rows → labels")
@@ -113,7 +116,7 @@ class Model:
         self._candidates: list[dict[str, Any]] | None = None  # of the conversion that made it, in this process
         artifact_ = self._artifact  # the counters do not keep the Model
         self._fallbacks = Fallbacks(lambda: artifact_.digest)
-        self._serve(native=True)
+        self._serve(native=True, like=like)
         expected = self._artifact.extra.get("selftest")
         if expected is not None and not selftest.passes(self._executor, expected):
             self._serve(native=False)
@@ -124,8 +127,8 @@ class Model:
         self._unicode_rows: int | None = None
         self._heed_unicode()
 
-    def _serve(self, *, native: bool) -> None:
-        self._executor = Executor(self._artifact.plan, native=native, settle=self._settle(), fallbacks=self._fallbacks)
+    def _serve(self, *, native: bool, like: Executor | None = None) -> None:
+        self._executor = Executor(self._artifact.plan, native=native, settle=self._settle(), fallbacks=self._fallbacks, like=like)
         # The compiled pass itself, without a Python frame around it.
         compiled, front = self._executor.compiled, self._executor.front
         if front is not None and front.answer is not None:

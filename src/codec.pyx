@@ -13,6 +13,9 @@ cnp.import_array()
 
 cdef extern from "kernels/codec/codec.h":
     int qc_codec_integers(const uint8_t *, size_t, const uint8_t *, size_t, int, int, int, void *) noexcept nogil
+    int64_t qc_codec_classes(const int64_t *, size_t, uint8_t *) noexcept nogil
+    void qc_codec_pack(const int64_t *, size_t, const uint8_t *, uint8_t *) noexcept nogil
+    int qc_codec_trees_sound(const uint8_t *, size_t, size_t) noexcept nogil
     int qc_codec_repeats(const uint32_t *, size_t, uint32_t *) noexcept nogil
     void qc_codec_leaves(const uint8_t *, size_t, uint32_t *) noexcept nogil
     ptrdiff_t qc_codec_ranks(const uint32_t *, size_t, uint32_t *, size_t, int64_t *, int32_t *) noexcept nogil
@@ -85,6 +88,29 @@ def join_bits(classes, packed, str dtype, bint signed):
     status = qc_codec_integers(c, n, p, n_packed, signed, itemsize, is_signed, o)
     _acquire(released)
     return None if status else out
+
+
+def split_bits(values):
+    """``bits.split``."""
+    cdef int64_t n_bits
+    cdef PyThreadState *released
+    values = np.ascontiguousarray(values, np.int64)
+    classes = np.empty(len(values), np.uint8)
+    cdef size_t n = len(values)
+    cdef const int64_t *v = <const int64_t *>cnp.PyArray_DATA(values)
+    cdef uint8_t *c = <uint8_t *>cnp.PyArray_DATA(classes)
+    cdef uint8_t *o
+    released = _release(n > RELEASE_FROM)
+    n_bits = qc_codec_classes(v, n, c)
+    _acquire(released)
+    if n_bits < 0:
+        return None
+    packed = np.empty((n_bits + 7) // 8, np.uint8)
+    o = <uint8_t *>cnp.PyArray_DATA(packed)
+    released = _release(n > RELEASE_FROM)
+    qc_codec_pack(v, n, c, o)
+    _acquire(released)
+    return classes, packed
 
 
 def numbers(back):
@@ -234,6 +260,19 @@ def join_rows(parts, str dtype):
     status = qc_codec_rows(h, c, n_groups, n_symbols, n_rows, p, width, s, n_sizes, b, n_packed, room, itemsize, o)
     _acquire(released)
     return None if status else out
+
+
+def trees_sound(leaf, size_t n_trees):
+    """Whether flags in preorder are so many whole trees."""
+    cdef int status
+    cdef PyThreadState *released
+    leaf = np.ascontiguousarray(leaf, np.bool_)
+    cdef size_t n = len(leaf)
+    cdef const uint8_t *flags = bytes_of(leaf)
+    released = _release(n > RELEASE_FROM)
+    status = qc_codec_trees_sound(flags, n, n_trees)
+    _acquire(released)
+    return status == 0
 
 
 def symbols_sound(symbol_bytes, symbol_ends):

@@ -76,7 +76,7 @@ def encoded(plan: Plan, extra: dict[str, Any], *, codec: ModuleType | None = Non
     from quantcore.artifact.encoder import Encoder  # reading does without
 
     tree = {"extra": extra, "plan": plan_to_tree(plan)}
-    encoder = Encoder()
+    encoder = Encoder(transforms(codec))
     text = canonical.dumps(encoder.value(tree))
     if len(text) > canonical.MAX_TEXT:
         raise ValueError(f"the metadata needs {len(text)} bytes, at most {canonical.MAX_TEXT} fit; store long lists as arrays")

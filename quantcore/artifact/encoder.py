@@ -12,7 +12,7 @@ from quantcore.artifact import bits, context, idf, repeats, rows, strings, trie
 from quantcore.artifact.ascending import split_ascending, split_steps
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
-from quantcore.artifact.preorder import leaf_numbers
+from quantcore.artifact.transforms import Transforms, transforms
 from quantcore.plan.vocabulary import Vocabulary
 
 __all__ = ["Encoder"]
@@ -22,6 +22,7 @@ LARGE = 1 << 19  # bytes of an array; which form of it deflates best is then est
 _ENTRY = 96  # what a section costs besides its bytes: a table entry and padding
 _FEW = 64  # items of an array; it is not worth a search for shorter ones
 _MANY = 1 << 20  # items; among more of them repeats are not looked for
+_SOME = 1 << 16  # of many items, those that are looked at first
 _FAR = 1 << 31  # as far as steps between integers are looked at
 _NAMES = 1024  # of columns that are written beside the categories that they repeat, which deflate then knows
 _LONG_LIST = 64  # strings; longer lists are stored as arrays
@@ -32,9 +33,15 @@ class Encoder:
     """Collects the arrays of one file while its values become JSON.
 
     Everything here follows from the values alone: the same input gives the same bytes.
+
+    Parameters
+    ----------
+    do : Transforms or None
+        What stands for the definitions.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, do: Transforms | None = None) -> None:
+        self._do = transforms(None) if do is None else do
         self._pool: list[bytes] = []
         self._own: list[Section] = []
         self._seen: dict[tuple[str, tuple[int, ...], bytes], int] = {}
@@ -107,9 +114,9 @@ class Encoder:
         if array.dtype != np.uint32 or array.ndim != 1 or len(array) < _FEW:
             return None
         for position, flags in self._flags.items():
-            first = leaf_numbers(flags[:_FEW])  # what comes later changes nothing about these
+            first = self._do.leaf_numbers(flags[:_FEW])  # what comes later changes nothing about these
             if np.count_nonzero(flags) == len(array) and np.array_equal(first, array[: len(first)]):
-                if np.array_equal(leaf_numbers(flags), array):
+                if np.array_equal(self._do.leaf_numbers(flags), array):
                     return position
         return None
 
@@ -180,7 +187,7 @@ class Encoder:
             p = rows.split_rows(array)
             nodes.append(["rows", _name(array), p.width, p.low, p.codes, self._ints(p.group), self._ints(p.sizes), p.packed])
         if array.ndim != 2 or array.shape[1] == 1:
-            nodes += _int_nodes(array, _name(array))
+            nodes += self._int_nodes(array, _name(array))
         if 1 < array.size == max(array.shape, default=0):
             nodes += self._steps(array)
         if _FEW <= array.size == max(array.shape, default=0):
@@ -192,9 +199,12 @@ class Encoder:
         flat = array.reshape(-1)
         if int(flat.min()) < -_FAR or int(flat.max()) > _FAR:
             return []
-        steps = split_steps(flat)
-        # Most steps are one of few where this pays; else it would only take time.
-        return [["sum", _name(array), list(array.shape), self._ints(steps)]] if len(np.unique(steps)) <= len(steps) // 2 else []
+        # Most steps are one of few where this pays; else it would only take time: of many numbers the first ones tell.
+        for some in (flat,) if len(flat) < _MANY else (flat[:_SOME], flat):
+            steps = split_steps(some)
+            if len(np.unique(steps)) > len(steps) // 2:
+                return []
+        return [["sum", _name(array), list(array.shape), self._ints(steps)]]
 
     def _text(self, texts: list[str], array: Array | None) -> Any:
         """A list of strings, or a 1-d array of them."""
@@ -232,7 +242,7 @@ class Encoder:
         if len(new) == len(flat) or len(flat) >= 1 << 31:
             return []
         plain = np.array_equal(new, np.arange(len(new)))
-        values = [None] if plain else [new, *_int_nodes(new, _name(new))]
+        values = [None] if plain else [new, *self._int_nodes(new, _name(new))]
         return [["again", _name(flat), dims, min(values, key=self._cost), self._ints(back)]] if values else []
 
     def _ints(self, values: Array) -> Any:
@@ -240,7 +250,15 @@ class Encoder:
         low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
         name = next(d for d in DTYPES if d[0] == ("i" if low < 0 else "u") and np.iinfo(d).min <= low and high <= np.iinfo(d).max)
         narrow = values.astype(f"<{name}")
-        return min([narrow, *_int_nodes(narrow, name)], key=self._cost)
+        return min([narrow, *self._int_nodes(narrow, name)], key=self._cost)
+
+    def _int_nodes(self, array: Array, name: str) -> list[Any]:
+        signed = int(array.size > 0 and array.min() < 0)
+        if name in ("u8", "i8") and array.size and (int(array.max()) >> 31 or int(array.min()) < -(1 << 31)):
+            return []
+        flat = array.reshape(-1)
+        coded = self._do.split_bits(bits.zigzag(flat) if signed else flat)
+        return [] if coded is None else [["int", name, signed, list(array.shape), *coded]]
 
     def _trie(self, v: Vocabulary) -> Any:
         prefix, rest, data = strings.split_sorted(v.symbol_bytes, v.symbol_ends)
@@ -271,15 +289,6 @@ def _counts_up(flat: Array) -> bool:
     """Whether every value is one that was there, or the next of 0, 1, 2, ..."""
     highest = np.maximum.accumulate(flat)
     return bool(flat[0] == 0 and (flat[1:] <= highest[:-1] + np.ones(1, flat.dtype)).all() and flat.min() == 0)
-
-
-def _int_nodes(array: Array, name: str) -> list[Any]:
-    signed = int(array.size > 0 and array.min() < 0)
-    if name in ("u8", "i8") and array.size and (int(array.max()) >> 31 or int(array.min()) < -(1 << 31)):
-        return []
-    flat = array.reshape(-1)
-    coded = bits.split(bits.zigzag(flat) if signed else flat)
-    return [] if coded is None else [["int", name, signed, list(array.shape), *coded]]
 
 
 def _wide(array: Array) -> Any:

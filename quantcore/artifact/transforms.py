@@ -1,4 +1,4 @@
-"""The hot functions of reading: NumPy's, which are the definition, or compiled ones in their place."""
+"""The hot functions of reading, and of writing: NumPy's, which are the definition, or compiled ones in their place."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ Function = Callable[..., Any]
 
 
 class Transforms(NamedTuple):
-    """What the decoder calls; by default the definitions."""
+    """What the decoder and the encoder call; by default the definitions."""
 
     join_bits: Function = bits.join
+    split_bits: Function = bits.split
     numbers: Function = repeats.numbers
     leaf_numbers: Function = preorder.leaf_numbers
     ranks: Function = idf.ranks

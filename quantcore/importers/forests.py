@@ -1,12 +1,13 @@
 """Node arrays of any library → ops: nodes in preorder, equal tests and equal leaves once.
 
-Everything works on whole arrays, a level of all trees at a time at most: a forest of ten million nodes takes about a second.
+Everything works on arrays of many nodes, a level of all trees at a time at most: a forest of ten million nodes takes less than a
+second, if it comes in parts that stay in the cache.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,27 @@ from numpy.typing import NDArray
 from quantcore.importers.malformed import Malformed
 from quantcore.plan.tree_ops import Trees
 
-__all__ = ["MOST_FEATURES", "Nodes", "Sets", "fold_below", "fold_to_float32", "in_range", "pooled", "preorder", "trees_op"]
+__all__ = [
+    "MOST_FEATURES",
+    "Flat",
+    "Nodes",
+    "Sets",
+    "flat",
+    "fold_below",
+    "fold_to_float32",
+    "in_range",
+    "joined",
+    "pooled",
+    "preorder",
+    "tests_op",
+    "trees_op",
+]
 
 Array = NDArray[Any]
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 # An index takes 4 bytes a leaf; below this share of distinct leaves it saves more.
 _POOLED = 0.6
+_PART = 1 << 15  # rows
 _MOST_FLAGS = 1 << 27
 MOST_FEATURES = 1 << 20  # a number in a model file costs nothing, a row of so many columns does
 
@@ -61,6 +77,16 @@ class Sets:
 
     values: Array
     ends: Array
+
+
+class Flat(NamedTuple):
+    """Nodes in preorder that test thresholds alone: which of them are leaves, where those stood, and what the splits test."""
+
+    leaf: NDArray[np.bool_]
+    at: Array
+    feature: Array
+    threshold: Array
+    missing: Array
 
 
 def fold_to_float32(threshold: Array) -> NDArray[np.float32]:
@@ -109,6 +135,12 @@ def preorder(nodes: Nodes) -> NDArray[Any]:
     Malformed
         The children do not make trees: out of range, or a node that is reached twice.
     """
+    order = _order(nodes)
+    return np.arange(len(nodes.leaf), dtype=nodes.left.dtype) if order is None else order
+
+
+def _order(nodes: Nodes) -> NDArray[Any] | None:
+    """As preorder; None where that is the order in which they stand."""
     inner = np.flatnonzero(~nodes.leaf)
     left, right = nodes.left[inner], nodes.right[inner]
     n = len(nodes.leaf)
@@ -121,7 +153,7 @@ def preorder(nodes: Nodes) -> NDArray[Any]:
     if np.count_nonzero(reached) < 2 * len(inner) or reached[nodes.roots].any():
         raise Malformed("children", "a node is the child of two nodes, or of its own descendant")
     if _in_preorder(nodes, inner, left, right):
-        return np.arange(n, dtype=nodes.left.dtype)
+        return None
     # Level by level down; then sizes of subtrees up; then places down again.
     levels = [np.asarray(nodes.roots)]
     while len(level := levels[-1][~nodes.leaf[levels[-1]]]):
@@ -170,41 +202,61 @@ def trees_op(nodes: Nodes, inputs: tuple[int, ...], **options: Any) -> tuple[Tre
     ------
     Malformed
     """
-    order = preorder(nodes)
-    leaf = nodes.leaf[order]
-    inner = order[~leaf]
+    leaf, inner, at = _places(nodes)
     test_set = None if nodes.set_of is None else nodes.set_of[inner]
-    numeric = inner if test_set is None else inner[test_set < 0]
-    feature, missing, ends, threshold, found = _columns(nodes, numeric)
-    split = found
-    fields: dict[str, Any] = {}
-    if test_set is not None and nodes.sets is not None and len(numeric) < len(inner):
-        split = np.empty(len(inner), np.uint32)
-        split[test_set < 0] = found
-        fields, which = _set_fields(nodes, inner[test_set >= 0], nodes.sets)
-        split[test_set >= 0] = which + np.uint32(len(threshold))
-    op = Trees(
-        inputs=inputs,
-        leaf=leaf,
-        split=split,
-        feature=feature,
-        missing=missing,
-        ends=ends,
-        threshold=threshold,
-        **fields,
-        **options,
-    )
-    return op, order[leaf]
+    if test_set is None or nodes.sets is None or (test_set < 0).all():
+        return tests_op(_tests(nodes, leaf, inner, at), inputs, **options), at
+    numeric = inner[test_set < 0]
+    feature, missing, ends, threshold, found = _columns(nodes.feature[numeric], nodes.missing[numeric], nodes.threshold[numeric])
+    split = np.empty(len(inner), np.uint32)
+    split[test_set < 0] = found
+    fields, which = _set_fields(nodes, inner[test_set >= 0], nodes.sets)
+    split[test_set >= 0] = which + np.uint32(len(threshold))
+    fields = {**fields, **options, "leaf": leaf, "split": split}
+    return Trees(inputs=inputs, feature=feature, missing=missing, ends=ends, threshold=threshold, **fields), at
 
 
-def _columns(nodes: Nodes, at: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """Distinct (feature, missing, threshold) of the nodes, ascending, and which one each node has."""
-    threshold = nodes.threshold[at]
+def flat(nodes: Nodes) -> Flat:
+    """Nodes in preorder, of which none tests a set.
+
+    Raises
+    ------
+    Malformed
+    """
+    return _tests(nodes, *_places(nodes))
+
+
+def joined(parts: list[Flat]) -> Flat:
+    """Parts of an ensemble, each of whole trees."""
+    return parts[0] if len(parts) == 1 else Flat(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def tests_op(tests: Flat, inputs: tuple[int, ...], **options: Any) -> Trees:
+    """The op of such nodes; the rest as in trees_op."""
+    feature, missing, ends, threshold, split = _columns(tests.feature, tests.missing, tests.threshold)
+    fields = {**options, "leaf": tests.leaf, "split": split}
+    return Trees(inputs=inputs, feature=feature, missing=missing, ends=ends, threshold=threshold, **fields)
+
+
+def _places(nodes: Nodes) -> tuple[NDArray[np.bool_], Array, Array]:
+    """Which nodes are leaves, in preorder, and the positions of splits and of leaves."""
+    order = _order(nodes)
+    leaf = nodes.leaf if order is None else nodes.leaf[order]
+    inner, at = np.flatnonzero(~leaf), np.flatnonzero(leaf)
+    return (leaf, inner, at) if order is None else (leaf, order[inner], order[at])
+
+
+def _tests(nodes: Nodes, leaf: NDArray[np.bool_], inner: Array, at: Array) -> Flat:
+    return Flat(leaf, at, nodes.feature[inner], nodes.threshold[inner], nodes.missing[inner])
+
+
+def _columns(feature: Array, missing: Array, threshold: Array) -> tuple[Array, Array, Array, Array, Array]:
+    """Distinct (feature, missing, threshold) of splits, ascending, and which one each split has."""
     rank = _sortable(threshold)
     if threshold.dtype != np.float32:
         rank = _distinct(rank)[1]
-    key = nodes.feature[at].astype(np.uint64)
-    for bits, part in ((2, nodes.missing[at]), (32, rank)):
+    key = feature.astype(np.uint64)
+    for bits, part in ((2, missing), (32, rank)):
         key <<= np.uint64(bits)
         key |= part
     first, which = _distinct(key)
@@ -295,14 +347,32 @@ def pooled(values: Array) -> tuple[Array, NDArray[np.uint32] | None]:
     """Rows of leaf values, equal ones once, and the row of each leaf; or the rows as they are, and None."""
     rows = np.ascontiguousarray(values)
     bits = rows.view(np.dtype(f"u{rows.itemsize}"))
-    if rows.shape[1] == 1:
-        keys = _sortable(rows[:, 0])
+    # Parts that stay in the cache first: pure leaves are few, and what is left then too.
+    parts = [(at, *_distinct(_keys(rows[at : at + _PART]))) for at in range(0, len(rows), _PART)]
+    some = np.concatenate([at + first for at, first, _ in parts])
+    if len(some) > _POOLED * len(rows):
+        first, which = _distinct(_keys(rows))
     else:
-        keys = np.zeros(len(rows), np.uint64)
-        for k in range(rows.shape[1]):
-            keys = (keys ^ bits[:, k]) * _MIX
-            keys ^= keys >> np.uint64(29)
-    first, which = _distinct(keys)
-    if len(first) > _POOLED * len(rows) or not np.array_equal(bits[first][which], bits):  # the latter: keys that collide
+        kept, number = _distinct(_keys(rows[some]))
+        first, which, n = some[kept], np.empty(len(rows), np.uint32), 0
+        for at, own, inverse in parts:
+            which[at : at + len(inverse)] = number[n : n + len(own)][inverse]
+            n += len(own)
+    if len(first) > _POOLED * len(rows):
         return rows, None
+    for at in range(0, len(rows), _PART):  # keys may collide
+        if not np.array_equal(bits[first[which[at : at + _PART]]], bits[at : at + _PART]):
+            return rows, None
     return rows[first], which
+
+
+def _keys(rows: Array) -> NDArray[Any]:
+    """A number for each row: equal rows have equal ones; of one column they are in the order of the floats."""
+    if rows.shape[1] == 1:
+        return _sortable(rows[:, 0])
+    bits = rows.view(np.dtype(f"u{rows.itemsize}"))
+    keys = np.zeros(len(rows), np.uint64)
+    for k in range(rows.shape[1]):
+        keys = (keys ^ bits[:, k]) * _MIX
+        keys ^= keys >> np.uint64(29)
+    return keys

@@ -122,9 +122,10 @@ class Trees(Op):
     @cached_property
     def leaf_ends(self) -> NDArray[np.int64]:
         """End of each tree's leaves."""
-        counts = np.add.reduceat(self.leaf, self.roots, dtype=np.int64)
-        ends: NDArray[np.int64] = np.cumsum(counts)
-        return ends
+        ends = np.append(self.roots[1:], len(self.leaf))
+        # Each tree has a leaf more than splits.
+        found: NDArray[np.int64] = (ends + np.arange(1, len(ends) + 1)) // 2
+        return found
 
     @cached_property
     def n_leaves(self) -> int:

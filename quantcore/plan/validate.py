@@ -44,7 +44,7 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
     ----------
     plan : Plan
     codec : module or None
-        Compiled checks of vocabularies; what they refuse is looked at here, so the answer is the same.
+        Compiled checks of vocabularies and trees; what they refuse is looked at here, so the answer is the same.
 
     Raises
     ------
@@ -122,7 +122,8 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
     _require(all(r.what in ("matrix", "scores") for r in incoming), "it reads labels, leaves or a list, which it can't")
     matrices = any(r.what == "matrix" for r in incoming)
     _require(not matrices or isinstance(op, _READS_MATRIX), "it reads scores, but its input is a matrix")
-    width = check(op, [r.width for r in incoming])
+    widths = [r.width for r in incoming]
+    width = validate_trees.check_trees(op, widths, codec) if isinstance(op, ops.Trees) else check(op, widths)
     if isinstance(op, _LABEL_OPS):
         return _Result(width, "labels")
     if isinstance(op, ops.Several):

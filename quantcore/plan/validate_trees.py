@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ _MOST_VALUES = 1 << 31
 _CATEGORICAL = ("category_feature", "category_ends", "category_values", "set_feature", "set_sides", "members")
 
 
-def check_trees(op: tree_ops.Trees, incoming: list[int]) -> int:
-    """Check a Trees op over so many columns; returns its number of trees."""
+def check_trees(op: tree_ops.Trees, incoming: list[int], codec: ModuleType | None = None) -> int:
+    """Check a Trees op over so many columns; returns its number of trees. ``codec`` as in `plan.validate.validate`."""
     width = incoming[0]
-    _structure(op)
+    _structure(op, codec)
     _thresholds(op, width)
     n_sets = _sets(op, width)
     n_tests = len(op.threshold) + n_sets
@@ -35,12 +36,14 @@ def check_trees(op: tree_ops.Trees, incoming: list[int]) -> int:
     return op.n_trees
 
 
-def _structure(op: tree_ops.Trees) -> None:
+def _structure(op: tree_ops.Trees, codec: ModuleType | None) -> None:
     array(op.leaf, "leaf", np.bool_, (None,))
     require(1 <= len(op.leaf) <= _MOST_NODES, f"it has {len(op.leaf)} nodes, expected 1 to {_MOST_NODES}")
     # The flags of a tree in preorder end where leaves first outnumber splits; the last tree must end with the flags.
-    n_roots = sum(map(len, op.root_blocks()))
-    require(op.n_trees >= 1 and n_roots == op.n_trees, "leaf does not describe whole trees in preorder")
+    whole = codec is not None and op.n_trees >= 1 and codec.trees_sound(op.leaf, op.n_trees)
+    if not whole:
+        n_roots = sum(map(len, op.root_blocks()))
+        require(op.n_trees >= 1 and n_roots == op.n_trees, "leaf does not describe whole trees in preorder")
     array(op.split, "split", np.uint32, (len(op.leaf) - op.n_leaves,))
 
 

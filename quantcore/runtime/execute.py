@@ -73,10 +73,18 @@ class Executor:
         Answers for rows that no plane settled; None: the best answer stands.
     fallbacks : Fallbacks or None
         Where it is counted what the compiled pass does not serve; None: nowhere.
+    like : Executor or None
+        Of an equal Plan: the trees that it has compiled are taken over; for millions of nodes that is as long as reading them.
     """
 
     def __init__(
-        self, plan: Plan, *, native: bool = True, settle: Settle | None = None, fallbacks: Fallbacks | None = None
+        self,
+        plan: Plan,
+        *,
+        native: bool = True,
+        settle: Settle | None = None,
+        fallbacks: Fallbacks | None = None,
+        like: Executor | None = None,
     ) -> None:
         self.reader = _reader(plan)
         self.plan = plan if self.reader is None else _of_contents(plan)
@@ -87,7 +95,7 @@ class Executor:
         self.module = registry.door("text" if _reads_texts(plan) else "table") if native else None
         self._note_missing(native)
         door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
-        self.forests = Forests(self.plan, door)
+        self.forests = Forests(self.plan, door, None if like is None else like.forests)
         self.reasons = self.forests.reasons
         self.sparse = sparse.Models(native, self.reasons)
         self._counted: dict[
@@ -102,7 +110,7 @@ class Executor:
         self._width = self.plan.n_features_in if self.plan.input == "matrix" else None
         self.direct = self.forests.direct(self._decision, self._width, self._backstop.labels)
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
-        self.front: Any = self._front() if native and plan.input == "table" else None
+        self.front: Any = self._front(like) if native and plan.input == "table" else None
 
     @property
     def compiled(self) -> Any:
@@ -111,13 +119,14 @@ class Executor:
             return self.front.reader if self.front.inner.compiled is not None else None
         return self.fused or self.direct or (self if "predict" in self._links else None)
 
-    def _front(self) -> Any:
+    def _front(self, like: Executor | None) -> Any:
         from quantcore.runtime.front import front  # tables alone have one
 
         cold = isinstance(self.settle, Cold)
 
         def serve(plan: Plan) -> Executor:
-            return Executor(plan, settle=settle_cold(plan) if cold else None, fallbacks=self.fallbacks)
+            inner = None if like is None or like.front is None else like.front.inner
+            return Executor(plan, settle=settle_cold(plan) if cold else None, fallbacks=self.fallbacks, like=inner)
 
         # Who is asked about open rows is asked about rows of the table.
         own = None if cold or self.settle is None else self._backstop.labels

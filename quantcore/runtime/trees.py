@@ -123,13 +123,16 @@ class Forests:
     plan : Plan
     module : module or None
         The door; None: the reference serves.
+    like : Forests or None
+        Those of an equal Plan: what they have compiled is taken over.
     """
 
-    def __init__(self, plan: Plan, module: ModuleType | None) -> None:
+    def __init__(self, plan: Plan, module: ModuleType | None, like: Forests | None = None) -> None:
         self.plan, self.module = plan, module
-        self.reasons: dict[int, str] = {}
-        self._forests: dict[int, Any] = {}
-        self._made: dict[int, _Parts] = {}
+        taken = like is not None and like.module is module
+        self.reasons: dict[int, str] = dict(like.reasons) if like is not None and taken else {}
+        self._forests: dict[int, Any] = dict(like._forests) if like is not None and taken else {}
+        self._made: dict[int, _Parts] = dict(like._made) if like is not None and taken else {}
         self._answers: dict[str, _Answer | None] = {}
 
     def leaves(self, position: int, X: Any) -> NDArray[np.uint32] | None:

@@ -78,6 +78,19 @@ def test_integers(codec, dtype):
     refusals(codec.join_bits, bits.join, arrays, lambda *a: (*a, dtype, signed))
 
 
+def test_split(codec):
+    rng = np.random.default_rng(0)
+    for n in (0, 1, 7, 3000, 50_000):
+        values = np.exp2(rng.uniform(0, 33, n)).astype(np.int64) - 1
+        values[rng.random(n) < 0.1] = 0
+        for dtype in (np.int64, np.uint64, np.uint8, np.uint32):
+            assert agree(codec.split_bits, bits.split, np.minimum(values, min(np.iinfo(dtype).max, 2**33)).astype(dtype))
+    for values in ([0], [2**33 - 1], [1] * 9):
+        assert agree(codec.split_bits, bits.split, np.array(values))
+    for values in ([2**33], [-1], [0, 2**40, 3], [1, -(2**62)]):
+        assert codec.split_bits(np.array(values)) is None and bits.split(np.array(values)) is None
+
+
 def test_repeats(codec):
     back = repeats.distances(np.random.default_rng(0).zipf(1.3, 20_000).clip(max=3000))
     for dtype in (np.uint16, np.uint32):
@@ -216,6 +229,23 @@ def test_nodes_and_columns_sound(codec):
         assert codec.columns_sound(column, len(v.column)) == columns
     assert len(found) == 4
     assert not codec.columns_sound(v.column, 2**31 - 1)  # the definition says
+
+
+def test_trees_sound(codec):
+    rng = np.random.default_rng(0)
+    found = set()
+    for length in range(1, 14):
+        for _ in range(200):
+            flags = rng.random(length) < rng.choice([0.4, 0.5, 0.6])
+            ends = [sum(2 * flag - 1 for flag in flags[: i + 1]) for i in range(length)]  # leaves less splits
+            roots = sum(end > max([0, *ends[:i]]) for i, end in enumerate(ends))
+            whole = ends[-1] > max([0, *ends[:-1]])
+            for n_trees in (ends[-1], roots, 1):
+                if n_trees >= 1:
+                    sound = whole and roots == n_trees
+                    found.add(sound)
+                    assert codec.trees_sound(flags, n_trees) == sound
+    assert found == {True, False}
 
 
 def test_leaf_numbers(codec):

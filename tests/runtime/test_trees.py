@@ -142,3 +142,21 @@ def test_refused_rows_raise_what_the_source_raises():
                 model.predict(rows)
     with pytest.raises(ValueError, match="features"):
         model.predict(X[:, :5])
+
+
+@pytest.mark.skipif(registry.door("trees") is None, reason="this checkout is pure NumPy: nothing is compiled")
+def test_compiled_trees_are_handed_on():
+    source, X = fitted(RandomForestClassifier(20, random_state=0), 3)
+    converted = qc.quantize(source)
+    plan = qc.quantize(source)._artifact.plan
+    first = converted._executor
+    second = Executor(plan, like=first)
+    assert second.forests._forests == first.forests._forests != {}
+    assert second.direct is not first.direct  # which counts its own rows
+    reference = Executor(plan, native=False, like=first)
+    assert reference.direct is None
+    for rows in (X, X[:1]):
+        assert (second.run("predict", rows) == source.predict(rows)).all()
+        for served in (second, reference):
+            assert (served.run("predict_proba", rows) == source.predict_proba(rows)).all()
+    assert second.stats()["rows"] == len(X) + 1 and first.stats()["rows"] == 0

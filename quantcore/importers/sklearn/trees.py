@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
-from quantcore.importers.forests import MOST_FEATURES, Nodes, fold_to_float32, in_range, pooled, trees_op
+from quantcore.importers.forests import MOST_FEATURES, Nodes, flat, fold_to_float32, in_range, joined, pooled, tests_op
 from quantcore.importers.malformed import Malformed
 from quantcore.importers.sklearn.common import allows_nan, classes_of, log_of
 from quantcore.plan import INPUT
@@ -27,6 +27,8 @@ __all__ = [
     "tree_classifier",
     "tree_regressor",
 ]
+
+_PART = 1 << 15  # nodes
 
 
 class Forest(NamedTuple):
@@ -89,7 +91,24 @@ def import_trees(
         raise Malformed("n_features_in_", f"{estimator.n_features_in_} are more than {MOST_FEATURES}; select those that are used")
     counts = np.array([tree.node_count for tree in trees], np.int64)
     starts = np.cumsum(counts) - counts
-    n = int(counts.sum())
+    parts = []
+    # Trees in parts that stay in the cache from one look at them to the next.
+    cuts = np.flatnonzero(np.diff(starts // _PART, prepend=-1)).tolist()
+    for first, last in zip(cuts, [*cuts[1:], len(trees)], strict=True):
+        some = None if features is None else features[first:last]
+        nodes = _nodes(trees[first:last], counts[first:last], some, allow_nan)
+        in_range(nodes, estimator.n_features_in_)
+        found = flat(nodes)
+        parts.append(found._replace(at=found.at + starts[first]))
+    whole = joined(parts)
+    sparse = "zero" if allow_infinity else "finite"
+    op = tests_op(whole, (source.position,), allow_nan=allow_nan, allow_infinity=allow_infinity, sparse=sparse)
+    return Forest(build.add(op, len(trees)), whole.at, starts)
+
+
+def _nodes(trees: list[Any], counts: NDArray[np.int64], features: list[Any] | None, allow_nan: bool) -> Nodes:
+    """The nodes of Tree objects; positions are counted from the first of these trees."""
+    starts, n = np.cumsum(counts) - counts, int(counts.sum())
     integer = np.int32 if n < 1 << 31 else np.int64
     nodes = Nodes(
         roots=starts,
@@ -110,15 +129,7 @@ def import_trees(
         nodes.threshold[own] = fold_to_float32(tree.threshold)
         if allow_nan:
             nodes.missing[own] = tree.missing_go_to_left
-    in_range(nodes, estimator.n_features_in_)
-    op, at = trees_op(
-        nodes,
-        (source.position,),
-        allow_nan=allow_nan,
-        allow_infinity=allow_infinity,
-        sparse="zero" if allow_infinity else "finite",
-    )
-    return Forest(build.add(op, len(trees)), at, starts)
+    return nodes
 
 
 def _columns(features: NDArray[Any], tree: Any) -> NDArray[Any]:
@@ -222,12 +233,13 @@ def _classifier(estimator: Any, forest: Forest, trees: list[Any], shape: tuple[i
     single = estimator.n_outputs_ == 1
     counts = [int(n) for n in np.atleast_1d(estimator.n_classes_)]
     classes = [classes_of(estimator, c, build) for c in ([estimator.classes_] if single else estimator.classes_)]
-    flat = np.concatenate([values[:, k, :count] for k, count in enumerate(counts)], axis=1)
+    columns = [values[:, k, :count] for k, count in enumerate(counts)]
+    rows = columns[0] if single else np.concatenate(columns, axis=1)
     scores = leaf_sum(
         forest,
-        flat,
+        rows,
         build,
-        base=_base(shape, flat.shape[1]),
+        base=_base(shape, rows.shape[1]),
         divisor=float(len(trees)),
         ordered=single_threaded(estimator),
     )

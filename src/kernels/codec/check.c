@@ -1,4 +1,4 @@
-/* What plan.validate_text asks of a vocabulary. */
+/* What plan.validate_text asks of a vocabulary, and plan.validate_trees of trees. */
 #include <string.h>
 
 #include "kernels/codec/codec.h"
@@ -50,6 +50,16 @@ int qc_codec_nodes_sound(const uint32_t *parent, const uint32_t *symbol, size_t 
         start += levels[level];
     }
     return at == n ? 0 : -1;
+}
+
+int qc_codec_trees_sound(const uint8_t *leaf, size_t n, size_t n_trees) {
+    size_t found = 0, waiting = 0; /* nodes that the tree still lacks */
+    for (size_t i = 0; i < n; i++) {
+        waiting += waiting == 0;
+        waiting = leaf[i] ? waiting - 1 : waiting + 1;
+        found += waiting == 0;
+    }
+    return waiting == 0 && found == n_trees ? 0 : -1;
 }
 
 int qc_codec_columns_sound(const uint32_t *column, size_t n, uint64_t n_features, uint8_t *seen) {

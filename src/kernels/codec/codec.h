@@ -13,6 +13,11 @@
 int qc_codec_integers(const uint8_t *classes, size_t n, const uint8_t *packed, size_t n_packed, int zigzag, int itemsize,
                       int is_signed, void *out);
 
+/* bits.split: the class of each number, and how many bits are below their leading ones (-1: a number has more than 33); then
+ * those bits, with zeros up to a whole byte. */
+int64_t qc_codec_classes(const int64_t *values, size_t n, uint8_t *classes);
+void qc_codec_pack(const int64_t *values, size_t n, const uint8_t *classes, uint8_t *out);
+
 /* repeats.numbers: distances back -> numbers in order of first appearance. */
 int qc_codec_repeats(const uint32_t *back, size_t n, uint32_t *out);
 
@@ -43,6 +48,9 @@ int qc_codec_alphabetical(const uint32_t *parent, const uint8_t *is_term, size_t
 int qc_codec_rows(const uint8_t *low, const uint8_t *codes, size_t n_groups, size_t n_symbols, const uint64_t *group_rows,
                   const uint32_t *place, size_t width, const uint32_t *sizes, size_t n_sizes, const uint8_t *packed,
                   size_t n_packed, void *scratch, int itemsize, void *out);
+
+/* What plan.validate_trees checks: 0 where flags (zero or not) in preorder are so many whole trees. */
+int qc_codec_trees_sound(const uint8_t *leaf, size_t n, size_t n_trees);
 
 /* What plan.validate_text checks: 0 where all is sound. */
 int qc_codec_symbols_sound(const uint8_t *bytes, size_t n_bytes, const uint32_t *ends, size_t n);

@@ -47,6 +47,36 @@ int qc_codec_integers(const uint8_t *classes, size_t n, const uint8_t *packed, s
     return outside ? -1 : 0;
 }
 
+int64_t qc_codec_classes(const int64_t *values, size_t n, uint8_t *classes) {
+    int64_t bits = 0;
+    int outside = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t value = (uint64_t)values[i];
+        uint8_t c = 0;
+        outside |= value >> 33 != 0;
+        for (uint64_t step = 32, left = value; step; step >>= 1)
+            if (left >> step) {
+                c = (uint8_t)(c + step);
+                left >>= step;
+            }
+        c = (uint8_t)(c + (value != 0));
+        classes[i] = c;
+        bits += c - (c > 0);
+    }
+    return outside ? -1 : bits;
+}
+
+void qc_codec_pack(const int64_t *values, size_t n, const uint8_t *classes, uint8_t *out) {
+    uint64_t word = 0;
+    unsigned used = 0; /* of the word, below 8 before each number: 40 bits at most with it */
+    for (size_t i = 0; i < n; i++) {
+        const unsigned width = classes[i] - (unsigned)(classes[i] > 0);
+        word |= ((uint64_t)values[i] & (((uint64_t)1 << width) - 1)) << used;
+        for (used += width; used >= 8; used -= 8, word >>= 8) *out++ = (uint8_t)word;
+    }
+    if (used) *out = (uint8_t)word;
+}
+
 int qc_codec_repeats(const uint32_t *back, size_t n, uint32_t *out) {
     uint32_t count = 0;
     for (size_t i = 0; i < n; i++) {
