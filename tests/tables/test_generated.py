@@ -116,7 +116,9 @@ def wrong(seed: int, count: Counter[str] | None = None, only: str | None = None)
                 yield f"{seed} {'odd' if odd else 'plain'} {name}: {problem}"
 
 
-def compare(source: Any, served: Any, plain: Any, target: str, form: Any, same: Any, count: Counter[str], name: str) -> Iterator[str]:
+def compare(
+    source: Any, served: Any, plain: Any, target: str, form: Any, same: Any, count: Counter[str], name: str
+) -> Iterator[str]:
     methods = [m for m in ("predict", *SCORES, "transform") if hasattr(source, m) and hasattr(served, m)]
     for method in methods:
         count["answers"] += 1
