@@ -1,5 +1,5 @@
 """Real tables: a ColumnTransformer that imputes, scales and encodes, in front of a model. On every row of the set, and on rows
-drawn from its columns with values mixed, missing and unknown, certified labels are the source's, and of exact models all labels."""
+drawn from its columns with values mixed, missing and unknown: certified labels are the source's, of exact models all labels."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def test_a_regressor_s_numbers_are_within_the_stated_bound():
     served = qc.quantize(source)
     rows = frame(2)
     bound = served._executor.bound("predict", rows)
-    assert np.abs(served.predict(rows) - source.predict(rows)).max() <= bound < 1e-1
+    assert np.abs(served.predict(rows) - source.predict(rows)).max() <= bound < 1e-2
 
 
 def test_the_sum_of_the_parts_bounds_holds_the_exact_score():

@@ -1,10 +1,11 @@
 """Linear scores over texts beside other columns: apart for each, so that the text kernel makes the scores of the texts.
 
-A linear score of columns side by side is the sum of the scores of the parts, which a WeightedMean of divisor 1 adds. The source sums
-all its terms in one go: a term of one part goes through as many roundings more as the other parts have terms, m at most. Of texts
-``u (1.5 n + 24.5) A`` is what the source rounds (ARCHITECTURE.md, section 3, A), A at most amplitude times what the grid's step is
-multiplied by; with the amplitude larger by ``1 + (m + 8) / 24`` it is more than ``u (1.5 n + m + 24.5) A``. Of other columns a term is
-at most ``amplitude 2^e |x|``, and ``2^e |x|`` is what the grid's error is multiplied by: the error is larger by ``4 m u amplitude``.
+A linear score of columns side by side is the sum of the scores of the parts, which a WeightedMean of divisor 1 adds. The source
+sums all its terms in one go: a term of one part goes through as many roundings more as the other parts have terms, m at most.
+Of texts ``u (1.5 n + 24.5) A`` is what the source rounds (ARCHITECTURE.md, section 3, A), A at most the amplitude times what the
+grid's step is multiplied by: with an amplitude larger by ``1 + (m + 8) / 24`` that is more than ``u (1.5 n + m + 24.5) A``. Of
+other columns a term is at most ``amplitude 2^e |x|``, and ``2^e |x|`` is what the grid's error is multiplied by, which therefore
+is larger by ``4 m u amplitude``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from quantcore.plan.validate import widths
 
 __all__ = ["Part", "parts", "scored_apart"]
 
+_BITS_OF_NUMBERS = 16  # of the largest weight, where scores are the answer: other columns are that fine
 _MOST = 1 << 22  # columns: bounds are of first order in their number times the unit roundoff
 
 
@@ -105,7 +107,8 @@ def scored_apart(
         As for ``gridded`` and ``planar``.
     """
     texts, others = [part for part in found if part.texts], [part for part in found if not part.texts]
-    samples = [sample(part) for part in texts]
+    samples: list[Sample] = [sample(part) for part in texts]
+    fine = grid if decides else replace(grid, bits=max(grid.bits, _BITS_OF_NUMBERS))
     scores = [_scores(s.terms, _folded(part)) for s, part in zip(samples, texts, strict=True)]
     ops: list[Op] = []
     if others:
@@ -123,7 +126,7 @@ def scored_apart(
         ops = [*([joined] if at == -2 else []), replace(table, error=table.error + more)]
         known = np.zeros((1, len(op.bias))) if given is None else _scores(given, weight)
         scores.append(known + op.bias)
-    for i, (part, known) in enumerate(zip(texts, samples, strict=True)):
+    for i, (part, terms) in enumerate(zip(texts, samples, strict=True)):
         last = not others and i == len(texts) - 1
         plain = Linear(
             inputs=(part.position,), weight=part.weight, bias=op.bias if last else np.zeros_like(op.bias), dtype=op.dtype
@@ -132,8 +135,8 @@ def scored_apart(
         made = planar(
             plain,
             part.tfidf,
-            known,
-            grid,
+            terms,
+            fine,
             centred=True,
             centre_needed=centre_needed,
             cold=False,

@@ -41,7 +41,8 @@ def forms(generator: Generator, frame: Any, odd: bool) -> Iterator[tuple[str, An
     if generator.chance(0.5):
         import polars
 
-        plain = frame.astype(object).where(frame.notna(), None)
+        # Numbers side by side are one array of polars, in which integers beyond 2^53 are rounded: columns are told apart here.
+        plain = frame.astype(object).where(frame.notna(), None).assign(huge=5)
         other = outcome(lambda f: polars.DataFrame({c: f[c].tolist() for c in f}, strict=True), plain)
         if not isinstance(other, Exception):
             yield "polars", other, other
@@ -126,7 +127,9 @@ def compare(
         found = outcome(getattr(served, method), form)
         other = outcome(lambda X, m=method: plain.run(m, X), form)
         if isinstance(expected, Exception) or isinstance(found, Exception):
-            if type(found) is not type(expected):
+            if lenient(expected, found, name):
+                count["lenient"] += 1
+            elif type(found) is not type(expected):
                 yield f"{method}: {_brief(found)}, expected {_brief(expected)}"
             elif type(other) is not type(expected):
                 yield f"{method}, reference: {_brief(other)}, expected {_brief(expected)}"
@@ -156,6 +159,19 @@ def compare(
                 yield f"{method}{title}: {problem}"
         if method == "transform" and difference(found, other, 0.0):
             yield "transform: compiled and reference differ"
+
+
+def lenient(expected: Any, found: Any, form: str) -> bool:
+    """What is answered, or refused by another type of error, on purpose where scikit-learn stumbles: pandas.NA beside objects in
+    one array, functions of objects that are numbers, and arrays that polars makes of numbers and strings."""
+    text = str(expected)
+    if not isinstance(expected, TypeError | ValueError):
+        return False
+    if "NA is ambiguous" in text or "'NAType'" in text or "data type NAType" in text:
+        return True
+    if not isinstance(found, Exception) and ("loop of ufunc does not support" in text or "no callable" in text):
+        return True
+    return form in ("polars", "arrow") and "'isnan' not supported" in text
 
 
 def _brief(found: Any) -> str:
