@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from quantcore.passes.fuse import fuse
@@ -12,6 +12,7 @@ from quantcore.passes.quantize import OPEN_TARGET, Grid, planar
 from quantcore.passes.rewrite import consumers, rewrite
 from quantcore.passes.rows import drawn_table
 from quantcore.passes.sample import Sample, drawn, given, thinned
+from quantcore.passes.texts_beside import parts, scored_apart
 from quantcore.plan import INPUT, Csr, Op, Plan
 from quantcore.plan.ops import (
     Affine,
@@ -31,7 +32,7 @@ from quantcore.plan.ops import (
     TfIdf,
     Votes,
 )
-from quantcore.reference import inputs
+from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.matrices import as_csr
 from quantcore.runtime.certify import LABEL, Property
 from quantcore.runtime.execute import Executor
@@ -82,6 +83,22 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
         if not isinstance(op, Linear) or (options.guarantee == "exact" and not decides) or _is_stacked(plan, op):
             return [op]
         apart = margins(plan, op, options.certify)
+        beside = parts(plan, op) if options.guarantee == "certified" else []
+        if beside:
+            made = scored_apart(
+                plan,
+                op,
+                beside,
+                grid,
+                lambda part: matrices.sample(part.position, part.tfidf, replace(op, weight=part.weight), options.seed),
+                matrices.rows_of,
+                apart,
+                decides=decides,
+                centre_needed=_centre_needed(plan, position),
+                seed=options.seed,
+            )
+            if made is not None:
+                return made
         if is_table(plan, op):
             if options.guarantee == "exact":
                 return [op]  # the source's own weights settle every row: a grid beside them would save nothing
@@ -92,9 +109,6 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
         tfidf = _tfidf(plan, op)
         source = op.inputs[0] if tfidf is None else tfidf.inputs[0]
         sample = matrices.sample(source, tfidf, op, options.seed)
-        readers = consumers(plan, position)
-        compared = all(isinstance(r, ArgMax | Softmax | LogSoftmax) for r in readers)
-        shown = position in plan.outputs.values()
         folded = Linear(inputs=(source,), weight=op.weight, bias=op.bias, dtype=op.dtype)
         return [
             planar(
@@ -103,13 +117,19 @@ def optimize(plan: Plan, options: Options, calibration: Any = None) -> Plan:
                 sample,
                 grid,
                 centred=True,
-                centre_needed=shown or not compared,
+                centre_needed=_centre_needed(plan, position),
                 cold=options.guarantee == "exact",
                 apart=apart,
             )
         ]
 
     return rewrite(plan, change)
+
+
+def _centre_needed(plan: Plan, position: int) -> bool:
+    """Scores are shown, or more is made of them than comparisons with each other."""
+    compared = all(isinstance(r, ArgMax | Softmax | LogSoftmax) for r in consumers(plan, position))
+    return position in plan.outputs.values() or not compared
 
 
 def is_table(plan: Plan, op: Op) -> bool:
@@ -158,6 +178,14 @@ class Matrices:
             if self.given:
                 raise
             return None  # drawn rows may be what an encoder behind another step was not fitted on
+
+    def rows_of(self, op: Op) -> Csr | None:
+        """The same of an op that joins results of the Plan, or is one of its own."""
+        known = next((i for i, other in enumerate(self.plan.ops) if other is op), None)
+        if known is not None:
+            return self.rows_at(known)
+        found = [self.rows_at(i) for i in op.inputs]
+        return None if any(rows is None for rows in found) else as_csr(FUNCTIONS[op.kind](op, found))
 
     def sample(self, position: int, tfidf: TfIdf | None, op: Linear, seed: int) -> Sample:
         """Terms that a Linear op reads; drawn where no rows are given."""

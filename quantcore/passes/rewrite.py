@@ -23,13 +23,13 @@ def rewrite(plan: Plan, change: Callable[[int, Op], list[Op]]) -> Plan:
     plan : Plan
     change : callable of (position, op) → list of Op
         The ops that take its place, the last of which gives its result. Their inputs are positions of the *old* plan;
-        ``-2`` names the op before it in the list.
+        ``-2`` names the op before it in the list, ``-3`` the one before that, and so on.
     """
     ops: list[Op] = []
     moved = {INPUT: INPUT}
     for position, op in enumerate(plan.ops):
         for new in change(position, op):
-            inputs = tuple(len(ops) - 1 if i == -2 else moved[i] for i in new.inputs)
+            inputs = tuple(len(ops) + i + 1 if i <= -2 else moved[i] for i in new.inputs)
             ops.append(replace(new, inputs=inputs))
         moved[position] = len(ops) - 1
     outputs = {method: moved[at] for method, at in plan.outputs.items()}

@@ -10,7 +10,7 @@ import numpy as np
 
 from quantcore.plan.op import INPUT, Op
 from quantcore.plan.record import Record
-from quantcore.plan.table_ops import Codes, Fill, MissingCells, Numbers
+from quantcore.plan.table_ops import Codes, Fill, Join, MissingCells, Numbers
 
 __all__ = ["Schema", "schema_of", "values_of"]
 
@@ -53,7 +53,12 @@ def schema_of(ops: tuple[Op, ...]) -> Schema:
     floats: set[int] = set()
     others: set[int] = set()
     none: set[int] = set()
+    origins: dict[int, list[int | None]] = {}
     for position, op in enumerate(ops):
+        origins[position] = _origins(op, aligned, origins)
+        if op.inputs[0] in origins and op.inputs[0] not in aligned:  # tables that others make of the caller's columns
+            of = origins[op.inputs[0]]
+            none.update(of[i] for i in _knows_none(op) if i < len(of) and of[i] is not None)  # type: ignore[misc]
         if not aligned.intersection(op.inputs):
             continue
         found = {*_columns(op, aligned)}
@@ -71,6 +76,20 @@ def schema_of(ops: tuple[Op, ...]) -> Schema:
         none=frozenset(none),
         tables=frozenset(aligned),
     )
+
+
+def _origins(op: Op, aligned: set[int], known: dict[int, list[int | None]]) -> list[int | None]:
+    """Which of the caller's columns each column of a table is that an op makes of others."""
+    if op.kind in _CHANGE_COLUMNS:
+        return known.get(op.inputs[0], [])
+    if not isinstance(op, Join):
+        return []
+    found: list[int | None] = []
+    for source, part in zip(op.inputs, op.columns, strict=True):
+        listed = np.asarray(part).tolist()
+        of = known.get(source, [])
+        found += listed if source in aligned else [of[i] if i < len(of) else None for i in listed]
+    return found
 
 
 def values_of(ops: tuple[Op, ...], schema: Schema) -> Iterator[tuple[int, list[Any]]]:

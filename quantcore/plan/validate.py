@@ -25,7 +25,7 @@ from quantcore.plan.rules import is_int as _is_int
 from quantcore.plan.rules import require as _require
 from quantcore.plan.validate_text import check_text
 
-__all__ = ["validate"]
+__all__ = ["validate", "widths"]
 
 _MAX_EXPONENT = 1000
 _MOST_COLUMNS = 1 << 20
@@ -66,13 +66,22 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
     _require(type(plan.by_name) is bool, f"by_name is {plan.by_name!r}")
     named = plan.input == "table" and plan.feature_names_in is not None
     _require(named or not plan.by_name, "columns of a table can be found by name where the source has names")
+    _check_outputs(plan, _results(plan, codec))
+
+
+def widths(plan: Plan) -> list[int]:
+    """The number of columns that each op of a valid Plan gives."""
+    return [result.width for result in _results(plan, None)]
+
+
+def _results(plan: Plan, codec: ModuleType | None) -> list[_Result]:
     results: list[_Result] = []
     for position, op in enumerate(plan.ops):
         try:
             results.append(_check(plan, op, results, codec))
         except ValueError as error:
             raise ValueError(f"op {position} ({op.kind}): {error}") from None
-    _check_outputs(plan, results)
+    return results
 
 
 class _Result(NamedTuple):

@@ -61,6 +61,9 @@ def ufunc(op: Ufunc, X: Matrix) -> Matrix:
 def column_ufunc(op: ColumnUfunc, table: Table) -> Table:
     """NumPy's function of the values of each column."""
     chosen = [table.column(i) for i in op.columns.tolist()]
+    if not op.finite:
+        for index, values in zip(op.columns.tolist(), chosen, strict=True):
+            _require_numbers(op.name, values, table.name(index))
     chosen = [c if c.dtype.kind in "biuf" else c.astype(np.float64) for c in chosen]
     common = np.result_type(*(c.dtype for c in chosen)) if op.finite else None
     changed = list(table.columns)
@@ -70,6 +73,14 @@ def column_ufunc(op: ColumnUfunc, table: Table) -> Table:
             require_finite(values)
         changed[index] = values if op.name == "identity" else _of(op.name, values)
     return Table(table.n_rows, tuple(changed))
+
+
+def _require_numbers(name: str, values: NDArray[Any], called: str) -> None:
+    """Of strings and None, which it may hold elsewhere, NumPy has no such function; objects that are numbers are some here."""
+    if values.dtype == object:
+        for value in values.tolist():
+            if not isinstance(value, (int, float, np.number, np.bool_)):
+                raise TypeError(f"{called} holds {value!r}, of which {name} can't be had; pass numbers")
 
 
 def apply(name: str, values: NDArray[Any]) -> NDArray[Any]:

@@ -28,7 +28,8 @@ def numbers(op: Numbers, table: Table) -> NDArray[Any]:
     out = np.empty((table.n_rows, len(op.columns)), dtype)
     for j, index in enumerate(op.columns.tolist()):
         out[:, j] = _floats(table, index, dtype)
-        if not (op.allow_nan and op.allow_infinity):
+    if not (op.allow_nan and op.allow_infinity):  # the source looks at all of them once they are floats
+        for j, index in enumerate(op.columns.tolist()):
             _require_finite(table, index, out[:, j], allow_nan=op.allow_nan, allow_infinity=op.allow_infinity)
     return out
 
@@ -38,10 +39,13 @@ def fill(op: Fill, table: Table) -> Table:
     changed = list(table.columns)
     dtypes = [table.column(int(i)).dtype for i in op.columns]
     objects = np.dtype(object) in dtypes if op.objects is None else op.objects
-    for value, index in zip(op.fill, op.columns.tolist(), strict=True):
-        values = table.column(index).astype(object) if objects else np.array(_floats(table, index, _common(dtypes)))
-        if not objects:
+    filled = [
+        table.column(i).astype(object) if objects else np.array(_floats(table, i, _common(dtypes))) for i in op.columns.tolist()
+    ]
+    if not objects:  # the source looks at all of them once they are floats
+        for index, values in zip(op.columns.tolist(), filled, strict=True):
             _require_finite(table, index, values, allow_nan=True, allow_infinity=False)
+    for value, index, values in zip(op.fill, op.columns.tolist(), filled, strict=True):
         values[_missing(op.missing, values, table.name(index))] = value
         changed[index] = values
     return Table(table.n_rows, tuple(changed), table.names)

@@ -111,13 +111,14 @@ class Executor:
         self.direct = self.forests.direct(self._decision, self._width, self._backstop.labels)
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
         self.front: Any = self._front(like) if native and plan.input == "table" else None
+        self.beside: Any = self._beside() if native and plan.input == "table" and self.front is None else None
 
     @property
     def compiled(self) -> Any:
         """What answers ``predict`` in one compiled pass, or None."""
         if self.front is not None:
             return self.front.reader if self.front.inner.compiled is not None else None
-        return self.fused or self.direct or (self if "predict" in self._links else None)
+        return self.fused or self.direct or (self if "predict" in self._links or self.beside is not None else None)
 
     def _front(self, like: Executor | None) -> Any:
         from quantcore.runtime.front import front  # tables alone have one
@@ -138,6 +139,37 @@ class Executor:
         if self.front.inner.compiled is not None:  # else the rows are counted behind the cut
             self._fell_back(given)
         return self._at_cut(given)
+
+    def _beside(self) -> Any:
+        if self.module is None or not _reads_texts(self.plan) or self.reader is not None or isinstance(self.settle, Cold):
+            return None
+        from quantcore.runtime import texts_beside  # tables with texts alone have one
+
+        at = texts_beside.position(self.plan)
+        if at is None:
+            return None
+        try:
+            found = texts_beside.Beside(self.plan, at, self._model, Executor)
+        except ValueError as error:
+            self.reasons[-1] = f"tables are read op by op: {error}"
+            return None
+        self.reasons.pop(-1, None)
+        return found
+
+    def _started(self, X: Any) -> tuple[Any, Known]:
+        """Checked rows, and results that are known of them; no rows where all that is asked for follows from those results."""
+        found = None if self.beside is None else self.beside.scores(X)
+        if found is None:
+            given = self._input(X)
+            if self.beside is not None:
+                self._fell_back(given)
+            return given, {}
+        scores, away = found
+        return None, {self.beside.at: Value(scores, (scores - away, scores + away))}
+
+    def evaluated(self, position: int, rows: Any) -> Value:
+        """The result of an op, for rows that have been checked."""
+        return self._evaluate(position, rows)
 
     def _at_cut(self, given: Any) -> Any:
         """The rows at the cut, of a table that has been checked."""
@@ -271,9 +303,10 @@ class Executor:
         found = self._at_once(method, X)
         if found is not None:
             return found
-        given = self._input(X)
-        self._fell_back(given)
-        return _shown(self.value_at(self.plan.outputs[method], given), method)
+        given, known = self._started(X)
+        if self.beside is None:
+            self._fell_back(given)
+        return _shown(self._evaluate(self.plan.outputs[method], given, known, bounds=False).value, method)
 
     def _at_once(self, method: str, X: Any) -> Any:
         """What a method that decides nothing makes of scores, in the pass that computes them; None where there is no such pass,
@@ -298,13 +331,13 @@ class Executor:
     def _labels(self, X: Any, *, checked: bool = False) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         model = self.labels_of_csr if hasattr(X, "indptr") else None
         found = None if model is None else model.labels(X)
-        given = X if checked or found is not None else self._input(X)
+        given, known = (X, {}) if checked or found is not None else self._started(X)
         if found is None and self.fused is not None and (self.plan.input == "text" or self.fused.accepts(given)):
             found = self.fused.labels(given)
         if found is not None:
             labels, planes = text.class_array(self._decision)[found[0]], found[1]  # type: ignore[arg-type]
         else:
-            labels, planes = self._predict(given)
+            labels, planes = self._predict(given, known)
         rows = np.flatnonzero(planes == OPEN)
         sure = (planes != OPEN) & self.proves
         self._left_open(len(rows))
@@ -322,9 +355,10 @@ class Executor:
             return self.certified(X)
         if self.front is not None:
             return self._asked_of(X, *self.front.inner.certified_as(wanted, self.front.matrix(X)))
-        given = self._input(X)
-        self._fell_back(given)
-        answers, sure = decided(self, wanted, given)
+        given, known = self._started(X)
+        if self.beside is None:
+            self._fell_back(given)
+        answers, sure = decided(self, wanted, given, known)
         rows = np.flatnonzero(~sure)
         self._left_open(len(rows))
         if len(rows) and isinstance(self.settle, Cold):
@@ -356,7 +390,8 @@ class Executor:
             rows = self._at_cut(X) if checked else self.front.matrix(X)
             found_: tuple[NDArray[np.float64], NDArray[np.float64]] | None = self.front.inner.scores(rows, checked=True)
             return found_
-        found = self._evaluate(self.plan.ops[at].inputs[0], X if checked else self._input(X))
+        given, known = (X, {}) if checked else self._started(X)
+        found = self._evaluate(self.plan.ops[at].inputs[0], given, known)
         if found.interval is None:
             return None if self.proves else (found.value, np.full(len(found.value), np.inf))
         low, high = found.interval
@@ -381,7 +416,8 @@ class Executor:
             rows = self._at_cut(X) if checked else self.front.matrix(X)
             most: float | None = self.front.inner.bound(method, rows, checked=True)
             return most
-        position, given, known = self.plan.outputs[method], X if checked else self._input(X), {}  # type: int, Any, Known
+        position = self.plan.outputs[method]
+        given, known = (X, {}) if checked else self._started(X)  # type: Any, Known
         op = self.plan.ops[position]
         if isinstance(op, _DECISIONS) and not isinstance(op, Predictions | Several):
             return None
@@ -421,12 +457,13 @@ class Executor:
         """The result of the op at a position, for rows that have been checked."""
         return self._evaluate(position, rows, bounds=False).value
 
-    def _predict(self, given: Any) -> tuple[NDArray[Any], NDArray[np.uint8]]:
+    def _predict(self, given: Any, known: Known) -> tuple[NDArray[Any], NDArray[np.uint8]]:
         """Labels op by op, and which plane settled each row."""
         if self._decision is None:
             raise AttributeError(f"this model has no 'predict'; its source has {', '.join(sorted(self.plan.outputs))}")
-        self._fell_back(given)
-        labels, sure = self._decided(self._decision, given, {})
+        if self.beside is None:
+            self._fell_back(given)
+        labels, sure = self._decided(self._decision, given, known)
         counted = self._counted.setdefault(get_ident(), [0, 0])
         counted[0] += len(sure)
         counted[1] += int(np.count_nonzero(~sure))
