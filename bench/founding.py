@@ -32,13 +32,19 @@ FOUNDING = (
 
 def train(wanted: Founding) -> tuple[Pipeline, list[str]]:
     """The pipeline whose pickle comes closest to the size, and test documents."""
+    documents, labels, test = rows(wanted)
+    return _closest(documents, labels, wanted.pickle_bytes), test
+
+
+def rows(wanted: Founding) -> tuple[list[str], list[str], list[str]]:
+    """Documents to fit on and their labels, and test documents."""
     split = texts.read(wanted.data) or texts.standard_library(wanted.classes)
     classes = set(sorted(set(split.train_labels))[: wanted.classes])
-    rows = [(text, label) for text, label in zip(split.train, split.train_labels, strict=True) if label in classes]
-    random.Random(0).shuffle(rows)
-    rows = rows[:2000]
+    found = [(text, label) for text, label in zip(split.train, split.train_labels, strict=True) if label in classes]
+    random.Random(0).shuffle(found)
+    found = found[:2000]
     test = [text for text, label in zip(split.test, split.test_labels, strict=True) if label in classes]
-    return _closest([text for text, _ in rows], [label for _, label in rows], wanted.pickle_bytes), test
+    return [text for text, _ in found], [label for _, label in found], test
 
 
 def _closest(documents: list[str], labels: list[str], size: int) -> Pipeline:

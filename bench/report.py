@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import report_mutants
+import report_optimizer
 import report_trees
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,8 +44,6 @@ FASTER_THAN_ONNX = {
 TABLES = ("30 x 2", "64 x 10", "784 x 10", "1024 x 100", "breast_cancer", "digits")
 LOAD_FASTER = 10.0
 MOST_BATCH_SECONDS = 0.25e-6
-# Least times smaller than joblib's file, of the smallest form that agrees on 999 of 1000 rows.
-SMALLEST = {"sms_spam": 10.0, "rt_polarity": 6.0, "movie_reviews": 10.0, "banking77": 10.0, "clinc150": 20.0}
 SMALLER = {"sms_spam": 3.5, "rt_polarity": 3.5, "movie_reviews": 3.5, "clinc150": 10.0}
 MOST_BYTES = {"e-mail, founding size": 2000, "intent, founding size": 60_000, "sentiment, founding size": 2000}
 TITLES = {"one": "one {}", "batch": "batch, a {}", "load": "load"}
@@ -86,7 +85,8 @@ def main(results: Path, readme: bool) -> None:
     text = f"# Results\n\n`make bench` on {about}\n\n{_table(rows)}{_tables(run['benchmarks'])}"
     trees = report_trees.section(run["benchmarks"])
     mutants = report_mutants.section(run["benchmarks"])
-    text += "".join(f"\n{part}" for part in (trees, mutants) if part)
+    smallest = report_optimizer.section(run["benchmarks"])
+    text += "".join(f"\n{part}" for part in (smallest, trees, mutants) if part)
     RESULTS.write_text(text, "utf-8")
     print(text)
     if readme:
@@ -131,7 +131,7 @@ def _rows(benchmarks: list[dict[str, Any]]) -> list[Row]:
         if "contender" in extra and extra["task"] != "table":
             at = by_key.setdefault((extra["task"], extra.get("case", "")), {})
             at[extra["contender"]] = {**extra, "seconds": found["stats"]["median"]}
-    rows = [_smallest(found["extra_info"]) for found in benchmarks if found["extra_info"].get("task") == "smallest"]
+    rows: list[Row] = []
     for (task, case), found in by_key.items():
         if "quantcore" not in found or "scikit-learn" not in found:
             continue
@@ -195,18 +195,6 @@ def _file(case: str, found: dict[str, dict[str, Any]]) -> Row:
         wanted = SMALLER.get(case, 1.0)
         goal, met = f"{wanted:g}x smaller" if wanted > 1.0 else "no larger", theirs / ours >= wanted
     return _row(("file", case), f"{case}: file (joblib compress=3)", found, "file_bytes", _kilobytes, goal, met)
-
-
-def _smallest(extra: dict[str, Any]) -> Row:
-    case, sizes = extra["case"], extra["file_bytes"]
-    ratio, wanted = sizes["joblib"] / sizes["quantcore"], SMALLEST[extra["case"]]
-    about = f"{extra['flips']} of {extra['rows']} labels differ, {_seconds(extra['seconds'])}"
-    if "fastText" in sizes:
-        about += f"; fastText {_kilobytes(sizes['fastText'])}"
-    ours, theirs, onnx = (_kilobytes(sizes[name]) if name in sizes else "-" for name in ("quantcore", "joblib", "ONNX"))
-    title = f"{case}: smallest file that agrees on 99.9 % ({about})"
-    met = "yes" if ratio >= wanted else "**no**"
-    return Row(("smallest", case), title, ours, theirs, onnx, f"{ratio:.1f}x", f"{wanted:g}x smaller", met)
 
 
 def _labels(case: str, found: dict[str, dict[str, Any]]) -> Row:

@@ -29,7 +29,7 @@ from quantcore.reference.matrices import row_norms, sum_rows, tfidf
 
 __all__ = ["Chain", "Form", "Trial", "chain", "forms", "made"]
 
-SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25, 0.15, 0.1)
+SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
 _MOST_ROWS = 6000
 _BLOCK = 256  # rows
 _OCTAVES = (0, 1, 2, 3)
@@ -39,8 +39,9 @@ _FINEST = 20
 _SAFETY, _OVERFIT = 1.25, 1.5
 # Of many outputs a grid flips up to 1.7 times as many labels of new rows (banking77, clinc150), whose gaps are smaller.
 _SAFETY_MANY = 2.0
-# Of more outputs the vocabulary is a small part of the file: dropping terms would save a tenth of it.
 _FEW_OUTPUTS = 4
+# Of more outputs a vocabulary that is a smaller part of the file is left as it is: dropping terms would save a tenth of it.
+_WORTH_DROPPING = 0.25
 _UNSEEN = 0.3  # occurrences to come of a term that was seen once, of one that stands in so many rows
 
 
@@ -269,7 +270,7 @@ def forms(trial: Trial, least: float, bits: int, vocabulary: int, prune: float =
     """
     top = float(np.abs(trial.values).max(initial=0.0))
     coarsest = int(np.ceil(np.log2(top))) - bits if top > 0.0 else 0
-    start, best = coarsest, (np.inf, 0)
+    start, best = coarsest, (float("inf"), 0)
     for octaves in _OCTAVES if trial.documents is not None else (0,):
         trial.coarsen(octaves)
         for form in _of_share(trial, 1.0 - prune, least, (start, coarsest), vocabulary):
@@ -278,7 +279,8 @@ def forms(trial: Trial, least: float, bits: int, vocabulary: int, prune: float =
                 start = min(coarsest, int(np.ceil(form.power)) + 1)
                 best = min(best, (form.bytes, octaves))
     trial.coarsen(best[1])
-    for share in SHARES[1:] if trial.values.shape[1] <= _FEW_OUTPUTS and not prune else ():
+    pays = trial.values.shape[1] <= _FEW_OUTPUTS or vocabulary > _WORTH_DROPPING * best[0]
+    for share in SHARES[1:] if pays and not prune else ():
         found = None
         for form in _of_share(trial, share, least, (start, coarsest), vocabulary):
             yield form

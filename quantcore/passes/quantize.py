@@ -96,8 +96,8 @@ def planar(
         exponent = _exponents(weights, source, folded, sample, op.bias, grid, apart, single)
     rows = np.rint(np.ldexp(weights, -exponent[:, None]))
     amplitude = float(np.ldexp(np.abs(source).max(axis=1), -exponent).max(initial=0.0))
-    # Folding the idf and the centre rounds twice in float64.
-    error = 0.5 + amplitude * 2.0**-51
+    # Folding the idf and the centre rounds twice in float64. What is not the source's own is what it is.
+    error = 0.0 if approximate else 0.5 + amplitude * 2.0**-51
     stored = rows.astype(np.int16 if np.abs(rows).max(initial=0.0) <= _INT16 else np.int32)
     stored, exponent, index = _distinct(stored, exponent)
     return PlanarLinear(

@@ -17,7 +17,7 @@ from quantcore.passes.judge import Verdict
 from quantcore.passes.measured import SHARES, Chain, Form, Trial, chain, forms, made
 from quantcore.passes.rewrite import rewrite
 from quantcore.passes.sizes import vocabulary_bytes
-from quantcore.passes.tables import TABLE_BITS, approximated, table_forms
+from quantcore.passes.tables import FLOAT32, TABLE_BITS, on_grid, table_forms
 from quantcore.plan import INPUT, Csr, Op, Plan
 from quantcore.plan.ops import ArgMax, Linear, Predictions, Several, Stack, Text, Threshold
 from quantcore.reference import inputs
@@ -30,7 +30,7 @@ __all__ = ["Found", "linear_scores", "search", "with_weights"]
 _DEFAULT_AGREEMENT = 0.999
 # Numbers of bits that are tried for tables; of other precisions the grid is the one that is expected to agree.
 _PRECISIONS = {"auto": TABLE_BITS, "int16": (16,), "int8": (8, 10, 12, 16), "int4": (4,)}
-_WORTH = 256  # bytes that a grid has to save
+_WORTH = 128  # bytes that a grid has to save over float32
 Tell = Callable[[int, int], None]
 
 
@@ -158,26 +158,29 @@ def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> 
     tried = list(table_forms(op, rows, decide, least, prune=options.prune, only=_PRECISIONS[options.precision]))
     if options.precision == "int4":  # what it is held against
         eight = table_forms(op, rows, decide, least, prune=options.prune, only=(8, 16))
-        tried += [form for form in eight if form.bits]
+        tried += [form for form in eight if form.bits not in (0, FLOAT32)]
     terms = Shape("table", 0.0, float(len(op.weight)), op.weight.shape[1], 0)
     seconds = nanoseconds(terms) * 1e-9  # columns are multiplied whatever the grid
     allowed = [form.good and (form.bits > 0 or not options.prune) for form in tried]
     if not any(allowed):
         _cant_prune(options.prune, least, [form.verdict.agreement for form in tried if form.bits])
     least_bytes = min(form.bytes for form, good in zip(tried, allowed, strict=True) if good)
+    plain = min(
+        (i for i, form in enumerate(tried) if form.bits in (0, FLOAT32) and allowed[i]), key=lambda i: tried[i].bytes, default=0
+    )
     eights = [form.bytes for form in tried if form.good and form.bits == 8]
     notes = [""] * len(tried)
     for i, form in enumerate(tried):
         if options.precision == "int4" and form.bits == 4 and eights and 2 * form.bytes > min(eights):
             allowed[i], notes[i] = False, "takes more than half of int8's bytes"
-        elif options.precision == "auto" and not options.prune and form.bits and tried[0].bytes - least_bytes < _WORTH:
+        elif options.precision == "auto" and not options.prune and i > plain and tried[plain].bytes - least_bytes < _WORTH:
             allowed[i], notes[i] = False, "a grid gains nothing"
     candidates = [_judged(form.name, form.bytes, seconds, form.verdict, good) for form, good in zip(tried, allowed, strict=True)]
     best = chosen(candidates, options.objective, options.max_bytes, options.max_latency)
     for one, note in zip(candidates, notes, strict=True):
         one["why"], one["weights"] = note or one["why"], one["bytes"]
     if "a grid gains nothing" in notes:
-        candidates[0]["why"] += "; a grid gains nothing"
+        candidates[plain]["why"] += "; a grid gains nothing"
     served = tried[best or 0].op
     return Found(rewrite(plan, lambda i, other: [served if i == position else other]), candidates)
 
@@ -212,7 +215,7 @@ def with_weights(
     bias: NDArray[np.float64],
 ) -> Plan:
     """The Plan with other weights than the source's in one op."""
-    other = approximated(op, integers, exponent, bias)
+    other = on_grid(op, integers, exponent, bias)
     return rewrite(plan, lambda i, one: [other if i == position else one])
 
 

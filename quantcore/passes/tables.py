@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from quantcore.passes.compensate import compensated, gram, refitted
 from quantcore.passes.judge import Verdict, flips_estimated, gap_errors
-from quantcore.passes.sizes import entropy
+from quantcore.passes.sizes import integers_bytes
 from quantcore.plan import Csr
 from quantcore.plan.ops import Linear, PlanarLinear
 
-__all__ = ["TABLE_BITS", "TableForm", "approximated", "table_forms"]
+__all__ = ["FLOAT32", "TABLE_BITS", "TableForm", "on_grid", "table_forms"]
 
 _MOST_ROWS = 8000
 TABLE_BITS = (2, 3, 4, 5, 6, 8, 10, 12, 16)
+FLOAT32 = 24
 _SAFETY = 1.25
 _LARGEST_EXPONENT = 900
 
@@ -55,7 +56,7 @@ class TableForm(NamedTuple):
 def table_forms(
     op: Linear, rows: Csr, decide: Callable[[Any], Any], least: float, *, prune: float = 0.0, only: tuple[int, ...] = TABLE_BITS
 ) -> Iterator[TableForm]:
-    """Forms, the source's own weights first, then from few bits to many until one agrees.
+    """Forms: the source's own weights, float32, then from few bits to many until one agrees.
 
     Parameters
     ----------
@@ -99,6 +100,11 @@ def table_forms(
     if prune:
         weight = refitted(weight, products, _kept(weight, np.diag(products), prune))
     top = int(np.ceil(np.log2(np.abs(weight).max())))
+    if not prune and np.abs(top - FLOAT32 - scale).max() <= _LARGEST_EXPONENT:
+        integers = np.rint(np.ldexp(weight, FLOAT32 - top)).astype(np.int64)
+        judged = verdict(np.ldexp(integers.astype(np.float64), (top - FLOAT32 - scale)[:, None]), op.bias)
+        made = on_grid(op, integers, top - FLOAT32 - scale, op.bias, approximate=False)
+        yield TableForm("float32", made, FLOAT32, integers_bytes(integers), judged, judged.agreement >= least)
     share = f"{1.0 - prune:.0%} of the features, " if prune else ""
     for bits in only:
         step, limit = top - bits + 1, 2 ** (bits - 1) - 1
@@ -109,12 +115,12 @@ def table_forms(
         found = []
         for way, integers in (("nearest", nearest), ("compensated", compensated(steps, products, limit))):
             values = np.ldexp(integers.astype(np.float64), (step - scale)[:, None])
-            bias = op.bias + (tune @ (op.weight - values)).mean(axis=0)
+            # rounded, as the factor is: libraries differ in the last places
+            bias = op.bias + (tune @ (op.weight - values)).mean(axis=0).astype(np.float32)
             judged = verdict(values, bias)
-            size = int(entropy(np.unique(integers, return_counts=True)[1]) / 8)
             name = f"{share}int{bits}, {way}"
-            made = approximated(op, integers, step - scale, bias)
-            found.append(TableForm(name, made, bits, size, judged, judged.agreement >= least))
+            made = on_grid(op, integers, step - scale, bias)
+            found.append(TableForm(name, made, bits, integers_bytes(integers), judged, judged.agreement >= least))
         yield from sorted(found, key=lambda form: form.verdict.agreement)
         if any(form.good for form in found):
             return
@@ -136,9 +142,21 @@ def _kept(weight: NDArray[np.float64], variance: NDArray[np.float64], prune: flo
     return kept
 
 
-def approximated(op: Linear, integers: NDArray[np.int64], exponent: NDArray[np.int64], bias: NDArray[np.float64]) -> PlanarLinear:
-    """An op with other weights than the source's: integers, and log2 of each feature's step."""
-    exponent = np.where(integers.any(axis=1), exponent, 0)  # a feature that is dropped needs no step
+def on_grid(
+    op: Linear, integers: NDArray[np.int64], exponent: NDArray[np.int64], bias: NDArray[np.float64], *, approximate: bool = True
+) -> PlanarLinear:
+    """An op with integers for weights, and log2 of each feature's step.
+
+    Parameters
+    ----------
+    op : Linear
+    integers : ndarray of int64, shape (n_features, n_outputs)
+    exponent : ndarray of int64, shape (n_features,)
+    bias : ndarray of float64, shape (n_outputs,)
+    approximate : bool
+        The weights are others than the source's, or the bias is; else each is the nearest on the grid.
+    """
+    exponent = np.where(integers.any(axis=1), exponent, 0) if approximate else exponent  # what is dropped needs no step
     amplitude = float(np.ldexp(np.abs(op.weight).max(axis=1), -exponent).max(initial=0.0))
     return PlanarLinear(
         inputs=op.inputs,
@@ -150,8 +168,8 @@ def approximated(op: Linear, integers: NDArray[np.int64], exponent: NDArray[np.i
         sublinear=False,
         idf=None,
         norm=None,
-        error=0.5,
+        error=0.0 if approximate else 0.5,  # nothing is certified of what is not the source's: what is computed is what is meant
         amplitude=max(amplitude, float(np.abs(integers).max(initial=0))),
-        approximate=True,
+        approximate=approximate,
         dtype=op.dtype,
     )

@@ -100,6 +100,24 @@ def test_labels_of_new_documents_agree_as_often_as_was_asked(least):
     assert "candidates" not in qc.model.Model(model.data).report()
 
 
+def test_of_many_outputs_terms_are_dropped_where_the_vocabulary_is_most_of_the_file():
+    random = np.random.default_rng(1)
+    names = [f"{a}{b}{c}" for a in "bcdfghklmnprst" for b in ("a", "e", "io", "un") for c in ("", "sk", "lt", "r")]
+    shares = np.random.default_rng(7).dirichlet(np.ones(len(names)) * 0.1, 12)
+    y = random.integers(0, 12, 6000)
+    texts = [" ".join(random.choice(names, random.integers(5, 15), p=shares[k])) for k in y]
+    source = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression()).fit(texts[:4000], y[:4000])
+    model = qc.quantize(source, texts[:4000], guarantee="measured", min_agreement=0.9, objective="size")
+    candidates = model.report()["candidates"]
+    (kept,) = [one for one in candidates if one["kept"]]
+    assert "of the terms" in kept["form"]
+    assert len(model.data) < 0.7 * min(
+        one["bytes"] for one in candidates if "all terms" in one["form"] and one["agreement"] >= 0.9
+    )
+    new = texts[4000:]
+    assert np.mean(model.predict(new) == source.predict(new)) >= 0.9 - 2 * np.sqrt(0.09 / len(new))
+
+
 def test_a_model_without_some_terms_certifies_nothing():
     texts, y = corpus(3000, 3)
     source = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression()).fit(texts, y)

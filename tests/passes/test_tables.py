@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import quantcore as qc
+from quantcore.artifact import encode
 from quantcore.importers import convert
 from quantcore.passes import Options, optimize, tables
 from quantcore.passes.compensate import compensated, gram, refitted
+from quantcore.passes.sizes import integers_bytes
+from quantcore.passes.tables import on_grid
+from quantcore.plan import INPUT, Plan
 from quantcore.plan.ops import Linear, PlanarLinear
+from quantcore.reference import run
 from quantcore.runtime.execute import Executor
 
 DIGITS = datasets.load_digits(return_X_y=True)
@@ -104,13 +110,54 @@ def test_int4_takes_half_the_bytes_of_int8_or_the_report_says_that_int8_was_kept
     assert not kept["form"].startswith("int4")
 
 
+@pytest.mark.parametrize("name", ["breast_cancer", "digits", "wine"])
+def test_the_file_is_never_larger_than_the_float32_form_and_labels_of_new_rows_agree(name):
+    X, y, new, _ = halves(*getattr(datasets, f"load_{name}")(return_X_y=True))
+    source = fitted(X, y)
+    model = qc.quantize(source, X, guarantee="measured")
+    assert len(model.data) <= len(qc.quantize(source, X, precision="float32").data) + 8  # an option in the provenance is longer
+    wrong = np.count_nonzero(model.predict(new) != source.predict(new))
+    assert wrong <= np.ceil(0.001 * len(new)) + 1
+
+
 def test_a_grid_that_gains_nothing_is_not_taken():
     X, y = datasets.load_breast_cancer(return_X_y=True)
-    model = qc.quantize(fitted(X, y), X, guarantee="measured")
-    (op,) = [op for op in model._artifact.plan.ops if isinstance(op, Linear | PlanarLinear)]
-    assert isinstance(op, Linear)
+    source = fitted(X, y)
+    model = qc.quantize(source, X, guarantee="measured")
     (kept,) = [one for one in model.report()["candidates"] if one["kept"]]
+    assert kept["form"] == "float32"
     assert "gains nothing" in kept["why"]
+    labels, sure = model.predict_certified(X)  # the source's weights, each to the nearest: what is answered is proved
+    assert sure.mean() > 0.99
+    np.testing.assert_array_equal(labels, source.predict(X))
+    (op,) = [op for op in model._artifact.plan.ops if isinstance(op, PlanarLinear)]
+    away = np.abs(np.ldexp(op.rows.astype(float), op.exponent.astype(int)[:, None]) - source[1].coef_.T)
+    assert (away <= np.ldexp(0.5, op.exponent.astype(int))[:, None]).all()
+
+
+def test_rows_of_a_form_that_is_not_the_sources_take_no_finer_plane_for_its_distance():
+    """A grid so coarse that its error would cover most gaps: what is computed is what is meant, by the reference too."""
+    X, y, new, _ = halves(*DIGITS)
+    model = qc.quantize(fitted(X, y), X, guarantee="measured", min_agreement=0.8)
+    (op,) = [op for op in model._artifact.plan.ops if isinstance(op, PlanarLinear)]
+    assert op.approximate and op.error == 0.0
+    np.testing.assert_array_equal(model.predict(new), run(model._artifact.plan, new, "predict"))
+    assert model.stats()["fine_rows"] <= 0.02 * len(new)
+    assert not model.predict_certified(new)[1].any()
+
+
+def test_sizes_of_integers_are_about_those_of_the_file():
+    random = np.random.default_rng(0)
+    for shape, deviation in (((30, 1), 1e4), ((64, 10), 3.0), ((64, 10), 1e3), ((300, 20), 40.0), ((300, 20), 1e5)):
+        values = np.rint(random.normal(size=shape) * deviation).astype(np.int64)
+        op = Linear(inputs=(INPUT,), weight=values.astype(float), bias=np.zeros(shape[1]))
+        plan = Plan(
+            (on_grid(op, values, np.zeros(len(values), np.int64), op.bias),), {"decision_function": 0}, "matrix", shape[0]
+        )
+        nothing = np.zeros_like(values)
+        empty = replace(plan, ops=(on_grid(op, nothing, np.zeros(len(values), np.int64), op.bias),))
+        stored = len(encode(plan, {})) - len(encode(empty, {}))
+        assert integers_bytes(values) == pytest.approx(stored, rel=0.3, abs=24)
 
 
 def test_whole_features_are_dropped_and_the_others_refitted():
