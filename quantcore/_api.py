@@ -131,7 +131,7 @@ def quantize(
     _check("unsupported", unsupported, ("error", "keep"))
     _check("objective", objective, OBJECTIVES)
     pickled_with: tuple[str, ...] = ()
-    if trust_pickle and isinstance(estimator, (str, os.PathLike)):
+    if trust_pickle:
         estimator, pickled_with = _unpickled(estimator, allow_version_mismatch)
     if unsupported == "keep":
         options: dict[str, Any] = {"precision": precision, "prune": prune, "guarantee": guarantee, "certify": certify}
@@ -328,11 +328,13 @@ def _check(name: str, value: Any, known: Any) -> None:
         raise ValueError(f"{name}={value!r} is not known in this release; expected one of: {', '.join(map(repr, known))}")
 
 
-def _unpickled(path: Path, allow_version_mismatch: bool) -> tuple[Any, tuple[str, ...]]:
-    """The estimator in a pickle, and what it was pickled with; another library's model file stays a path."""
-    from quantcore.importers.pickles import is_pickle, load_pickle
+def _unpickled(given: Any, allow_version_mismatch: bool) -> tuple[Any, tuple[str, ...]]:
+    """The estimator in a pickle, also one that has been read, and what it was pickled with; all else stays as it is."""
+    from quantcore.importers.pickles import Unpickled, is_pickle, load_pickle
 
-    return load_pickle(path, allow_version_mismatch=allow_version_mismatch) if is_pickle(path) else (path, ())
+    if isinstance(given, (str, os.PathLike)) and is_pickle(given):
+        return load_pickle(given, allow_version_mismatch=allow_version_mismatch)
+    return given if isinstance(given, Unpickled) else (given, ())
 
 
 def _share(prune: Any, guarantee: str) -> float:

@@ -27,7 +27,7 @@ def bench(
     rows: Annotated[Path, typer.Option(help="Rows: .csv, .tsv, .jsonl, .parquet or .txt.", exists=True, dir_okay=False)],
     column: Column = None,
     most: Annotated[int, typer.Option(min=1, help="Rows that are read.")] = 10_000,
-    rounds: Annotated[int, typer.Option(min=1)] = 15,
+    rounds: Annotated[int, typer.Option(min=1, help="Of which times are the medians.")] = 15,
     as_json: AsJson = False,
 ) -> None:
     """Latency of one row and throughput by batch size: medians with 95% intervals, on one thread."""

@@ -11,7 +11,8 @@ import typer
 import quantcore
 from quantcore.cli.app import AsJson, Column, Source, Trust, command, err, out, stages
 from quantcore.cli.rows import Reader, Record, matcher, records_of
-from quantcore.cli.sources import read_source
+from quantcore.cli.sources import estimator_of, read_source
+from quantcore.plan import Plan
 
 __all__ = ["compare"]
 
@@ -48,15 +49,11 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Size, memory, latency, throughput, agreement, quality and cost, side by side."""
-    estimator = read_source(source, trust=trust_pickle)
+    estimator = estimator_of(read_source(source, trust=trust_pickle))
     models = _named(artifacts)
     records = records_of(rows, most)
     y = None if truth is None else _truth(estimator, records, truth)
-    X = Reader(next(iter(models.values()))._artifact.plan, column).rows(records)
-    if isinstance(X, list) and isinstance(X[0], dict) and next(iter(models.values()))._artifact.plan.input == "table":
-        import pandas
-
-        X = pandas.DataFrame(X)
+    X = _as_fitted(next(iter(models.values()))._artifact.plan, column, records)
     with stages() as told:
         found = quantcore.compare(
             estimator,
@@ -84,6 +81,17 @@ def _named(paths: list[Path]) -> dict[str, Any]:
     """Models by the names of their files; where two are called the same, by their paths."""
     stems = [path.stem for path in paths]
     return {path.stem if stems.count(path.stem) == 1 else str(path): quantcore.load(path) for path in paths}
+
+
+def _as_fitted(plan: Plan, column: str | None, records: list[Record]) -> Any:
+    """Rows as the source was fitted on them: with names in a data frame."""
+    X = Reader(plan, column).rows(records)
+    named = plan.input == "matrix" and plan.feature_names_in is not None
+    if not named and (plan.input != "table" or not isinstance(X, list)):
+        return X
+    import pandas
+
+    return pandas.DataFrame(X, columns=plan.feature_names_in if named else None)
 
 
 def _truth(estimator: Any, records: list[Record], name: str) -> Any:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import quantcore
 from quantcore.cli.app import AsJson, Column, Guarantee, Source, Trust, command, err, out, stages
-from quantcore.cli.sources import Failed, read_source
+from quantcore.cli.sources import Failed, estimator_of, read_source
 from quantcore.report.units import of_bytes, of_seconds, percent
 
 __all__ = ["calibration_rows", "quantize"]
@@ -82,13 +82,13 @@ def quantize(
         "metadata": _metadata(metadata or []),
         "seed": seed,
     }
-    estimator = read_source(source, trust=trust_pickle, any_version=allow_version_mismatch)
+    given = read_source(source, trust=trust_pickle, any_version=allow_version_mismatch)
     with stages() as told:
         if calibration is not None:
             told("reading rows", 0, 1)
-            options["calibration"] = calibration_rows(estimator, calibration, column)
+            options["calibration"] = calibration_rows(estimator_of(given), calibration, column)
         try:
-            model = quantcore.quantize(estimator, progress=told, **options)
+            model = quantcore.quantize(given, progress=told, trust_pickle=True, **options)
         except ValueError as error:  # the options have been understood: a limit that can't be met, a model that is not fitted
             raise Failed(str(error)) from error
         quantcore.save(model, output)

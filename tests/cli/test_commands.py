@@ -141,10 +141,10 @@ def test_predict_finds_the_documents(text):
 
 def test_an_output_appears_whole_or_not_at_all(text):
     _, folder = text
-    (folder / "rows.jsonl").write_text('{"text": "good"}\n{"text": \n', "utf-8")
-    done = run("predict", folder / "text.qc", folder / "rows.jsonl", "-o", folder / "labels.csv", "--batch", 1, code=2)
-    assert "line 2" in done.stderr
-    assert sorted(p.name for p in folder.iterdir()) == ["rows.jsonl", "text.joblib", "text.qc"]
+    (folder / "rows.csv").write_text("text,text\ngood,bad\n", "utf-8")
+    done = run("predict", folder / "text.qc", folder / "rows.csv", "-o", folder / "labels.csv", code=2)
+    assert "a name stands twice" in done.stderr
+    assert sorted(p.name for p in folder.iterdir()) == ["rows.csv", "text.joblib", "text.qc"]
 
 
 def test_compare_and_bench(text):
