@@ -239,6 +239,7 @@ def load(
     expected_sha256: str | None = None,
     max_bytes: int | None = None,
     on_uncertain: OnUncertain = "answer",
+    watch: float = 0.0,
 ) -> Model:
     """Read an artifact, check all of it, and make it ready to predict.
 
@@ -256,6 +257,9 @@ def load(
     on_uncertain : {"answer", "raise"} or callable of rows → labels
         What happens to rows that no plane of the file settles. A callable gets them as they came: of a data frame, of a dict of
         columns or of a list the rows in question.
+    watch : float
+        Share of the calls, from 0 to 1, some of whose rows (64 at most) are looked at again in the background: ``stats()`` then
+        counts missing values and margins, as :meth:`Model.stats` says. 0: no call takes any longer.
 
     Raises
     ------
@@ -267,8 +271,9 @@ def load(
     try:
         if mmap:
             with mapped(path, expected_sha256=expected_sha256, max_bytes=max_bytes) as data:
-                return _loaded(data, "shared", max_bytes, on_uncertain)
-        return _loaded(read(path, expected_sha256=expected_sha256, max_bytes=max_bytes), "private", max_bytes, on_uncertain)
+                return _loaded(data, "shared", max_bytes, on_uncertain, watch)
+        data = read(path, expected_sha256=expected_sha256, max_bytes=max_bytes)
+        return _loaded(data, "private", max_bytes, on_uncertain, watch)
     except SystemError as error:
         # NumPy's iterators return without an exception where malloc fails.
         if "without" in str(error) and "exception" in str(error):
@@ -277,10 +282,14 @@ def load(
 
 
 def _loaded(
-    data: bytes | memoryview, memory: Literal["private", "shared"], max_bytes: int | None, on_uncertain: OnUncertain
+    data: bytes | memoryview,
+    memory: Literal["private", "shared"],
+    max_bytes: int | None,
+    on_uncertain: OnUncertain,
+    watch: float,
 ) -> Model:
     artifact = decode(data, max_bytes=max_bytes, codec=registry.door("codec"), memory=memory)
-    return Model(data, on_uncertain=on_uncertain, artifact=artifact)
+    return Model(data, on_uncertain=on_uncertain, artifact=artifact, watch=watch)
 
 
 def reload(path: Path) -> Model:

@@ -344,19 +344,30 @@ class Executor:
         """Open rows for the caller to answer: of tables in the form that they came in, else as they were checked."""
         return _take(X if self.plan.input == "table" else given, rows)
 
-    def scores(self, X: Any, *, checked: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    def scores(
+        self, X: Any, *, checked: bool = False, counted: bool = True
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Scores that the label follows from, and a bound on the error of each row's; None where there is no such bound.
 
-        ``checked`` rows are what the input check gives: contents of files, a matrix of float64.
+        ``checked`` rows are what the input check gives: contents of files, a matrix of float64. Rows that no caller has sent are
+        not ``counted``.
         """
         at = self.plan.outputs.get("predict")
         if at is None:
             return None
         if self.front is not None:
-            rows = self._at_cut(X) if checked else self.front.matrix(X)
-            found_: tuple[NDArray[np.float64], NDArray[np.float64]] | None = self.front.inner.scores(rows, checked=True)
+            if checked or not counted:
+                rows = self._at_cut(X if checked else self._input(X))
+            else:
+                rows = self.front.matrix(X)
+            found_: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+            found_ = self.front.inner.scores(rows, checked=True, counted=counted)
             return found_
-        found = self._evaluate(self.plan.ops[at].inputs[0], X if checked else self._input(X))
+        given = X if checked else self._input(X)
+        if not counted and self.fused is not None and self.plan.input == "text":
+            scores, bound = self.fused.scores(given, counted=False)
+            return scores, bound if self.proves else np.full(len(scores), np.inf)
+        found = self._evaluate(self.plan.ops[at].inputs[0], given)
         if found.interval is None:
             return None if self.proves else (found.value, np.full(len(found.value), np.inf))
         low, high = found.interval
