@@ -40,8 +40,8 @@ class Difference(NamedTuple):
 class Shadow:
     """Two models behind one: made by :func:`shadow`.
 
-    It has the methods of the model that serves. ``stats()`` counts calls, calls that were checked, rows that differ, checks that
-    raised, and checks that were left out since the background was behind.
+    It has the methods and attributes (``classes_``, say) of the model that serves. ``stats()`` counts calls, calls that were
+    checked, rows that differ, checks that raised, and checks that were left out since the background was behind.
     """
 
     def __init__(
@@ -63,6 +63,11 @@ class Shadow:
         for name in _METHODS:
             if hasattr(serving, name):
                 setattr(self, name, self._method(name))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_serving" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._serving, name)
 
     def _method(self, name: str) -> Callable[[Any], Any]:
         call = getattr(self._serving, name)

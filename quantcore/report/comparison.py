@@ -24,7 +24,7 @@ from quantcore.report.differences import Flip, against, by_margin, margins_of, p
 from quantcore.report.quality import Share, classification, regression
 from quantcore.report.timing import Spread, interleaved, latencies, seconds_per_call, spread
 
-__all__ = ["Comparison", "Contender", "Flip", "compare"]
+__all__ = ["Comparison", "Contender", "Flip", "compare", "stages_of"]
 
 _SINGLE_CALLS = 200
 _LEAST_SECONDS = 2e-3
@@ -247,7 +247,7 @@ def compare(
         contenders=contenders,
         rows=n,
         absent=absent,
-        stages={name: _stages(m) for name, m in made.items()},
+        stages={name: stages_of(m) for name, m in made.items()},
         margins={} if margins is None else by_margin(answers, margins),
         candidates={name: m.report()["candidates"] for name, m in made.items() if m.report().get("candidates")},
         noise=float(np.median([s.noise for c in contenders for s in (c.latency["p50"], *c.throughput.values())])),
@@ -256,7 +256,7 @@ def compare(
     )
 
 
-def _stages(model: Model) -> dict[str, int]:
+def stages_of(model: Model) -> dict[str, int]:
     """Stored bytes of each section, ops by their names: ``1 PlanarLinear.rows`` is an array of the second op."""
     ops, found = model._artifact.plan.ops, {}
     for name, sizes in model.report()["sections"].items():
