@@ -131,7 +131,8 @@ def test_costs_have_their_currency_and_follow_from_the_price(texts):
 
 
 def test_stages_are_ops_by_their_names():
-    documents = [f"w{i} w{i * 7 % 3001} w{i * 13 % 2999}" for i in range(3000)]
+    words = ["".join(letters) for letters in np.random.default_rng(8).choice([*"abcdefghijklmnop"], (6000, 9))]
+    documents = [" ".join(words[2 * i : 2 * i + 3]) for i in range(3000)]
     model = qc.quantize(make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(documents, [i % 2 for i in range(3000)]))
     found, sections = stages_of(model), model.report().sections
     ops = [op.kind for op in model._artifact.plan.ops]
