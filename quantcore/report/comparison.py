@@ -258,12 +258,12 @@ def compare(
 
 def stages_of(model: Model) -> dict[str, int]:
     """Stored bytes of each section, ops by their names: ``1 PlanarLinear.rows`` is an array of the second op."""
-    ops, found = model._artifact.plan.ops, {}
+    ops, found = model._artifact.plan.ops, dict[str, int]()
     for name, sizes in model.report()["sections"].items():
         parts = name.split(":", 1)[-1].split(".")
         if parts[:2] == ["plan", "ops"] and len(parts) > 2 and parts[2].isdecimal():
             name = " ".join([parts[2], ".".join([ops[int(parts[2])].kind, *parts[3:]])])
-        found[name] = sizes["stored"]
+        found[name] = found.get(name, 0) + sizes["stored"]  # a vocabulary takes several sections
     return found
 
 
