@@ -131,7 +131,7 @@ def quantize(
     _check("unsupported", unsupported, ("error", "keep"))
     _check("objective", objective, OBJECTIVES)
     pickled_with: tuple[str, ...] = ()
-    if trust_pickle and isinstance(estimator, (str, os.PathLike)):
+    if trust_pickle:
         estimator, pickled_with = _unpickled(estimator, allow_version_mismatch)
     if unsupported == "keep":
         options: dict[str, Any] = {"precision": precision, "prune": prune, "guarantee": guarantee, "certify": certify}
@@ -239,6 +239,7 @@ def load(
     expected_sha256: str | None = None,
     max_bytes: int | None = None,
     on_uncertain: OnUncertain = "answer",
+    watch: float = 0.0,
 ) -> Model:
     """Read an artifact, check all of it, and make it ready to predict.
 
@@ -256,6 +257,9 @@ def load(
     on_uncertain : {"answer", "raise"} or callable of rows → labels
         What happens to rows that no plane of the file settles. A callable gets them as they came: of a data frame, of a dict of
         columns or of a list the rows in question.
+    watch : float
+        Share of the calls, from 0 to 1, some of whose rows (64 at most) are looked at again in the background: ``stats()`` then
+        counts missing values and margins, as :meth:`Model.stats` says. 0: no call takes any longer.
 
     Raises
     ------
@@ -267,8 +271,9 @@ def load(
     try:
         if mmap:
             with mapped(path, expected_sha256=expected_sha256, max_bytes=max_bytes) as data:
-                return _loaded(data, "shared", max_bytes, on_uncertain)
-        return _loaded(read(path, expected_sha256=expected_sha256, max_bytes=max_bytes), "private", max_bytes, on_uncertain)
+                return _loaded(data, "shared", max_bytes, on_uncertain, watch)
+        data = read(path, expected_sha256=expected_sha256, max_bytes=max_bytes)
+        return _loaded(data, "private", max_bytes, on_uncertain, watch)
     except SystemError as error:
         # NumPy's iterators return without an exception where malloc fails.
         if "without" in str(error) and "exception" in str(error):
@@ -277,10 +282,14 @@ def load(
 
 
 def _loaded(
-    data: bytes | memoryview, memory: Literal["private", "shared"], max_bytes: int | None, on_uncertain: OnUncertain
+    data: bytes | memoryview,
+    memory: Literal["private", "shared"],
+    max_bytes: int | None,
+    on_uncertain: OnUncertain,
+    watch: float,
 ) -> Model:
     artifact = decode(data, max_bytes=max_bytes, codec=registry.door("codec"), memory=memory)
-    return Model(data, on_uncertain=on_uncertain, artifact=artifact)
+    return Model(data, on_uncertain=on_uncertain, artifact=artifact, watch=watch)
 
 
 def reload(path: Path) -> Model:
@@ -328,11 +337,13 @@ def _check(name: str, value: Any, known: Any) -> None:
         raise ValueError(f"{name}={value!r} is not known in this release; expected one of: {', '.join(map(repr, known))}")
 
 
-def _unpickled(path: Path, allow_version_mismatch: bool) -> tuple[Any, tuple[str, ...]]:
-    """The estimator in a pickle, and what it was pickled with; another library's model file stays a path."""
-    from quantcore.importers.pickles import is_pickle, load_pickle
+def _unpickled(given: Any, allow_version_mismatch: bool) -> tuple[Any, tuple[str, ...]]:
+    """The estimator in a pickle, also one that has been read, and what it was pickled with; all else stays as it is."""
+    from quantcore.importers.pickles import Unpickled, is_pickle, load_pickle
 
-    return load_pickle(path, allow_version_mismatch=allow_version_mismatch) if is_pickle(path) else (path, ())
+    if isinstance(given, (str, os.PathLike)) and is_pickle(given):
+        return load_pickle(given, allow_version_mismatch=allow_version_mismatch)
+    return given if isinstance(given, Unpickled) else (given, ())
 
 
 def _share(prune: Any, guarantee: str) -> float:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.model import Model
 from quantcore.plan import METHODS
 from quantcore.runtime.fallbacks import Fallbacks
+
+if TYPE_CHECKING:
+    from quantcore.report.summary import Report
 
 __all__ = ["PartialModel", "Stage"]
 
@@ -54,7 +57,7 @@ class PartialModel:
         Parameters
         ----------
         pipeline : Pipeline
-            Fitted.
+            Fitted; or a search for one.
         convert : callable of estimator → Model
 
         Raises
@@ -62,6 +65,7 @@ class PartialModel:
         UnsupportedModelError
             It is no pipeline, or none of its steps can be converted.
         """
+        pipeline = getattr(pipeline, "best_estimator_", pipeline)  # of a search
         steps = [step for step in getattr(pipeline, "steps", ()) if step[1] not in (None, "passthrough")]
         stages: list[Stage] = []
         at = 0
@@ -74,14 +78,18 @@ class PartialModel:
 
     def _method(self, name: str) -> Callable[[Any], Any]:
         def call(X: Any) -> Any:
-            for stage in self.stages[:-1]:
-                self._note(stage, X)
-                X = stage.model.transform(X)
-            self._note(self.stages[-1], X)
-            return getattr(self.stages[-1].model, name)(X)
+            return getattr(self.stages[-1].model, name)(self._before_last(X))
 
         call.__name__ = name
         return call
+
+    def _before_last(self, X: Any) -> Any:
+        """What the last stage is given."""
+        for stage in self.stages[:-1]:
+            self._note(stage, X)
+            X = stage.model.transform(X)
+        self._note(self.stages[-1], X)
+        return X
 
     def _note(self, stage: Stage, X: Any) -> None:
         """Count rows that a kept step serves."""
@@ -97,6 +105,29 @@ class PartialModel:
         return self.stages[-1].model.classes_
 
     @property
+    def n_features_in_(self) -> int:
+        """Number of columns of a matrix or a table."""
+        found: int = self.stages[0].model.n_features_in_
+        return found
+
+    @property
+    def feature_names_in_(self) -> Any:
+        """Names of the columns, where the source was fitted with names."""
+        return self.stages[0].model.feature_names_in_
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """What the source's ``score`` gives: accuracy of labels, R² of numbers.
+
+        Parameters
+        ----------
+        X : rows as ``predict`` takes them
+        y : array-like
+        sample_weight : array-like, or None
+        """
+        more = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return float(self.stages[-1].model.score(self._before_last(X), y, **more))
+
+    @property
     def data(self) -> bytes:
         """There is none."""
         kept = ", ".join(f"{'/'.join(s.names)}: {s.reason}" for s in self.stages if s.reason is not None)
@@ -104,14 +135,14 @@ class PartialModel:
             f"a model with steps of scikit-learn can't be saved as an artifact, which holds no code; kept were {kept}"
         )
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> Report:
         """How each stage is served.
 
         Returns
         -------
-        dict
-            ``stages``: a list of dicts with ``steps``, ``served_by`` and, for those that were kept, ``reason``; ``kept``: their
-            names.
+        Report
+            A dict, whose items are attributes too. ``stages``: a list of dicts with ``steps``, ``served_by`` and, for those that
+            were kept, ``reason``; ``kept``: their names.
         """
         stages = []
         for stage in self.stages:
@@ -119,7 +150,10 @@ class PartialModel:
                 stages.append({"steps": list(stage.names), **stage.model.report()})
             else:
                 stages.append({"steps": list(stage.names), "served_by": "scikit-learn", "reason": stage.reason})
-        return {"stages": stages, "kept": [name for stage in self.stages if stage.reason is not None for name in stage.names]}
+        from quantcore.report.summary import Report
+
+        kept = [name for stage in self.stages if stage.reason is not None for name in stage.names]
+        return Report({"stages": stages, "kept": kept})
 
     def stats(self) -> dict[str, int]:
         """Counters of the compiled stages, summed, and the rows of kept ones (of each) as ``fallback_kept``."""
@@ -129,6 +163,9 @@ class PartialModel:
                 for name, value in stage.model.stats().items():
                     total[name] = total.get(name, 0) + value
         return total
+
+    def __reduce__(self) -> tuple[type[PartialModel], tuple[tuple[Stage, ...]]]:
+        return type(self), (self.stages,)
 
     def __repr__(self) -> str:
         parts = (f"{'+'.join(s.names)} ({'compiled' if s.reason is None else 'kept'})" for s in self.stages)

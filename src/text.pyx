@@ -347,8 +347,9 @@ cdef class TextModel:
         self.run(documents, &result)
         return labels, planes
 
-    def scores(self, X):
-        """Scores, shape (n, n_outputs), and for each row a bound on their error and on that of their differences."""
+    def scores(self, X, *, bint counted=True):
+        """Scores, shape (n, n_outputs), and for each row a bound on their error and on that of their differences; ``stats`` does
+        not count them where ``counted`` is False."""
         cdef qc_result result
         cdef tuple documents
         require(self.text.n_outputs, "scores", "weights")
@@ -357,7 +358,7 @@ cdef class TextModel:
         memset(&result, 0, sizeof(result))
         result.job = QC_SCORES
         result.scores, result.bounds = <double *>data_of(scores), <double *>data_of(bounds)
-        self.run(documents, &result)
+        self.run(documents, &result, counted)
         return scores, bounds
 
     def counts(self, X):
@@ -396,17 +397,17 @@ cdef class TextModel:
                     return documents
         return tuple(self.prepare(X))
 
-    cdef int run(self, tuple documents, qc_result *result) except -1:
+    cdef int run(self, tuple documents, qc_result *result, bint counted=True) except -1:
         cdef qc_scratch *scratch = <qc_scratch *>QC_SWAP(&self.spare, NULL)
         if scratch is NULL:
             scratch = new_scratch()
         try:
-            self.run_with(scratch, documents, result)
+            self.run_with(scratch, documents, result, counted)
         finally:
             free_scratch(<qc_scratch *>QC_SWAP(&self.spare, scratch))
         return 0
 
-    cdef int run_with(self, qc_scratch *scratch, tuple documents, qc_result *result) except -1:
+    cdef int run_with(self, qc_scratch *scratch, tuple documents, qc_result *result, bint counted=True) except -1:
         cdef qc_document one[16]
         cdef qc_document *described = one
         cdef Py_ssize_t n = len(documents), i, part
@@ -468,6 +469,8 @@ cdef class TextModel:
         finally:
             if n > 16:
                 PyMem_Free(described)
+        if not counted:
+            return 0
         QC_ADD(&self.n_rows, n)
         QC_ADD(&self.n_tokens, result.tokens)
         QC_ADD(&self.n_unknown, result.unknown)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -44,6 +47,21 @@ def test_a_step_in_the_middle_is_kept_between_compiled_ones():
     assert model.stages[2].names == ("standardscaler-2", "logisticregression")
     np.testing.assert_array_equal(model.classes_, source.classes_)
     assert model.stats()["rows"] >= len(X)
+
+
+def test_it_has_what_its_source_has_and_pickles():
+    X, y = load_iris(return_X_y=True)
+    search = GridSearchCV(make_pipeline(StandardScaler(), KNeighborsClassifier()), {"kneighborsclassifier__n_neighbors": [3, 5]})
+    source = search.fit(X, y)
+    for model in (qc.quantize(source, unsupported="keep"), pickle.loads(pickle.dumps(qc.quantize(source, unsupported="keep")))):
+        np.testing.assert_array_equal(model.predict(X), source.predict(X))
+        assert model.score(X, y) == source.score(X, y)
+        assert model.n_features_in_ == source.n_features_in_ == 4
+        assert model.report().kept == ["kneighborsclassifier"]
+        assert model.stats()["fallback_kept"] == 2 * len(X)
+        assert not hasattr(model, "feature_names_in_")
+    weights = np.arange(len(y))
+    assert model.score(X, y, weights) == source.best_estimator_.score(X, y, weights)
 
 
 def test_what_converts_whole_is_a_model():

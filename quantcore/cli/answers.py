@@ -57,7 +57,8 @@ def _open(kind: str, path: Path) -> Iterator[Write]:
         with _parquet(path) as write:
             yield write
         return
-    with open(path, "w", encoding="utf-8", newline="") as file, _lines(kind, file) as write:
+    # A lone surrogate that JSON spelled out as \\udc80 is spelled out again.
+    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as file, _lines(kind, file) as write:
         yield write
 
 
@@ -100,6 +101,8 @@ def _parquet(path: Path) -> Iterator[Write]:
 
     try:
         yield write
+        if not made:  # a file without rows is one all the same
+            made.append(parquet.ParquetWriter(path, pyarrow.schema([("row", pyarrow.int64())])))
     finally:
         for one in made:
             one.close()

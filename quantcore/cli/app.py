@@ -1,7 +1,7 @@
 """The ``quantcore`` command: one function a command, each in the module of its name.
 
 Exit codes: 0 all is well; 1 what was asked for does not hold (a model that can't be converted, an artifact that is damaged, rows
-that failed); 2 the command was not understood (a wrong option, a missing file, a pickle that nobody trusts).
+that failed); 2 the command was not understood (a wrong option, a missing file, a pickle that nobody trusts); 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -25,9 +25,15 @@ __all__ = ["app"]
 out, err = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CODES = (
+    "Exit codes: 0 all is well; 1 it can't be had (a model that is not converted, a damaged artifact, rows that failed); "
+    "2 the command was not understood (an option, a missing file, a pickle without --trust-pickle); 130 Ctrl-C."
+)
+
 app = typer.Typer(
     name="quantcore",
     help="Turn fitted scikit-learn models into small, safe files, look into them, and serve them.",
+    epilog="Shell completion: [bold]quantcore --install-completion[/]. " + _CODES,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -67,7 +73,8 @@ def command(name: str, *examples: str) -> Callable[[F], F]:
     """Register a command; its help ends with examples."""
 
     def register(function: F) -> F:
-        app.command(name, epilog="\n\n".join(f"Example: [bold]{example}[/]" for example in examples))(_told(function))
+        lines = [*(f"Example: [bold]{example}[/]" for example in examples), _CODES]
+        app.command(name, epilog="\n\n".join(lines))(_told(function))
         return function
 
     return register
@@ -82,6 +89,17 @@ def progress(title: str, total: float | None) -> Iterator[Callable[[float], None
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(title, total=total)
         yield lambda more: bar.advance(task, more)
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on the terminal's error stream: takes what :func:`quantcore.quantize` and :func:`quantcore.compare` tell."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("")
+        yield lambda stage, done, total: bar.update(task, description=stage, completed=done, total=total)
 
 
 from quantcore.cli import (  # noqa: E402 - each registers its command

@@ -11,7 +11,7 @@ from rich.table import Table
 
 import quantcore
 from quantcore.cli.app import Artifact, AsJson, Column, command, err, out
-from quantcore.cli.rows import Reader, chunks
+from quantcore.cli.rows import Reader, records_of
 from quantcore.report import rows as rows_of
 from quantcore.report.timing import interleaved, latencies, seconds_per_call, spread
 from quantcore.report.units import of_rate, of_seconds, percent
@@ -27,12 +27,12 @@ def bench(
     rows: Annotated[Path, typer.Option(help="Rows: .csv, .tsv, .jsonl, .parquet or .txt.", exists=True, dir_okay=False)],
     column: Column = None,
     most: Annotated[int, typer.Option(min=1, help="Rows that are read.")] = 10_000,
-    rounds: Annotated[int, typer.Option(min=1)] = 15,
+    rounds: Annotated[int, typer.Option(min=1, help="Of which times are the medians.")] = 15,
     as_json: AsJson = False,
 ) -> None:
     """Latency of one row and throughput by batch size: medians with 95% intervals, on one thread."""
     model = quantcore.load(artifact)
-    X = Reader(model._artifact.plan, column).rows(next(chunks(rows, most)))
+    X = Reader(model._artifact.plan, column).rows(records_of(rows, most))
     n = rows_of.count(X)
     model.predict(X)
     singles = [rows_of.some(X, i, i + 1) for i in range(min(n, _SINGLE))]

@@ -27,5 +27,8 @@ def _show(found: Any, indent: str) -> None:
             out.print(f"{indent}[bold]{name}[/]", highlight=False)
             _show(value, indent + "  ")
         else:
-            shown = len(value) if isinstance(value, (list, tuple)) else value  # --json names them
-            out.print(f"{indent}{name}: {shown}", highlight=False)
+            many = isinstance(value, (list, tuple))
+            # A kernel has five names, and a family dozens of them: --json lists them.
+            strings = many and value and all(isinstance(v, str) for v in value)
+            shown = " ".join(value) if strings else len(value) if many else value
+            out.print(f"{indent}{name}: {shown}", highlight=False, markup=False)

@@ -13,7 +13,7 @@ import typer
 import quantcore
 from quantcore.cli.answers import plain, writer
 from quantcore.cli.app import Artifact, Column, Streamed, command, err, progress
-from quantcore.cli.rows import STREAM, Reader, chunks, count
+from quantcore.cli.rows import STREAM, Reader, Record, Unreadable, chunks, count
 from quantcore.model import Model
 from quantcore.plan.ops import Predictions
 
@@ -54,7 +54,7 @@ def predict(
             answers, wrong = [], []
             for position, answer, record in _answered(model, reader, part, proba=proba, certified=certified):
                 if isinstance(answer, Exception):
-                    wrong.append({"row": row + position, "error": str(answer), "record": _json(record)})
+                    wrong.append({"row": row + position, "error": str(answer), **_json(record)})
                 else:
                     answers.append({"row": row + position, **answer})
             write(answers)
@@ -76,19 +76,26 @@ def _tell(wrong: list[dict[str, Any]]) -> None:
 
 
 def _answered(
-    model: Model, reader: Reader, part: list[dict[str, Any]], *, proba: bool, certified: bool
-) -> Iterator[tuple[int, Any, dict[str, Any]]]:
+    model: Model, reader: Reader, part: list[Record | Unreadable], *, proba: bool, certified: bool
+) -> Iterator[tuple[int, Any, Record | Unreadable]]:
     """Each row's answer or what it raised: the whole chunk at once; where that fails, row by row."""
+    good = [(i, row) for i, row in enumerate(part) if not isinstance(row, Unreadable)]
+    answers: list[Any] = []
+    if good:
+        try:
+            answers = _answers(model, reader.rows([row for _, row in good]), proba=proba, certified=certified)
+        except (ValueError, TypeError):
+            answers = [_one(model, reader, row, proba=proba, certified=certified) for _, row in good]
+    found = dict(zip((i for i, _ in good), answers, strict=True))
+    for i, row in enumerate(part):
+        yield i, ValueError(row.error) if isinstance(row, Unreadable) else found[i], row
+
+
+def _one(model: Model, reader: Reader, row: Record, *, proba: bool, certified: bool) -> Any:
     try:
-        answers = _answers(model, reader.rows(part), proba=proba, certified=certified)
-        yield from zip(range(len(part)), answers, part, strict=True)
+        return _answers(model, reader.rows([row]), proba=proba, certified=certified)[0]
     except (ValueError, TypeError) as error:
-        if len(part) == 1:
-            yield 0, error, part[0]
-            return
-        for i, record in enumerate(part):
-            for _, answer, _ in _answered(model, reader, [record], proba=proba, certified=certified):
-                yield i, answer, record
+        return error
 
 
 def _answers(model: Model, rows: Any, *, proba: bool, certified: bool) -> list[dict[str, Any]]:
@@ -104,5 +111,9 @@ def _answers(model: Model, rows: Any, *, proba: bool, certified: bool) -> list[d
     return found
 
 
-def _json(record: dict[str, Any]) -> dict[str, Any]:
-    return {str(k): v if isinstance(v, (str, int, float, bool, type(None))) else str(v) for k, v in record.items()}
+def _json(row: Record | Unreadable) -> dict[str, Any]:
+    """A row that failed: its cells, or the line that it was read from."""
+    if isinstance(row, Unreadable):
+        return {"line": row.text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")}
+    cells = {str(k): v if isinstance(v, (str, int, float, bool, type(None))) else str(v) for k, v in row.items()}
+    return {"record": cells}

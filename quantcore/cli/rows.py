@@ -1,7 +1,7 @@
 """Rows from files: CSV, JSON lines, Parquet and plain text, in chunks, so that a file may be larger than memory.
 
 A row is a dict of column → value. Cells of CSV are strings, those of the others have types; :class:`Reader` makes of either what
-the model's ops expect.
+the model's ops expect. A line that is no row (broken JSON, a cell too many or too few, no UTF-8) is an :class:`Unreadable`.
 """
 
 from __future__ import annotations
@@ -20,13 +20,30 @@ from quantcore.plan import Plan
 from quantcore.plan.ops import Numbers
 from quantcore.plan.schema import schema_of, values_of
 
-__all__ = ["KINDS", "STREAM", "Reader", "chunks", "count", "kind_of"]
+__all__ = ["KINDS", "STREAM", "Reader", "Record", "Unreadable", "chunks", "count", "kind_of", "matcher", "records_of"]
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".txt": "text"}
 STREAM = "-"  # as a path: standard input or output
 _STREAMED = ("jsonl", "csv", "text")
 _TEXT = "text"
+_CHUNK = 10_000
+_LARGEST_CELL = 2**31 - 1  # the csv module's own limit is 128 KiB, less than a document may have
 Record = dict[str, Any]
+
+
+class Unreadable(NamedTuple):
+    """A line of a file that is no row.
+
+    Parameters
+    ----------
+    error : str
+        Which line, what arrived and what was expected.
+    text : str
+        The line.
+    """
+
+    error: str
+    text: str
 
 
 def kind_of(path: Path, named: str | None = None) -> str:
@@ -41,7 +58,7 @@ def kind_of(path: Path, named: str | None = None) -> str:
     return kind
 
 
-def chunks(path: Path, size: int, named: str | None = None) -> Iterator[list[Record]]:
+def chunks(path: Path, size: int, named: str | None = None) -> Iterator[list[Record | Unreadable]]:
     """The rows of a file or of standard input, ``size`` at a time.
 
     Parameters
@@ -57,12 +74,12 @@ def chunks(path: Path, size: int, named: str | None = None) -> Iterator[list[Rec
         return
     with _opened(path, kind) as file:
         if kind == "csv":
-            rows: Iterator[Record] = csv.DictReader(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+            rows = _csv(file, "\t" if path.suffix.lower() == ".tsv" else ",", path)
         elif kind == "jsonl":
             rows = (_parsed(line, number, path) for number, line in enumerate(file, 1) if line.strip())
         else:
-            rows = ({_TEXT: line.rstrip("\n")} for line in file)
-        part: list[Record] = []
+            rows = (_text(line, number, path) for number, line in enumerate(file, 1))
+        part: list[Record | Unreadable] = []
         for row in rows:
             part.append(row)
             if len(part) == size:
@@ -72,15 +89,50 @@ def chunks(path: Path, size: int, named: str | None = None) -> Iterator[list[Rec
             yield part
 
 
+def records_of(path: Path, most: int | None = None) -> list[Record]:
+    """The rows of a file at once, or the first of them.
+
+    Raises
+    ------
+    ValueError
+        There are none, or a line is no row.
+    """
+    found: list[Record] = []
+    for part in chunks(path, _CHUNK):
+        for row in part if most is None else part[: most - len(found)]:
+            if isinstance(row, Unreadable):
+                raise ValueError(row.error)
+            found.append(row)
+        if len(found) == most:
+            break
+    if not found:
+        raise ValueError(f"{path.name} holds no rows")
+    return found
+
+
 @contextmanager
 def _opened(path: Path, kind: str) -> Iterator[TextIO]:
+    """A file, or standard input; bytes that are no UTF-8 come as lone surrogates, which :func:`_broken` finds."""
     newline = "" if kind == "csv" else None
     if str(path) == STREAM:
-        # Not closed: it is the process's own.
-        yield open(sys.stdin.fileno(), encoding="utf-8-sig", newline=newline, closefd=False) if _real(sys.stdin) else sys.stdin
+        if _real(sys.stdin):  # not closed: it is the process's own
+            yield open(sys.stdin.fileno(), encoding="utf-8-sig", errors="surrogateescape", newline=newline, closefd=False)
+        else:
+            yield sys.stdin
         return
-    with open(path, encoding="utf-8-sig", newline=newline) as file:
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline=newline) as file:
         yield file
+
+
+def _broken(text: str) -> bool:
+    """Whether a text as it was read holds bytes that are no UTF-8."""
+    if text.isascii():
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _real(stream: Any) -> bool:
@@ -104,7 +156,7 @@ def count(path: Path) -> int | None:
     return None if not lines else max(1, round(path.stat().st_size / (len(head) / lines)))
 
 
-class Reader(NamedTuple):
+class Reader:
     """How rows become what a model's methods take.
 
     Parameters
@@ -114,8 +166,9 @@ class Reader(NamedTuple):
         Of the documents, for a model that reads texts; None: the column "text", or the only one.
     """
 
-    plan: Plan
-    column: str | None = None
+    def __init__(self, plan: Plan, column: str | None = None) -> None:
+        self.plan, self.column = plan, column
+        self._names: tuple[str, ...] | None = plan.feature_names_in
 
     def rows(self, records: list[Record]) -> Any:
         """A list of documents, an array of numbers, or a list of dicts."""
@@ -125,9 +178,15 @@ class Reader(NamedTuple):
         if plan.input == "records":
             return [{name: value for name, value in record.items() if not _missing(value)} for record in records]
         if plan.input == "matrix":
-            names = plan.feature_names_in or tuple(records[0])[: plan.n_features_in]
+            names = self._columns(records[0])
             return np.array([[_number(_cell(record, name)) for name in names] for record in records], np.float64)
         return self._table(plan, records)
+
+    def _columns(self, first: Record) -> tuple[str, ...]:
+        """The names of the source; where it has none, those of the first columns of the first row, for all that follow."""
+        if self._names is None:
+            self._names = tuple(first)[: self.plan.n_features_in]
+        return self._names
 
     def _document(self, record: Record) -> str:
         name = self.column or (_TEXT if _TEXT in record else next(iter(record)) if len(record) == 1 else None)
@@ -139,7 +198,7 @@ class Reader(NamedTuple):
         return found
 
     def _table(self, plan: Plan, records: list[Record]) -> Any:
-        names = plan.feature_names_in or tuple(records[0])[: plan.n_features_in]
+        names = self._columns(records[0])
         read = _conversions(plan)
         rows = [{names[i]: convert(_cell(record, names[i])) for i, convert in read.items()} for record in records]
         if plan.feature_names_in is not None and plan.by_name:
@@ -166,13 +225,13 @@ def _conversions(plan: Plan) -> dict[int, Callable[[Any], Any]]:
         if index in documents:
             found[index] = _as_text
         elif index in known:
-            found[index] = _matcher(known[index])
+            found[index] = matcher(known[index])
         else:
             found[index] = _number if index in numbers else _value
     return found
 
 
-def _matcher(known: list[Any]) -> Callable[[Any], Any]:
+def matcher(known: list[Any]) -> Callable[[Any], Any]:
     """A cell → the category that it means. A file may hold as text what the source knew as a number or a boolean, and the other
     way round: a date, say, is one of the source's strings. What means none of them stays as it is: the source's rule for unknown
     values decides."""
@@ -232,17 +291,53 @@ def _value(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _parsed(line: str, number: int, path: Path) -> Record:
+def _csv(file: TextIO, delimiter: str, path: Path) -> Iterator[Record | Unreadable]:
+    csv.field_size_limit(_LARGEST_CELL)
+    reader = csv.reader(file, delimiter=delimiter)
+    header: list[str] | None = None
+    while True:
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Unreadable(f"{path.name}, line {reader.line_num}: {error}", "")
+            continue
+        if not cells:
+            continue
+        if header is None:
+            header = cells
+            if len({*header}) < len(header):
+                raise ValueError(f"{path.name}: a name stands twice in its first line, {', '.join(header)}")
+            continue
+        where, text = f"{path.name}, line {reader.line_num}", delimiter.join(cells)
+        if len(cells) != len(header):
+            yield Unreadable(f"{where}: {len(cells)} cells, expected {len(header)}", text)
+        elif _broken(text):
+            yield Unreadable(f"{where}: no UTF-8", text)
+        else:
+            yield dict(zip(header, cells, strict=True))
+
+
+def _parsed(line: str, number: int, path: Path) -> Record | Unreadable:
+    where, text = f"{path.name}, line {number}", line.rstrip("\n")
+    if _broken(line):
+        return Unreadable(f"{where}: no UTF-8", text)
     try:
         found = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{path.name}, line {number}: no JSON ({error})") from None
+    except (ValueError, RecursionError) as error:
+        return Unreadable(f"{where}: no JSON ({error})", text)
     if not isinstance(found, dict):
-        raise ValueError(f"{path.name}, line {number}: expected an object, got {type(found).__name__}")
+        return Unreadable(f"{where}: expected an object, got {type(found).__name__}", text)
     return found
 
 
-def _parquet(path: Path, size: int) -> Iterator[list[Record]]:
+def _text(line: str, number: int, path: Path) -> Record | Unreadable:
+    text = line.rstrip("\n")
+    return Unreadable(f"{path.name}, line {number}: no UTF-8", text) if _broken(text) else {_TEXT: text}
+
+
+def _parquet(path: Path, size: int) -> Iterator[list[Record | Unreadable]]:
     for batch in _pyarrow().ParquetFile(path).iter_batches(batch_size=size):
         yield batch.to_pylist()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from quantcore.errors import QuantcoreError
 
-__all__ = ["PICKLES", "TRUST", "Failed", "read_source"]
+__all__ = ["PICKLES", "TRUST", "Failed", "estimator_of", "read_source"]
 
 PICKLES = (".joblib", ".pkl", ".pickle")
 TRUST = (
@@ -20,8 +20,13 @@ class Failed(QuantcoreError):
     """The command was understood, and what it asks for can't be had."""
 
 
+def estimator_of(source: Any) -> Any:
+    """The fitted model that :func:`read_source` read; another library's model file stays a path."""
+    return getattr(source, "estimator", source) if isinstance(source, tuple) else source
+
+
 def read_source(path: Path, *, trust: bool, any_version: bool = False) -> Any:
-    """A fitted model: what :func:`quantcore.quantize` takes.
+    """A fitted model: what :func:`quantcore.quantize` takes with ``trust_pickle=True``.
 
     Parameters
     ----------
@@ -47,7 +52,7 @@ def read_source(path: Path, *, trust: bool, any_version: bool = False) -> Any:
     from quantcore.importers.pickles import load_pickle
 
     try:
-        return load_pickle(path, allow_version_mismatch=any_version)[0]
+        return load_pickle(path, allow_version_mismatch=any_version)
     except QuantcoreError:
         raise
     except ImportError as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 from quantcore.errors import Obstacle, UnsupportedModelError
 from quantcore.importers.pickle_stream import is_pickle, sklearn_versions
 
-__all__ = ["REFUSED", "is_pickle", "load_pickle"]
+__all__ = ["REFUSED", "Unpickled", "is_pickle", "load_pickle"]
 
 REFUSED = (
     "a pickle can run any code while it is loaded; pass trust_pickle=True if you trust whoever wrote it and every hand that it "
@@ -17,7 +17,21 @@ REFUSED = (
 )
 
 
-def load_pickle(path: str | os.PathLike[str], *, allow_version_mismatch: bool = False) -> tuple[Any, tuple[str, ...]]:
+class Unpickled(NamedTuple):
+    """What a trusted pickle held.
+
+    Parameters
+    ----------
+    estimator : object
+    versions : tuple of str
+        Of scikit-learn, that its estimators were pickled with.
+    """
+
+    estimator: Any
+    versions: tuple[str, ...]
+
+
+def load_pickle(path: str | os.PathLike[str], *, allow_version_mismatch: bool = False) -> Unpickled:
     """Load what a trusted file holds: its code runs.
 
     Parameters
@@ -29,9 +43,7 @@ def load_pickle(path: str | os.PathLike[str], *, allow_version_mismatch: bool = 
 
     Returns
     -------
-    estimator : object
-    versions : tuple of str
-        Of scikit-learn, that its estimators were pickled with.
+    Unpickled
 
     Raises
     ------
@@ -56,7 +68,7 @@ def load_pickle(path: str | os.PathLike[str], *, allow_version_mismatch: bool = 
         # An estimator that hid from the reader of streams still tells when it is loaded.
         warnings.simplefilter("ignore" if allow_version_mismatch else "error", InconsistentVersionWarning)
         try:
-            return joblib.load(path), versions
+            return Unpickled(joblib.load(path), versions)
         except InconsistentVersionWarning as warning:
             found = (str(warning.original_sklearn_version),)
             raise UnsupportedModelError([_mismatch(name, found, sklearn.__version__)]) from warning

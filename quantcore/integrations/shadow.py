@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import queue
 import random
 import threading
 from collections.abc import Callable
@@ -12,9 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from quantcore.runtime.background import Background
+
 __all__ = ["Difference", "Shadow", "shadow"]
 
-_STOP = object()
 _METHODS = ("predict", "predict_proba", "predict_log_proba", "decision_function", "transform", "apply", "score_samples")
 
 
@@ -40,8 +40,8 @@ class Difference(NamedTuple):
 class Shadow:
     """Two models behind one: made by :func:`shadow`.
 
-    It has the methods of the model that serves. ``stats()`` counts calls, calls that were checked, rows that differ, checks that
-    raised, and checks that were left out since the background was behind.
+    It has the methods and attributes (``classes_``, say) of the model that serves. ``stats()`` counts calls, calls that were
+    checked, rows that differ, checks that raised, and checks that were left out since the background was behind.
     """
 
     def __init__(
@@ -59,11 +59,15 @@ class Shadow:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(("calls", "checked", "checked_rows", "different_rows", "failed", "left_out"), 0)
-        self._waiting: queue.Queue[Any] = queue.Queue(most_waiting)
-        self._thread: threading.Thread | None = None
+        self._background = Background(self._check, most_waiting, "quantcore-shadow")
         for name in _METHODS:
             if hasattr(serving, name):
                 setattr(self, name, self._method(name))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_serving" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._serving, name)
 
     def _method(self, name: str) -> Callable[[Any], Any]:
         call = getattr(self._serving, name)
@@ -81,34 +85,20 @@ class Shadow:
         return answer
 
     def _later(self, name: str, X: Any, found: Any) -> None:
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="quantcore-shadow", daemon=True)
-                self._thread.start()
-        try:
-            self._waiting.put_nowait((name, X, found))
-        except queue.Full:  # what serves never waits for what checks
+        if not self._background.put((name, X, found)):  # what serves never waits for what checks
             self._count(left_out=1)
 
-    def _work(self) -> None:
-        while True:
-            item = self._waiting.get()
-            try:
-                if item is _STOP:
-                    return
-                self._check(*item)
-            except Exception:  # the caller was answered long ago; a check that fails must not end the checks
-                self._count(failed=1)
-                logging.getLogger("quantcore").exception("a shadow check of quantcore failed")
-            finally:
-                self._waiting.task_done()
-
-    def _check(self, name: str, X: Any, served: Any) -> None:
-        own = getattr(self._checked, name)(X)
-        rows = _different(served, own, self._tolerance)
-        self._count(checked=1, checked_rows=len(np.asarray(served)), different_rows=len(rows))
-        if len(rows) and self._tell is not None:
-            self._tell(Difference(name, X, rows, served, own))
+    def _check(self, item: tuple[str, Any, Any]) -> None:
+        name, X, served = item
+        try:
+            own = getattr(self._checked, name)(X)
+            rows = _different(served, own, self._tolerance)
+            self._count(checked=1, checked_rows=len(np.asarray(served)), different_rows=len(rows))
+            if len(rows) and self._tell is not None:
+                self._tell(Difference(name, X, rows, served, own))
+        except Exception:
+            self._count(failed=1)
+            logging.getLogger("quantcore").exception("a shadow check of quantcore failed")
 
     def _count(self, **more: int) -> None:
         with self._lock:
@@ -123,15 +113,11 @@ class Shadow:
 
     def flush(self) -> None:
         """Wait until every check that was taken on is done."""
-        self._waiting.join()
+        self._background.flush()
 
     def close(self) -> None:
         """Finish the checks that were taken on and end the thread; later calls are served and checked as before."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._waiting.put(_STOP)
-            thread.join()
+        self._background.close()
 
     def __enter__(self) -> Shadow:
         return self

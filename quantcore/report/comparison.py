@@ -20,38 +20,16 @@ from quantcore._version import __version__
 from quantcore.model import Model
 from quantcore.plan.ops import Predictions
 from quantcore.report import fresh, onnx, rows
-from quantcore.report.quality import Share, agreement, classification, equal_rows, regression, share
+from quantcore.report.differences import Flip, against, by_margin, margins_of, plain
+from quantcore.report.quality import Share, classification, regression
 from quantcore.report.timing import Spread, interleaved, latencies, seconds_per_call, spread
 
-__all__ = ["Comparison", "Contender", "Flip", "compare"]
+__all__ = ["Comparison", "Contender", "Flip", "compare", "stages_of"]
 
-_FLIPS = 50
 _SINGLE_CALLS = 200
 _LEAST_SECONDS = 2e-3
 _YEAR = 365.25 * 24 * 3600.0
 _PERCENTILES = (50, 90, 99)
-
-
-@dataclasses.dataclass(frozen=True)
-class Flip:
-    """A row whose answer is not the source's.
-
-    Parameters
-    ----------
-    row : int
-    source, found : Any
-        Labels, or predicted numbers.
-    margin : float or None
-        How far the source's best score is from the next (of one score, from 0).
-    certified : bool or None
-        Whether the answer was certified all the same; that would be a bug.
-    """
-
-    row: int
-    source: Any
-    found: Any
-    margin: float | None
-    certified: bool | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,6 +101,8 @@ class Comparison:
     noise : float
         Median of half an interval as a share of its median: 0.02 means that figures of time are good to 2%.
     machine : dict
+    prices : dict
+        What the costs follow from: "currency", "price_per_hour" and "requests_per_second", where they were given.
     """
 
     contenders: list[Contender]
@@ -133,10 +113,11 @@ class Comparison:
     candidates: dict[str, list[dict[str, Any]]]
     noise: float
     machine: dict[str, str]
+    prices: dict[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
         """All figures as JSON holds them; seconds, bytes, rows per second."""
-        found: dict[str, Any] = _plain(dataclasses.asdict(self))
+        found: dict[str, Any] = plain(dataclasses.asdict(self))
         return found
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -177,6 +158,8 @@ def compare(
     onnxruntime: bool | None = None,
     price_per_hour: float | None = None,
     requests_per_second: float | None = None,
+    currency: str = "¤",
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Comparison:
     """Compare a source with one or several artifacts, on rows of the user's own.
 
@@ -197,9 +180,13 @@ def compare(
     onnxruntime : bool or None
         Whether onnxruntime takes part; None: where it and skl2onnx are installed.
     price_per_hour : float or None
-        Of one core, in any currency: gives the cost of a million predictions, in batches of the largest size.
+        Of one core: gives the cost of a million predictions, in the batches that are fastest.
     requests_per_second : float or None
         A load of single rows: with the price, gives the cost of a year.
+    currency : str
+        Of the price, as costs are shown; "¤" stands for any.
+    progress : callable of (stage, done, total), or None
+        Hears how far the measurements have come.
 
     Returns
     -------
@@ -214,19 +201,28 @@ def compare(
     n = rows.count(X)
     if n < 1 or rounds < 1 or not batch_sizes or min(batch_sizes) < 1:
         raise ValueError(f"expected rows, rounds and batch sizes of at least 1; got {n} rows, {rounds} rounds, {batch_sizes!r}")
+    if any(value is not None and not value > 0.0 for value in (price_per_hour, requests_per_second)):
+        raise ValueError(
+            f"price_per_hour={price_per_hour!r}, requests_per_second={requests_per_second!r}: expected numbers above 0, or None"
+        )
+    tell = progress or (lambda stage, done, total: None)
     made = {name: m if isinstance(m, Model) else load(m) for name, m in _named(models).items()}
     with tempfile.TemporaryDirectory(prefix="quantcore-") as folder:
         files, absent = _files(estimator, made, X, Path(folder), onnxruntime)
         calls: dict[str, Callable[[Any], Any]] = {"source": estimator.predict, **{name: m.predict for name, m in made.items()}}
         if "onnxruntime" in files:
             calls["onnxruntime"] = onnx.session(str(files["onnxruntime"][1]))
-        fresh_figures = {name: fresh.measured(kind, path, Path(folder) / "first.joblib") for name, (kind, path) in files.items()}
+        fresh_figures = {}
+        for i, (name, (kind, path)) in enumerate(files.items()):
+            tell("load", i, len(files))
+            fresh_figures[name] = fresh.measured(kind, path, Path(folder) / "first.joblib")
         answers = {name: np.asarray(call(X)) for name, call in calls.items()}  # also the warm-up
         sizes = {name: path.stat().st_size for name, (_, path) in files.items()}
         with _one_thread():
-            single, batches = _times(calls, X, n, batch_sizes, rounds)
+            single, batches = _times(calls, X, n, batch_sizes, rounds, tell)
+    tell("answers", 0, 1)
     decides = not any(isinstance(m._decision(), Predictions) for m in made.values())
-    margins = _margins(estimator, X, several=answers["source"].ndim > 1) if decides else None
+    margins = margins_of(estimator, X, several=answers["source"].ndim > 1) if decides else None
     contenders = []
     for name in calls:
         model, figures = made.get(name), fresh_figures.get(name, {})
@@ -244,19 +240,37 @@ def compare(
                 cost=_cost(per_row, _percentile(single[name], 50).median, price_per_hour, requests_per_second),
                 quality={} if y is None else _quality(estimator, model, name, X, y, answers[name], decides=decides),
                 latencies=np.concatenate(single[name]).tolist(),
-                **_against(answers["source"], answers[name], name, model, X, margins, decides=decides),
+                **against(answers["source"], answers[name], name, model, X, margins, decides=decides),
             )
         )
     return Comparison(
         contenders=contenders,
         rows=n,
         absent=absent,
-        stages={name: {s: v["stored"] for s, v in m.report()["sections"].items()} for name, m in made.items()},
-        margins={} if margins is None else _by_margin(answers, margins),
+        stages={name: stages_of(m) for name, m in made.items()},
+        margins={} if margins is None else by_margin(answers, margins),
         candidates={name: m.report()["candidates"] for name, m in made.items() if m.report().get("candidates")},
         noise=float(np.median([s.noise for c in contenders for s in (c.latency["p50"], *c.throughput.values())])),
         machine={"python": platform.python_version(), "system": platform.platform(), "quantcore": __version__},
+        prices=_prices(currency, price_per_hour, requests_per_second),
     )
+
+
+def stages_of(model: Model) -> dict[str, int]:
+    """Stored bytes of each section, ops by their names: ``1 PlanarLinear.rows`` is an array of the second op."""
+    ops, found = model._artifact.plan.ops, dict[str, int]()
+    for name, sizes in model.report()["sections"].items():
+        parts = name.split(":", 1)[-1].split(".")
+        if parts[:2] == ["plan", "ops"] and len(parts) > 2 and parts[2].isdecimal():
+            name = " ".join([parts[2], ".".join([ops[int(parts[2])].kind, *parts[3:]])])
+        found[name] = found.get(name, 0) + sizes["stored"]  # a vocabulary takes several sections
+    return found
+
+
+def _prices(currency: str, price: float | None, load_: float | None) -> dict[str, Any]:
+    if price is None:
+        return {}
+    return {"currency": currency, "price_per_hour": price, **({} if load_ is None else {"requests_per_second": load_})}
 
 
 @contextmanager
@@ -307,15 +321,22 @@ def _files(
 
 
 def _times(
-    calls: Mapping[str, Callable[[Any], Any]], X: Any, n: int, batch_sizes: Sequence[int], rounds: int
+    calls: Mapping[str, Callable[[Any], Any]],
+    X: Any,
+    n: int,
+    batch_sizes: Sequence[int],
+    rounds: int,
+    tell: Callable[[str, int, int], None],
 ) -> tuple[dict[str, list[NDArray[np.float64]]], dict[str, dict[int, Spread]]]:
     """Seconds of single calls by round, and rows per second by batch size."""
     picked = np.unique(np.linspace(0, n - 1, min(n, _SINGLE_CALLS)).astype(np.int64))
     singles = [rows.some(X, int(i), int(i) + 1) for i in picked]
-    found = interleaved({name: lambda call=call: latencies(call, singles) for name, call in calls.items()}, rounds)  # type: ignore[misc]
     sizes = sorted({size for size in batch_sizes if size <= n} or {n})
+    tell("one row", 0, len(sizes) + 1)
+    found = interleaved({name: lambda call=call: latencies(call, singles) for name, call in calls.items()}, rounds)  # type: ignore[misc]
     batches: dict[str, dict[int, Spread]] = {name: {} for name in calls}
-    for size in sizes:
+    for done, size in enumerate(sizes, 1):
+        tell(f"batches of {size}", done, len(sizes) + 1)
         starts = np.unique(np.linspace(0, n - size, min(8, n - size + 1)).astype(np.int64))
         parts = [rows.some(X, int(start), int(start) + size) for start in starts]
 
@@ -332,67 +353,6 @@ def _times(
 
 def _percentile(single: list[NDArray[np.float64]], q: int) -> Spread:
     return spread([float(np.percentile(one, q)) for one in single])
-
-
-def _against(
-    source: NDArray[Any],
-    found: NDArray[Any],
-    name: str,
-    model: Model | None,
-    X: Any,
-    margins: NDArray[np.float64] | None,
-    *,
-    decides: bool,
-) -> dict[str, Any]:
-    """What is told by the source's answers."""
-    nothing: dict[str, Any] = {"agreement": None, "max_error": None, "certified": None, "flips": []}
-    if name == "source":
-        return nothing
-    if not decides:
-        error = np.abs(np.asarray(found, np.float64) - np.asarray(source, np.float64))
-        return {**nothing, "max_error": float(error.max(initial=0.0))}
-    same, away = agreement(found, source)
-    sure = None if model is None else model.predict_certified(X).certified
-    flips = [
-        Flip(
-            int(i),
-            _plain(source[i]),
-            _plain(found[i]),
-            None if margins is None else float(margins[i]),
-            None if sure is None else bool(sure[i]),
-        )
-        for i in away[:_FLIPS].tolist()
-    ]
-    proved = None if sure is None else share(int(sure.sum()), len(sure))
-    return {"agreement": same, "max_error": None, "certified": proved, "flips": flips}
-
-
-def _margins(estimator: Any, X: Any, *, several: bool) -> NDArray[np.float64] | None:
-    """How far each row's best score is from the next; of one score, from 0; of several labels a row, the least of theirs."""
-    for method in ("decision_function", "predict_proba"):
-        if not hasattr(estimator, method):
-            continue
-        scores = getattr(estimator, method)(X)
-        if isinstance(scores, list) or getattr(scores, "ndim", 0) not in (1, 2):
-            return None
-        scores = np.asarray(scores, np.float64)
-        if several and scores.ndim == 2:  # each label is decided on its own
-            return np.asarray(np.abs(scores - (0.0 if method == "decision_function" else 0.5)).min(axis=1))
-        if scores.ndim == 1:
-            return np.asarray(np.abs(scores))
-        best = np.partition(scores, scores.shape[1] - 2, axis=1) if scores.shape[1] > 1 else None
-        return np.abs(scores[:, 0]) if best is None else np.asarray(best[:, -1] - best[:, -2])
-    return None
-
-
-def _by_margin(answers: dict[str, NDArray[Any]], margins: NDArray[np.float64]) -> dict[str, list[tuple[float, bool]]]:
-    source = answers["source"]
-    found = {}
-    for name, own in answers.items():
-        if name != "source":
-            same = equal_rows(own, source)
-            found[name] = list(zip(margins.tolist(), same.tolist(), strict=True))
-    return found
 
 
 def _quality(
@@ -414,20 +374,3 @@ def _cost(per_row: float, single: float, price: float | None, load_: float | Non
     if load_ is not None:
         found["per_year"] = single * load_ * _YEAR / 3600.0 * price
     return found
-
-
-def _plain(value: Any) -> Any:
-    """As JSON holds it."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_asdict"):
-        return {k: _plain(v) for k, v in value._asdict().items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["page"]
 
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 84rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
 .wide { overflow-x: auto } table { border-collapse: collapse; min-width: 100%; font-variant-numeric: tabular-nums }
 th, td { text-align: left; padding: .3rem .8rem; border-bottom: 1px solid #ddd; vertical-align: top; white-space: nowrap }
 thead th { white-space: normal; overflow-wrap: anywhere; min-width: 8rem; max-width: 14rem; vertical-align: bottom }
 tbody th, thead th:first-child { position: sticky; left: 0; background: #fff; font-weight: 600; min-width: 0 }
 tbody tr:hover > * { background: #f4f4f4 }
 @media print { .wide { overflow: visible } th, td { white-space: normal } }
-figure { margin: 2rem 0 } figure svg { width: 100%; height: auto } p { color: #444 }
+figure { margin: 2rem 0; max-width: 66rem } figure svg { width: 100%; height: auto } p { color: #444 }
 """
 
 

@@ -195,25 +195,30 @@ def _size_and_speed(comparison: Comparison, axes: Any) -> bool:
 
 
 def _candidates(comparison: Comparison, axes: Any) -> bool:
-    """Bytes and expected agreement of the forms that the search tried, and those that none beats."""
+    """Bytes and labels that are expected to change of the forms that the search tried, and those that none beats."""
     where = {contender.name: i for i, contender in enumerate(comparison.contenders)}
-    shown = False
-    for name, tried in comparison.candidates.items():
-        found = [one for one in tried if one.get("bytes") and one.get("agreement") is not None]
-        if len(found) < 2:
-            continue
-        shown = True
-        points = [(one["bytes"] / 1000, 100.0 * one["agreement"]) for one in found]
+    tried = {
+        name: [one for one in forms if one.get("bytes") and one.get("agreement") is not None]
+        for name, forms in comparison.candidates.items()
+    }
+    tried = {name: forms for name, forms in tried.items() if len(forms) > 1}
+    changed = [1.0 - one["agreement"] for forms in tried.values() for one in forms]
+    least = min((share for share in changed if share > 0.0), default=1e-3) / 2.0  # where those are drawn that change none
+    for name, forms in tried.items():
+        points = [(one["bytes"] / 1000, 100.0 * max(1.0 - one["agreement"], least)) for one in forms]
         colour = _look(where[name])["color"]
         axes.scatter(*zip(*points, strict=True), color=colour, s=24, label=_short(name))
-        best = [points[i] for i in front(points)]
+        best = [points[i] for i in front([(size, -share) for size, share in points])]
         axes.plot(*zip(*best, strict=True), color=colour, linewidth=1, alpha=0.6, drawstyle="steps-post")
-        kept = [p for p, one in zip(points, found, strict=True) if one.get("kept")]
+        kept = [p for p, one in zip(points, forms, strict=True) if one.get("kept")]
         axes.scatter(*zip(*kept, strict=True), s=120, facecolors="none", edgecolors=colour, label="kept") if kept else None
-    axes.set(xlabel="file, kB", ylabel="agreement expected, %")
-    axes.ticklabel_format(axis="y", useOffset=False)
-    axes.margins(0.1)
-    axes.grid(alpha=0.3)
-    if shown:
+    if tried:
+        axes.plot([], [], color="0.4", linewidth=1, alpha=0.6, label="none is better in both")
+        axes.set(yscale="log", xlabel="file, kB", ylabel="labels that change, %")
+        axes.margins(0.1)
+        _plain_numbers(axes.yaxis)
+        if min(changed) <= 0.0:
+            axes.axhline(100.0 * least, color="0.6", linewidth=1, linestyle=":", label="none of the rows judged")
+        axes.grid(alpha=0.3)
         _legend(axes)
-    return shown
+    return bool(tried)

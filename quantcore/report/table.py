@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html as _html
+import math
 import shutil
 from typing import TYPE_CHECKING
 
@@ -54,8 +55,9 @@ def cells(comparison: Comparison) -> list[list[str]]:
     row("largest error", ["–" if c.max_error is None else f"{c.max_error:.3g}" for c in found])
     for name in found[0].quality:
         row(name.replace("_", " "), [f"{c.quality[name]:.4f}" if name in c.quality else "–" for c in found])
+    currency = comparison.prices.get("currency", "")
     for name, label in (("per_million", "cost of a million rows"), ("per_year", "cost of a year")):
-        row(label, [f"{c.cost[name]:.3g}" if name in c.cost else "–" for c in found])
+        row(label, [f"{_money(c.cost[name])} {currency}" if name in c.cost else "–" for c in found])
     return table
 
 
@@ -63,8 +65,12 @@ def notes(comparison: Comparison) -> list[str]:
     """What belongs to the table: rows, noise, who is absent, which rows differ."""
     found = [
         f"{comparison.rows} rows; times are medians of interleaved rounds on one thread, good to about "
-        f"{percent(comparison.noise)}; in brackets: compared with the source"
+        f"{100 * comparison.noise:.2g}% (95% intervals); in brackets: compared with the source"
     ]
+    if comparison.prices:
+        price, currency, load = (comparison.prices.get(k) for k in ("price_per_hour", "currency", "requests_per_second"))
+        of_year = "" if load is None else f"; a year has {load:g} single rows a second"
+        found.append(f"costs: at {price:g} {currency} an hour and core, of the time that the calls take{of_year}")
     found += [f"{name} did not take part: {reason}" for name, reason in comparison.absent.items()]
     for contender in comparison.contenders:
         found += [_flip(contender, i) for i in range(min(len(contender.flips), 5))]
@@ -121,6 +127,13 @@ def _ratio(value: float, source: float) -> str:
 def _times(ratio: float) -> str:
     """Three digits, and no exponent."""
     return f"{ratio:,.0f}" if ratio >= 1000 else f"{ratio:.3g}"
+
+
+def _money(value: float) -> str:
+    """Three digits, and no exponent."""
+    if not value:
+        return "0"
+    return f"{value:,.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
 
 
 def _share(value: tuple[float, float, float, int] | None) -> str:

@@ -378,18 +378,28 @@ class Executor:
         """Open rows for the caller to answer: of tables in the form that they came in, else as they were checked."""
         return take(X if self.plan.input == "table" else given, rows)
 
-    def scores(self, X: Any, *, checked: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    def scores(
+        self, X: Any, *, checked: bool = False, counted: bool = True
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
         """Scores that the label follows from, and a bound on the error of each row's; None where there is no such bound.
 
-        ``checked`` rows are what the input check gives: contents of files, a matrix of float64.
+        ``checked`` rows are what the input check gives: contents of files, a matrix of float64. Rows that no caller has sent are
+        not ``counted``.
         """
         at = self.plan.outputs.get("predict")
         if at is None:
             return None
         if self.front is not None:
-            rows = self._at_cut(X) if checked else self.front.matrix(X)
-            found_: tuple[NDArray[np.float64], NDArray[np.float64]] | None = self.front.inner.scores(rows, checked=True)
+            if checked or not counted:
+                rows = self._at_cut(X if checked else self._input(X))
+            else:
+                rows = self.front.matrix(X)
+            found_: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+            found_ = self.front.inner.scores(rows, checked=True, counted=counted)
             return found_
+        if not counted and self.fused is not None and self.plan.input == "text":
+            scores, bound = self.fused.scores(X if checked else self._input(X), counted=False)
+            return scores, bound if self.proves else np.full(len(scores), np.inf)
         given, known = (X, {}) if checked else self._started(X)
         found = self._evaluate(self.plan.ops[at].inputs[0], given, known)
         if found.interval is None:
@@ -405,6 +415,8 @@ class Executor:
             return None
         if self.front is not None:
             return self.front.inner.bare_scores(self._at_cut(X))
+        if self.fused is not None and self.plan.input == "text":
+            return self.fused.scores(X, counted=False)[0]
         return self.value_at(self.plan.ops[at].inputs[0], X)
 
     def bound(self, method: str, X: Any, *, checked: bool = False) -> float | None:

@@ -84,6 +84,12 @@ def test_what_serves_never_waits_and_never_fails_for_what_checks(pair, caplog):
 
 def test_it_has_the_methods_of_what_serves_alone(pair):
     X, source, model, _ = pair
+    both = qc.shadow(source, model, serve="model")
+    np.testing.assert_array_equal(both.classes_, source.classes_)
+    assert both.digest == model.digest
+    assert both.predict_certified(X).certified.tolist() == model.predict_certified(X).certified.tolist()
+    with pytest.raises(AttributeError, match="fit"):
+        _ = both.fit
     assert not hasattr(qc.shadow(source, model), "transform")
     for option in ({"sample": 1.5}, {"serve": "both"}, {"most_waiting": 0}):
         with pytest.raises(ValueError, match=next(iter(option))):

@@ -7,12 +7,16 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import quantcore as qc
+from quantcore.report.comparison import stages_of
+from quantcore.report.differences import plain
 from quantcore.report.units import of_bytes, of_rate, of_seconds, percent
 
 DOCUMENTS = ["good film", "bad film", "fine plot and good film", "boring plot", "great", "awful and bad"] * 5
@@ -100,10 +104,75 @@ def test_onnxruntime_takes_part_where_it_is(tmp_path):
     assert found.contenders[2].agreement.value > 0.9
 
 
+def test_onnxruntime_reads_the_columns_of_a_frame():
+    pytest.importorskip("onnxruntime", reason="it is compared with onnxruntime")
+    pytest.importorskip("skl2onnx", reason="models are converted with skl2onnx")
+    pd = pytest.importorskip("pandas", reason="tables are data frames")
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"a": rng.normal(size=90), "kind": rng.choice(["x", "y", "z"], 90), "n": rng.integers(0, 9, 90)})
+    y = frame["a"] + (frame["kind"] == "x") > 0.3
+    parts = [("numbers", StandardScaler(), ["a", "n"]), ("kind", OneHotEncoder(handle_unknown="ignore"), ["kind"])]
+    source = make_pipeline(ColumnTransformer(parts), LogisticRegression()).fit(frame, y)
+    found = qc.compare(source, qc.quantize(source), frame, y, rounds=2, batch_sizes=(10,), onnxruntime=True)
+    assert not found.absent
+    assert [c.name for c in found.contenders] == ["source", "quantcore", "onnxruntime"]
+    assert found.contenders[2].agreement.value > 0.97
+    assert found.contenders[2].load_seconds > 0
+
+
+def test_costs_have_their_currency_and_follow_from_the_price(texts):
+    *_, comparison = texts
+    assert comparison.prices == {"currency": "¤", "price_per_hour": 0.05, "requests_per_second": 10}
+    costs = re.search(r"cost of a million rows +([\d.,]+) ¤ ", str(comparison))
+    assert float(costs[1]) == pytest.approx(comparison.contenders[0].cost["per_million"], rel=0.005)
+    assert "at 0.05 ¤ an hour and core" in str(comparison)
+    year = comparison.contenders[1].latency["p50"].median * 10 * 365.25 * 86400 / 3600 * 0.05
+    assert comparison.contenders[1].cost["per_year"] == pytest.approx(year)
+
+
+def test_stages_are_ops_by_their_names():
+    words = ["".join(letters) for letters in np.random.default_rng(8).choice([*"abcdefghijklmnop"], (6000, 9))]
+    documents = [" ".join(words[2 * i : 2 * i + 3]) for i in range(3000)]
+    model = qc.quantize(make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(documents, [i % 2 for i in range(3000)]))
+    found, sections = stages_of(model), model.report().sections
+    ops = [op.kind for op in model._artifact.plan.ops]
+    named = [re.fullmatch(r"(\d+) (\w+)\.\S+", name) for name in found]
+    assert all(ops[int(one[1])] == one[2] for one in named if one)
+    assert sum(map(bool, named)) >= 2
+    assert sum(found.values()) == sum(sizes["stored"] for sizes in sections.values())
+
+
+def test_progress_is_told_in_order(texts):
+    source, made, _ = texts
+    told = []
+    qc.compare(source, made["certified"], DOCUMENTS, progress=lambda *step: told.append(step), **FAST)
+    assert [stage for stage, *_ in told] == ["load", "load", "one row", "batches of 1", "batches of 10", "answers"]
+    assert all(0 <= done < total for _, done, total in told)
+
+
+def test_a_certificate_of_something_else_says_nothing_about_labels(texts):
+    source, _, _ = texts
+    other = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(DOCUMENTS, LABELS[::-1])
+    model = qc.quantize(source, DOCUMENTS, certify={"threshold": 0.75})
+    flips = qc.compare(other, model, DOCUMENTS, **FAST).contenders[1].flips
+    assert flips
+    assert all(flip.certified is None for flip in flips)
+
+
+def test_json_has_no_nan():
+    assert json.loads(json.dumps(plain({"a": np.float64("nan"), "b": [np.inf, np.int8(3)], "c": np.array([1.5])}))) == {
+        "a": None,
+        "b": [None, 3],
+        "c": [1.5],
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"X": []}, "0 rows"),
+        ({"price_per_hour": -1.0}, r"price_per_hour=-1\.0"),
+        ({"requests_per_second": 0.0}, r"requests_per_second=0\.0"),
         ({"rounds": 0}, "0 rounds"),
         ({"batch_sizes": (0,)}, r"\(0,\)"),
         ({"models": {}}, "at least one"),
