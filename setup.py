@@ -7,6 +7,7 @@ compiled with the flags of that set alone, and left out where the target has no 
 Environment: ``QUANTCORE_PURE=1`` builds no native code; ``QUANTCORE_REQUIRE_NATIVE=1`` makes a failed compile an error
 instead of a pure NumPy install; ``QUANTCORE_WERROR=1`` turns warnings in our C into errors; ``QUANTCORE_SANITIZE=1``
 builds with AddressSanitizer and UndefinedBehaviorSanitizer, ``QUANTCORE_SANITIZE=thread`` with ThreadSanitizer;
+``QUANTCORE_COVERAGE=1`` builds kernels that count their lines for gcov;
 ``QUANTCORE_UNCERTIFIED=1`` builds kernels that prove nothing, for the benchmark of what proofs cost.
 """
 
@@ -52,6 +53,8 @@ SANITIZERS = {
     "thread": "-fsanitize=thread",
 }
 SANITIZE_FLAGS = "-fno-omit-frame-pointer -g -O1"
+# Doors are left out: most of their C is Cython's. Threads may count at the same time.
+COVERAGE_FLAGS = "--coverage -fprofile-abs-path -fprofile-update=atomic -O1"
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": False,
@@ -145,7 +148,7 @@ class BuildDoors(build_ext):
                 library,
                 libraries=self.get_libraries(ext),
                 export_symbols=self.get_export_symbols(ext),
-                extra_postargs=sanitizers() or None,
+                extra_postargs=[*sanitizers(), *(["--coverage"] if enabled("QUANTCORE_COVERAGE") else [])] or None,
                 build_temp=temp,
             )
 
@@ -179,6 +182,8 @@ class BuildDoors(build_ext):
                 flags.append("/WX" if msvc else "-Werror")
         if sanitizers():
             flags += [*sanitizers(), *SANITIZE_FLAGS.split()]
+        if enabled("QUANTCORE_COVERAGE") and level != "door":
+            flags += COVERAGE_FLAGS.split()
         if enabled("QUANTCORE_UNCERTIFIED"):
             flags.append("/DQC_UNCERTIFIED" if msvc else "-DQC_UNCERTIFIED")
         return flags
