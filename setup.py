@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -36,16 +37,33 @@ ISA_MACHINES = {"avx2": X86, "avx512": X86, "neon": ARM, "dotprod": ARM}
 # Scalar kernels that on x86-64 only processors without AVX2 run (before 2013): there small beats fast. A file that holds a slot's
 # only kernel does not belong here.
 SPARE = ("src/kernels/pack/scalar.c", "src/kernels/table/scalar.c", "src/kernels/text/scalar.c")
+# Kernels whose loops are written out: -O3 makes of them twice as much that is no faster.
+WRITTEN_OUT = ("src/kernels/pack/avx2.c", "src/kernels/pack/avx512.c")
 # Kernels of other families that a door's own are built on.
 ALSO = {"table": ("src/kernels/dense/dot_*.c", "src/kernels/dense/layout.c")}
 # No contraction and no fast-math: every kernel gives the same bits. -g0 keeps Python's own -g out of installs; no exception
 # passes through C, so that tables for unwinding would only take space.
-UNIX_FLAGS = "-std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -g0 -fno-asynchronous-unwind-tables -MMD"
+# Sections of their own, so that the linker leaves out what a door does not call: of another family's kernels most.
+UNIX_FLAGS = (
+    "-std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -g0 -fno-asynchronous-unwind-tables -ffunction-sections -MMD"
+)
+LINKER_FLAGS = {"linux": "-Wl,--gc-sections", "darwin": "-Wl,-dead_strip"}
 # Half of a wheel is what Cython makes of the doors. -O3 inlines its helpers until that is a fourth larger and no call is faster.
-UNIX_LEVELS = {"kernel": "-O3", "door": "-O2 -ftree-vectorize", "spare": "-Os"}
+UNIX_LEVELS = {"kernel": "-O3", "written out": "-O2", "door": "-O2 -ftree-vectorize", "spare": "-Os"}
+# And most of that runs once a model, at load: told so ("cold"), a compiler makes those functions a third smaller. They are told
+# by their names, in what Cython makes of them; one that is not named here is fast and large.
+ONCE = re.compile(
+    r"(?:__cinit__|__dealloc__|_tp_(?:new|vectorcall)_\w+)$|_5numpy_|MemoryView|_(?:reduce|setstate)_cython_"
+    r"|_\d*(?:kernels|select|selected|stats|settle|settled|hot_plane|describe|require|require_short|make|genexpr)$"
+    r"|__(?:row|array|ends|below|finite|scale|index|buffer|padded|nibbles|hold|sets|build|sides|trees|sizes|folded|open|write|deep)$"
+    r"|__(?:top_columns|base_of|values_of|check|scales|native|odd_rows)$|_(?:set_plane|set_codes|set_weights|new_scratch)$"
+    r"|Weights__at$|Sliced__columns$"
+)
+OFTEN = re.compile(r"_(?:__Csr|__Given)$|_(?:4_Csr|6_Given)_\w+$")  # classes that are made at every call
+LOADS = ("codec", "cpu")  # doors that loading alone goes through
 UNIX_WARNINGS = "-Wall -Wextra"
 MSVC_FLAGS = "/std:c11 /fp:precise"
-MSVC_LEVELS = {"kernel": "/O2", "door": "/O2", "spare": "/O1"}
+MSVC_LEVELS = {"kernel": "/O2", "written out": "/O2", "door": "/O2", "spare": "/O1"}
 MSVC_WARNINGS = "/W3"
 # -fno-wrapv undoes the -fwrapv of Python's own flags, which would hide signed overflow.
 SANITIZERS = {
@@ -134,12 +152,14 @@ class BuildDoors(build_ext):
             force=self.force or self.stale(os.path.join(temp, f"src/{stem}.c"), ["setup.py"]),
         )[0].sources[0]
         ext.include_dirs = [*ext.include_dirs, numpy.get_include()]
-        objects = [self.compile(ext, generated, temp, self.flags("door"))]
+        level = "spare" if stem in LOADS else "door"
+        objects = [self.compile(ext, self.marked(generated), temp, self.flags(level, generated=True))]
         patterns = ("src/cpu/*.c", f"src/kernels/{stem}/*.c", *ALSO.get(stem, ()))
         for source in [path for pattern in patterns for path in paths(pattern)]:
             isa = Path(source).stem.rpartition("_")[2]
             if self.targets(isa):
                 level = "spare" if source in SPARE and self.machine() in X86 else "kernel"
+                level = "written out" if source in WRITTEN_OUT else level
                 objects.append(self.compile(ext, source, temp, self.flags(level, isa)))
         library = self.get_ext_fullpath(ext.name)
         if self.force or self.stale(library, objects):
@@ -148,9 +168,27 @@ class BuildDoors(build_ext):
                 library,
                 libraries=self.get_libraries(ext),
                 export_symbols=self.get_export_symbols(ext),
-                extra_postargs=[*sanitizers(), *(["--coverage"] if enabled("QUANTCORE_COVERAGE") else [])] or None,
+                extra_postargs=[
+                    *LINKER_FLAGS.get(sys.platform, "").split(),
+                    *sanitizers(),
+                    *(["--coverage"] if enabled("QUANTCORE_COVERAGE") else []),
+                ],
                 build_temp=temp,
             )
+
+    def marked(self, generated: str) -> str:
+        """What Cython made of a door, its functions that run once marked."""
+        target = Path(generated).with_suffix(".marked.c")
+        if self.stale(str(target), ["setup.py", generated]):
+            heads = re.compile(r"^static (?=[^;{}=\n]*?\b(__pyx_\w+)\()", re.MULTILINE)
+
+            def mark(head: re.Match[str]) -> str:
+                once = ONCE.search(head[1]) and not OFTEN.search(head[1])
+                return f"QC_ONCE {head[0]}" if once else head[0]
+
+            defined = "#ifdef __GNUC__\n#define QC_ONCE __attribute__((cold))\n#else\n#define QC_ONCE\n#endif\n"
+            target.write_text(defined + heads.sub(mark, Path(generated).read_text("utf-8")), "utf-8")
+        return str(target)
 
     def compile(self, ext: Extension, source: str, temp: str, flags: list[str]) -> str:
         """Compile one file unless its object is newer than all that it was made from; returns the object."""
@@ -171,12 +209,12 @@ class BuildDoors(build_ext):
         built = os.path.getmtime(target)
         return any(not os.path.exists(source) or os.path.getmtime(source) > built for source in sources)
 
-    def flags(self, level: str, isa: str = "") -> list[str]:
+    def flags(self, level: str, isa: str = "", *, generated: bool = False) -> list[str]:
         """Flags for one C file; warnings are for our own files, not for what Cython generates."""
         msvc = self.compiler.compiler_type == "msvc"
         flags = (MSVC_FLAGS if msvc else UNIX_FLAGS).split() + (MSVC_LEVELS if msvc else UNIX_LEVELS)[level].split()
         flags += ISA_FLAGS["msvc" if msvc else "unix"].get(isa, "").split()
-        if level != "door":
+        if not generated:
             flags += (MSVC_WARNINGS if msvc else UNIX_WARNINGS).split()
             if enabled("QUANTCORE_WERROR"):
                 flags.append("/WX" if msvc else "-Werror")

@@ -72,10 +72,6 @@ cdef enum:
     SCORES = 1 << 13
 
 
-cdef void *data_of(array):
-    return NULL if array is None else cnp.PyArray_DATA(array)
-
-
 cdef int dtype_of(array, ptrdiff_t *length):
     """The type number of a contiguous, native, 1-d array, and its length; -1 for anything else."""
     if not PyArray_CheckExact(array) or cnp.PyArray_NDIM(array) != 1 or not QC_PLAIN(array):

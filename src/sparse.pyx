@@ -1,9 +1,12 @@
 """The door to ``src/kernels/sparse``: weights are checked once, when they are wrapped; input at every call."""
 
-import numpy as np
-
 cimport cython
 from libc.stdint cimport int64_t
+
+cimport numpy as cnp
+import numpy as np
+
+cnp.import_array()
 
 cdef extern from *:
     """
@@ -77,6 +80,10 @@ cdef object FLOAT64 = np.dtype(np.float64)
 cdef object asarray = np.asarray
 
 
+cdef void *data_of(array):
+    return NULL if array is None else cnp.PyArray_DATA(array)
+
+
 cdef object _array(object x, str name, tuple dtypes, int ndim):
     array = asarray(x)
     native = array.dtype
@@ -148,14 +155,11 @@ cdef object _nibbles(object rows):
 
 @cython.final
 cdef class _Csr:
-    """A checked CSR matrix: the struct, and the buffers that it points into."""
+    """A checked CSR matrix: the struct, and the arrays that it points into."""
 
     cdef qc_csr x
     cdef ptrdiff_t n_stored
-    cdef const float[::1] data32
-    cdef const double[::1] data64
-    cdef const int[::1] indptr32, indices32
-    cdef const long long[::1] indptr64, indices64
+    cdef object indptr, indices, data
 
     def __cinit__(self, indptr, indices, data, ptrdiff_t n_columns):
         indptr = _array(indptr, "indptr", (INT32, INT64), 1)
@@ -169,24 +173,8 @@ cdef class _Csr:
             )
         self.x.wide_indptr, self.x.wide_indices = indptr.itemsize == 8, indices.itemsize == 8
         self.x.doubles = data.itemsize == 8
-        if self.x.wide_indptr:
-            self.indptr64 = indptr
-            self.x.indptr = &self.indptr64[0]
-        else:
-            self.indptr32 = indptr
-            self.x.indptr = &self.indptr32[0]
-        if self.x.wide_indices:
-            self.indices64 = indices
-            self.x.indices = &self.indices64[0]
-        else:
-            self.indices32 = indices
-            self.x.indices = &self.indices32[0]
-        if self.x.doubles:
-            self.data64 = data
-            self.x.data = &self.data64[0]
-        else:
-            self.data32 = data
-            self.x.data = &self.data32[0]
+        self.indptr, self.indices, self.data = indptr, indices, data
+        self.x.indptr, self.x.indices, self.x.data = data_of(indptr), data_of(indices), data_of(data)
         self.x.n_rows = len(indptr) - 1
         cdef int fault = qc_csr_check(&self.x, self.n_stored, n_columns)
         if fault == QC_CSR_INDPTR:
@@ -203,7 +191,7 @@ cdef void _slice(const qc_csr *x, qc_csr *part, ptrdiff_t start, ptrdiff_t count
 
 cdef object _scores(scores_fn kernel, const qc_rows *w, _Csr csr, ptrdiff_t row_bytes):
     out = np.empty((csr.x.n_rows, w.n_outputs), np.float32)
-    cdef float[:, ::1] target = out
+    cdef float *target = <float *>data_of(out)
     cdef ptrdiff_t work = csr.n_stored * row_bytes, n_rows = csr.x.n_rows, start
     cdef ptrdiff_t step = max(1, n_rows // (1 + work // STEP))
     cdef PyThreadState *released
@@ -211,7 +199,7 @@ cdef object _scores(scores_fn kernel, const qc_rows *w, _Csr csr, ptrdiff_t row_
     for start in range(0, n_rows, step):
         _slice(&csr.x, &part, start, min(step, n_rows - start))
         released = _release(work >= RELEASE_FROM)
-        kernel(&part, w, &target[start, 0])
+        kernel(&part, w, target + start * w.n_outputs)
         _acquire(released)
         PyErr_CheckSignals()
     return out
@@ -222,31 +210,28 @@ cdef class _Weights:
 
     cdef qc_rows w
     cdef ptrdiff_t n_features, row_bytes, n_bytes
-    cdef const unsigned char[::1] rows
-    cdef const int64_t[::1] start
-    cdef const float[::1] scale
-    cdef const unsigned int[::1] index
+    cdef object rows, start, scale, index
 
     cdef _hold(self, rows, n_stored, n_outputs, scale, index):
         if n_outputs < 1:
             raise ValueError("rows: expected at least one output")
         self.rows = rows
-        self.w.rows = &self.rows[0]
+        self.w.rows = data_of(rows)
         self.w.n_outputs, self.n_features, self.n_bytes = n_outputs, n_stored, len(rows)
         self.row_bytes = max(16, self.n_bytes // max(1, n_stored))
         if scale is not None:
             self.scale = _scale(scale, FLOAT32, n_stored)
-            self.w.scale = &self.scale[0]
+            self.w.scale = <const float *>data_of(self.scale)
         if index is not None:
             self.n_features = len(index)
             index = _index(index, n_stored, True)
             self.index = index
-            self.w.index, self.w.drops = &self.index[0], bool((index == QC_DROPPED).any())
+            self.w.index, self.w.drops = <const unsigned int *>data_of(index), bool((index == QC_DROPPED).any())
 
     cdef _at(self, start):
         """Rows that differ in length: where each begins, and how many bytes most of them have."""
         self.start = start.astype(np.int64)
-        self.w.start = &self.start[0]
+        self.w.start = <const int64_t *>data_of(self.start)
         lengths = np.diff(start)
         self.w.stride = int(lengths.mean() + lengths.std()) + 32 if len(lengths) else 64
 
@@ -286,7 +271,7 @@ cdef class Rows(_Weights):
     cdef int kind
 
     def __cinit__(self, rows, scale=None, index=None, *, bits=None):
-        if bits not in (None, 4):
+        if bits is not None and bits != 4:
             raise ValueError(f"bits={bits!r}; expected 4, or None: as many as the dtype of rows has")
         given = _finite(_array(rows, "rows", (INT8, INT16, FLOAT16, FLOAT32) if bits is None else (INT8,), 2), "rows")
         stored = _padded(given, QC_LANES) if bits is None else _nibbles(given)
@@ -353,21 +338,24 @@ cdef class Masks(_Weights):
 cdef class Float32Column:
     """Weights of one output, shape (n_features,), float32."""
 
-    cdef const float[::1] weights
+    cdef object weights
+    cdef ptrdiff_t n_features
 
     def __cinit__(self, weights):
         self.weights = _array(weights, "weights", (FLOAT32,), 1)
+        self.n_features = len(self.weights)
 
     @property
     def shape(self):
         """(n_features, n_outputs)."""
-        return self.weights.shape[0], 1
+        return self.n_features, 1
 
     def scores(self, indptr, indices, data):
         """CSR (int32 or int64 boundaries and indices, float32 or float64 values) → float32 scores, (n_rows, n_outputs)."""
-        cdef _Csr csr = _Csr(indptr, indices, data, self.weights.shape[0])
+        cdef _Csr csr = _Csr(indptr, indices, data, self.n_features)
         out = np.empty(csr.x.n_rows, np.float32)
-        cdef float[::1] target = out
+        cdef const float *weights = <const float *>data_of(self.weights)
+        cdef float *target = <float *>data_of(out)
         cdef ptrdiff_t work = csr.n_stored * QC_LANES, n_rows = csr.x.n_rows, start
         cdef ptrdiff_t step = max(1, n_rows // (1 + work // STEP))
         cdef PyThreadState *released
@@ -375,7 +363,7 @@ cdef class Float32Column:
         for start in range(0, n_rows, step):
             _slice(&csr.x, &part, start, min(step, n_rows - start))
             released = _release(work >= RELEASE_FROM)
-            _column(&part, &self.weights[0], &target[start])
+            _column(&part, weights, target + start)
             _acquire(released)
             PyErr_CheckSignals()
         return out.reshape(-1, 1)
@@ -400,9 +388,7 @@ cdef class ExactRows:
     cdef qc_exact_rows w
     cdef ptrdiff_t n_features
     cdef int kind
-    cdef const unsigned char[::1] rows
-    cdef const double[::1] bias, scale
-    cdef const unsigned int[::1] index
+    cdef object rows, bias, scale, index
 
     def __cinit__(self, rows, bias, exponent=None, index=None, bint centred=False):
         rows = _finite(_array(rows, "rows", (FLOAT64, INT16, INT32), 2), "rows")
@@ -414,8 +400,8 @@ cdef class ExactRows:
             raise ValueError(f"expected one bias per output: {width - centred} outputs, {len(bias)} biases")
         single = len(bias) == 1
         stored = _padded(rows, width if single else QC_EXACT_LANES)
-        self.rows, self.bias = stored.reshape(-1).view(np.uint8), bias
-        self.w.rows, self.w.bias = &self.rows[0], &self.bias[0]
+        self.rows, self.bias = stored, bias
+        self.w.rows, self.w.bias = data_of(stored), <const double *>data_of(bias)
         self.w.n_outputs, self.w.stride, self.w.centred = len(bias), stored.shape[1] * stored.itemsize, centred
         self.kind = (FLOAT64, INT16, INT32).index(rows.dtype)
         self.n_features = n_stored
@@ -424,11 +410,11 @@ cdef class ExactRows:
             if len(exponent) and (exponent.min() < -1000 or exponent.max() > 900):
                 raise ValueError(f"exponent: expected -1000 to 900, found {exponent.min()} to {exponent.max()}")
             self.scale = _scale(np.ldexp(1.0, exponent.astype(np.int32)), FLOAT64, n_stored)
-            self.w.scale = &self.scale[0]
+            self.w.scale = <const double *>data_of(self.scale)
         if index is not None:
             self.n_features = len(index)
             self.index = _index(index, n_stored, False)
-            self.w.index = &self.index[0]
+            self.w.index = <const unsigned int *>data_of(self.index)
 
     @property
     def shape(self):
@@ -457,14 +443,14 @@ cdef class ExactRows:
         cdef ptrdiff_t per_row = 0 if not sizes else n_outputs if self.kind == 0 else 1
         out = np.empty((n_rows, n_outputs), np.float64)
         found = np.empty(n_rows * per_row, np.float64)
-        cdef double[:, ::1] target = out
-        cdef double[::1] size = found
-        cdef const double[::1] divisors
+        cdef double *target = <double *>data_of(out)
+        cdef double *size = <double *>data_of(found) if sizes else NULL
+        cdef const double *divisors = NULL
         if norms is not None:
-            divisors = _array(norms, "norms", (FLOAT64,), 1)
-            if divisors.shape[0] != n_rows:
-                raise ValueError(f"expected one norm per row: {n_rows} rows, {divisors.shape[0]} norms")
-        cdef bint divided = norms is not None
+            norms = _array(norms, "norms", (FLOAT64,), 1)
+            divisors = <const double *>data_of(norms)
+            if len(norms) != n_rows:
+                raise ValueError(f"expected one norm per row: {n_rows} rows, {len(norms)} norms")
         cdef ptrdiff_t work = csr.n_stored * self.w.stride
         cdef ptrdiff_t step = max(1, n_rows // (1 + work // STEP))
         cdef exact_fn kernel = self.kernel()
@@ -474,8 +460,8 @@ cdef class ExactRows:
             _slice(&csr.x, &part, start, min(step, n_rows - start))
             released = _release(work >= RELEASE_FROM)
             kernel(
-                &part, &self.w, &divisors[start] if divided else NULL, &target[start, 0],
-                &size[start * per_row] if sizes else NULL,
+                &part, &self.w, divisors + start if divisors else NULL, target + start * n_outputs,
+                size + start * per_row if size else NULL,
             )
             _acquire(released)
             PyErr_CheckSignals()

@@ -86,6 +86,8 @@ def xgboost_seeds():
         ({**plain, "objective": "multi:softprob", "num_class": 3, "booster": "dart", "rate_drop": 0.4}, three, "qqqq", 2),
         ({**plain, "multi_strategy": "multi_output_tree"}, np.stack([y, -y], axis=1), "qqqq", 2),
     ]
+    if tuple(map(int, xgboost.__version__.split(".")[:2])) < (3, 2):
+        del kinds[-1]  # vectors in leaves are not read as older releases write them
     found = []
     for options, target, types, rounds in kinds:
         data = xgboost.DMatrix(X, target, feature_types=list(types), enable_categorical=True)
