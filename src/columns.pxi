@@ -54,7 +54,10 @@ cdef Py_ssize_t _of_block(values, Py_ssize_t row, Py_ssize_t n, qc_frame_column 
         return 0 if _of_memory(values, row * cnp.PyArray_STRIDE(values, 0), cnp.PyArray_STRIDE(values, 1), c) else NOT_READ
     name = type(values).__name__
     if name == "ArrowStringArray":
-        chunks = _Chunks(values.__arrow_array__())
+        array = values.__arrow_array__()
+        if getattr(array, "num_chunks", 1) != 1:  # of frames that were joined, or read from several row groups of a file
+            array = sys.modules["pyarrow"].chunked_array([array.combine_chunks()])
+        chunks = _Chunks(array)
         missing = values.dtype.na_value
         if not chunks.take() or len(chunks) != 1 or chunks.rows(0) != n or type(missing) is not float:
             return NOT_READ

@@ -3,115 +3,110 @@
 
 Usage: tools/same_bits.py BIN    (BIN: the bin folder of a virtual environment)
 
-Three things are compared, in build/same-bits:
+What is asked is made here, once, in build/same-bits; each CPU answers it in one process that needs NumPy and SciPy alone, and
+only hashes of answers are compared:
 
-* Kernels. The tests that compare the instruction sets of one machine write hashes of what they gave to the doors and got
-  (tests/native/conftest.py); the files of several machines are laid side by side here, so a new kernel needs
-  nothing but its test.
+* Kernels. The tests that compare the instruction sets of one machine keep what they asked of the doors (tests/native/tape.py), so
+  a new kernel needs nothing but its test. Every slot has to be there.
 * The text kernel's primitives, since labels seldom show a last bit of a sum (tools/text_primitives).
-* Models. Some are trained here, over text and tables, and served everywhere from the same files and the same rows. Certified
-  labels are the same always; what compiled kernels compute is the same bit for bit. What NumPy computes is told apart: its
-  exp and its matrix products differ between CPUs in the last bits.
+* Models: the golden files of tests/golden with their rows and rows drawn from those, and models that are trained for this
+  (tools/same_bits_models.py). What compiled kernels compute is the same bit for bit, for every split of the rows and number of
+  threads; certified labels are the same always. What NumPy computes is told apart: its exp and its matrix products differ between
+  CPUs in the last bits.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import pickle
 import platform
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "same-bits"
 ARM = ("cortex-a72", "neoverse-n1")
 X86 = ("Nehalem", "Haswell")
-COMPILED = {
-    "text": ("predict", "predict_certified", "decision_function"),
-    "table": ("predict", "predict_certified", "decision_function", "predict_proba"),
-}  # the rest is NumPy's
+SPLITS, SINGLES, THREADS = (7, 64, 513), 200, (2, 5)
+
+sys.path += [str(ROOT / "tests" / "native"), str(ROOT / "tools")]
 
 
-def train() -> None:
-    """The models and their rows, into build/same-bits/models."""
-    import numpy as np
-    from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier, SGDClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-    from sklearn.svm import LinearSVC
+def answer(target: str) -> None:
+    """What this CPU gives for the tapes and the models."""
+    from tape import replay
 
     import quantcore as qc
+    from quantcore.native import registry
 
-    folder = WORK / "models"
-    folder.mkdir(parents=True, exist_ok=True)
-    random = np.random.default_rng(5)
-    letters = list("abcdefghijklmnop") + ["é", "中", "ß", "🐈"]
-    words = ["".join(random.choice(letters, 1 + int(random.integers(9)))) for _ in range(900)]
-    labels = random.integers(0, 20, 1500)
-    documents = [
-        " ".join(words[(int(label) * 40 + int(w)) % 900] for w in random.geometric(0.01, 1 + int(random.integers(60))))
-        for label in labels
-    ]
-    texts = {
-        "words-2": (TfidfVectorizer(sublinear_tf=True), LogisticRegression(), labels % 2),
-        "words-20": (TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=50), labels),
-        "characters-5": (TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4)), LinearSVC(), labels % 5),
-        "hashed-3": (HashingVectorizer(n_features=1 << 12), SGDClassifier(random_state=0), labels % 3),
-    }
-    x = random.normal(size=(1500, 64))
-    classes = (x @ random.normal(size=(64, 10))).argmax(axis=1)
-    tables = {
-        "table-10": (StandardScaler(), LogisticRegression(max_iter=50), classes),
-        "table-2": (StandardScaler(), RidgeClassifier(), classes < 5),
-        "table-numbers": (StandardScaler(), Ridge(), x[:, 0] - x[:, 3] ** 2),
-    }
-    for chosen, rows in ((texts, documents), (tables, x)):
-        for name, (front, last, answers) in chosen.items():
-            model = qc.quantize(make_pipeline(front, last).fit(rows[:1000], answers[:1000]))
-            qc.save(model, folder / f"{name}.qc")
-    (folder / "documents.json").write_text(json.dumps(documents))
-    np.save(folder / "table.npy", x)
+    started = time.process_time()
+    slots, kept = pickle.loads((WORK / "tapes.pickle").read_bytes())
+    kernels: dict[str, dict[str, list[Any]]] = {slot: {} for slot in slots}
+    for test, of, calls, left_out in kept:
+        found = replay(calls, registry.door)
+        for slot in of:
+            kernels[slot][test] = [found, len(calls), left_out]
+    bound = {}
+    for family in {slot.split("/")[0] for slot in slots}:
+        bound.update({"/".join((family, *key)): isa for *key, isa, _ in registry.door(family).selected()})
+    served = {path.stem: answers(path) for path in sorted((WORK / "models").glob("*.qc"))}
+    config = {"isa": qc.show_config()["isa"], "seconds": time.process_time() - started}
+    Path(target).write_text(json.dumps({**config, "bound": bound, "kernels": kernels, "models": served}))
 
 
-def serve(target: str) -> None:
-    """What each model answers here; needs NumPy and quantcore alone."""
+def answers(path: Path) -> dict[str, Any]:
+    """What a model gives: hashes, labels that are certified, and which splits gave other bits."""
     import numpy as np
+    from tape import digest
 
     import quantcore as qc
+    from quantcore.reference import forms
 
-    def digest(values: object) -> str:
-        array = np.ascontiguousarray(values)
-        return hashlib.sha256(f"{array.dtype.str}{array.shape}".encode() + array.tobytes()).hexdigest()[:32]
-
-    folder = WORK / "models"
-    rows = {"text": json.loads((folder / "documents.json").read_text()), "table": np.load(folder / "table.npy")}
-    answers = {}
-    for path in sorted(folder.glob("*.qc")):
-        model = qc.load(path)
-        kind = "table" if path.stem.startswith("table") else "text"
-        found, sure = {"predict": digest(model.predict(rows[kind]))}, []
-        for method in ("decision_function", "predict_proba"):
-            if hasattr(model, method):
-                found[method] = digest(getattr(model, method)(rows[kind]))
-        if hasattr(model, "classes_"):
-            labels, certified = model.predict_certified(rows[kind])
-            found["predict_certified"] = digest(labels) + digest(certified)
-            sure = [label if known else None for label, known in zip(labels.tolist(), certified.tolist(), strict=True)]
-        answers[path.stem] = {"kind": kind, "digests": found, "labels": sure}
-    served = {"isa": qc.show_config()["isa"], "models": answers}
-    Path(target).write_text(json.dumps(served))
+    rows, exact = pickle.loads(path.with_suffix(".rows").read_bytes())
+    model, n_rows = qc.load(path), forms.n_rows(rows)
+    found, splits, count = {}, [], 0
+    for method in [*model._artifact.plan.outputs, *(["predict_certified"] if hasattr(model, "classes_") else [])]:
+        call = getattr(model, method)
+        whole = call(rows)
+        count += n_rows
+        if not isinstance(whole, np.ndarray):
+            found[method] = digest(whole if isinstance(whole, tuple | list) else whole.toarray())
+            continue
+        found[method] = digest(whole)
+        if method not in exact:
+            continue
+        for step, most in ((1, SINGLES), *((step, n_rows) for step in SPLITS)):
+            most = min(most, n_rows)
+            parts = np.concatenate([call(forms.part(rows, i, min(i + step, most))) for i in range(0, most, step)])
+            count += most
+            if parts.tobytes() != whole[:most].tobytes():
+                splits.append(f"{method}, {step} at a time")
+        for threads in THREADS:
+            count += n_rows
+            if qc.predict(model, rows, method=method, threads=threads).tobytes() != whole.tobytes():
+                splits.append(f"{method}, {threads} threads")
+    sure: list[Any] = []
+    if hasattr(model, "classes_"):
+        labels, certified = model.predict_certified(rows)
+        known = certified if certified.ndim == 1 else certified.all(axis=1)
+        sure = [digest(label)[:8] if yes else None for label, yes in zip(labels.tolist(), known.tolist(), strict=True)]
+    return {"digests": found, "exact": exact, "labels": sure, "splits": splits, "rows": count}
 
 
 def collect(bin_folder: str) -> list[str]:
-    """The environments; what each found is in build/same-bits/<environment>.{kernels,models}.json."""
+    """The environments; what each found is in build/same-bits/<environment>.json."""
     python = f"{bin_folder}/python"
     WORK.mkdir(parents=True, exist_ok=True)
     for old in [*WORK.glob("*.json"), *WORK.glob("models/*")]:
         old.unlink()
-    subprocess.run([python, __file__, "train"], check=True)
+    subprocess.run([python, "-W", "ignore", ROOT / "tools" / "same_bits_models.py", WORK / "models"], check=True)
+    options = ["-q", "-q", "-p", "no:cacheprovider", "-m", "not slow", "tests/native"]
+    env = {**os.environ, "QUANTCORE_ISA": "", "QUANTCORE_TAPES": str(WORK / "tapes.pickle")}
+    subprocess.run([python, "-m", "pytest", *options], env=env, check=True, cwd=ROOT)
     isas = json.loads(
         subprocess.check_output([python, "-c", "import json; from quantcore.native import _cpu; print(json.dumps(_cpu.isas()))"])
     )
@@ -121,78 +116,62 @@ def collect(bin_folder: str) -> list[str]:
     environments = {f"native-{isa}": (python, {"QUANTCORE_ISA": isa}) for isa, there in isas.items() if there}
     for cpu in (*(X86 if platform.machine() == "x86_64" else ()), *ARM):
         command = [ROOT / "tools" / "emulated_python", bin_folder, cpu]
-        environments[cpu] = (subprocess.check_output(command, text=True).strip(), {})
+        environments[cpu] = (subprocess.check_output(command, text=True).strip(), {"QUANTCORE_ISA": ""})
     for name, (interpreter, settings) in environments.items():
         env = {**os.environ, "QUANTCORE_FALLBACK": "error", **settings}
-        models = WORK / f"{name}.models.json"
-        subprocess.run([interpreter, __file__, "serve", models], env=env, check=True)
-        if name.startswith("native-") and name != list(environments)[0]:
-            continue  # one run of the tests compares all instruction sets of this machine
-        print(f"{name}: the kernels' tests", flush=True)
-        options = ["-q", "-q", "-p", "no:cacheprovider", "-m", "not slow", "tests/native"]
-        env = {**env, "QUANTCORE_ISA": "", "QUANTCORE_BITS": str(WORK / f"{name}.kernels.json")}
-        subprocess.run([interpreter, "-m", "pytest", *options], env=env, check=True, cwd=ROOT)
+        started = time.monotonic()
+        subprocess.run([interpreter, "-W", "ignore", __file__, "answer", WORK / f"{name}.json"], env=env, check=True)
+        print(f"{name}: answered in {time.monotonic() - started:.0f} s", flush=True)
     return list(environments)
 
 
-def compare_kernels(runs: dict[str, dict[str, dict[str, list]]]) -> list[str]:
-    """What is wrong with environment → slot → test → cases of (hash of inputs, hash of results, instruction sets)."""
-    wrong = []
-    for slot in sorted(set().union(*runs.values())):
-        isas: set[str] = set()
-        compared = other_inputs = 0
-        tests = sorted(set().union(*(run.get(slot, {}) for run in runs.values())))
-        for test in tests:
-            done = {name: run.get(slot, {}).get(test, []) for name, run in runs.items()}
-            if len(set(map(len, done.values()))) > 1:
-                wrong.append(f"{slot}: {test} ran differently: { {name: len(cases) for name, cases in done.items()} } cases")
-                continue
-            for cases in zip(*done.values(), strict=True):
-                isas.update(*(case[2] for case in cases))
-                results = {name: case[1] for name, case in zip(done, cases, strict=True)}
-                if len({case[0] for case in cases}) > 1:
-                    other_inputs += 1
-                elif len(set(results.values())) > 1:
-                    wrong.append(f"{slot}: {test} gives other bits: {results}")
-                else:
-                    compared += 1
-        print(f"{slot:32} {compared} cases the same, {other_inputs} with other inputs; {', '.join(sorted(isas))}")
-        if not tests:
+def compare_kernels(runs: dict[str, dict[str, Any]]) -> list[str]:
+    """What is wrong with environment → slot → test → [hash, calls, calls left out]."""
+    wrong, total = [], set()
+    for slot, tests in next(iter(runs.values()))["kernels"].items():
+        calls = left_out = 0
+        for test, (_, made, missed) in tests.items():
+            found = {name: run["kernels"][slot][test][0] for name, run in runs.items()}
+            calls, left_out = calls + made, left_out + missed
+            total.add((test, made))
+            if len(set(found.values())) > 1:
+                wrong.append(f"{slot}: {test} gives other bits: {found}")
+        isas = sorted({run["bound"][slot] for run in runs.values()})
+        print(f"{slot:32} {len(tests)} tests, {calls} calls the same, {left_out} left out; {', '.join(isas)}")
+        if not calls:
             wrong.append(f"{slot}: no test compares its instruction sets (the fixture on_every_isa)")
-        if other_inputs * 10 > compared:  # NumPy's exp in a generator, say; most cases do without
-            wrong.append(f"{slot}: {other_inputs} cases had inputs that differ between CPUs, and {compared} had not")
+    print(f"kernels: {len(total)} tests, {sum(made for _, made in total)} calls on {len(runs)} CPUs and instruction sets")
     return wrong
 
 
-def compare_models(runs: dict[str, dict[str, dict]]) -> list[str]:
-    """What is wrong with environment → model → what ``serve`` wrote."""
-    wrong = []
-    for model, first in next(iter(runs.values())).items():
-        notes = []
+def compare_models(runs: dict[str, dict[str, Any]]) -> list[str]:
+    """What is wrong with environment → model → what ``answers`` found."""
+    wrong, rows_served = [], 0
+    for model, first in next(iter(runs.values()))["models"].items():
+        notes, found = [], {name: run["models"][model] for name, run in runs.items()}
         for method in first["digests"]:
-            answers = {name: run[model]["digests"][method] for name, run in runs.items()}
+            answers = {name: of["digests"][method] for name, of in found.items()}
             same = len(set(answers.values())) == 1
-            if not same and method in COMPILED[first["kind"]]:
+            if not same and method in first["exact"]:
                 wrong.append(f"{model}: {method} gives other bits: {answers}")
-            notes.append(f"{method} {'the same' if same else 'differs'}")
-        rows = [set(labels) - {None} for labels in zip(*(run[model]["labels"] for run in runs.values()), strict=True)]
-        wrong += [f"{model}: row {i} has several certified labels: {found}" for i, found in enumerate(rows) if len(found) > 1]
-        print(f"{model:32} {', '.join(notes)}; {sum(map(bool, rows))} rows certified")
+            notes.append(f"{method} {'differs' if not same else 'the same' if method in first['exact'] else 'the same (NumPy)'}")
+        wrong += [f"{model}, {name}: other bits for {split}" for name, of in found.items() for split in of["splits"]]
+        rows = [set(labels) - {None} for labels in zip(*(of["labels"] for of in found.values()), strict=True)]
+        wrong += [f"{model}: row {i} has several certified labels: {sure}" for i, sure in enumerate(rows) if len(sure) > 1]
+        rows_served += first["rows"]
+        print(f"{model:32} {', '.join(notes)}; {sum(map(bool, rows))} rows certified, {first['rows']} served")
+    print(f"models: {rows_served} rows served on each of {len(runs)} CPUs and instruction sets")
     return wrong
 
 
 def main() -> None:
-    if sys.argv[1] == "train":
-        train()
-    elif sys.argv[1] == "serve":
-        serve(sys.argv[2])
+    if sys.argv[1] == "answer":
+        answer(sys.argv[2])
     else:
         names = collect(str(Path(sys.argv[1]).absolute()))
-        kernels = {name: json.loads(path.read_text()) for name in names if (path := WORK / f"{name}.kernels.json").exists()}
-        models = {name: json.loads((WORK / f"{name}.models.json").read_text()) for name in names}
-        print("environments:", ", ".join(f"{name} ({run['isa']})" for name, run in models.items()))
-        wrong = compare_kernels(kernels) + compare_models({name: run["models"] for name, run in models.items()})
-        sys.exit("\n".join(wrong) or 0)
+        runs = {name: json.loads((WORK / f"{name}.json").read_text()) for name in names}
+        print("environments:", ", ".join(f"{name} ({run['isa']}, {run['seconds']:.0f} s)" for name, run in runs.items()))
+        sys.exit("\n".join(compare_kernels(runs) + compare_models(runs)) or 0)
 
 
 if __name__ == "__main__":
