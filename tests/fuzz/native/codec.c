@@ -180,6 +180,47 @@ static void checks(input *in) {
     free(bytes), free(ends), free(parent), free(symbol), free(levels), free(seen);
 }
 
+/* What is accepted must be walkable: the flags' last tree is whole, every index has its place. */
+static void trees(input *in) {
+    const size_t n_columns = below(in, 6), n_thresholds = below(in, 30), n_nodes = below(in, 60);
+    const int wide = (int)below(in, 2);
+    const uint64_t width = below(in, 9), n_tests = n_thresholds + below(in, 3);
+    uint8_t *leaf = filled(in, n_nodes), *missing = filled(in, n_columns);
+    size_t n_splits = 0;
+    for (size_t i = 0; i < n_nodes; ++i) {
+        leaf[i] %= 2;
+        n_splits += !leaf[i];
+    }
+    if (!below(in, 8)) n_splits = below(in, 60);
+    uint32_t *split = small_words(in, n_splits, (uint32_t)n_tests), *feature = small_words(in, n_columns, (uint32_t)width);
+    uint32_t *ends = small_words(in, n_columns, (uint32_t)n_thresholds);
+    const int sorted = below(in, 4) != 0;
+    for (size_t i = 0; i < n_columns; ++i) {
+        if (missing[i] < 250) missing[i] %= 4;
+        if (sorted) ends[i] = (uint32_t)((i + 1) * n_thresholds / n_columns), feature[i] = (uint32_t)i / 2, missing[i] = i % 2 ? 3 : 1;
+    }
+    void *threshold = room(n_thresholds * (wide ? 8 : 4));
+    for (size_t i = 0; i < n_thresholds; ++i) {
+        const double value = sorted && below(in, 16) ? (double)i : some_double(in);
+        if (wide) ((double *)threshold)[i] = value;
+        else ((float *)threshold)[i] = (float)value;
+    }
+    if (!qc_codec_trees_sound(leaf, n_nodes, split, n_splits, n_tests, feature, missing, ends, n_columns, width, threshold, wide,
+                              n_thresholds)) {
+        size_t waiting = 1, splits = 0;
+        for (size_t i = 0; i < n_nodes; ++i) {
+            if (!waiting) waiting = 1;
+            waiting = leaf[i] ? waiting - 1 : waiting + 1;
+            splits += !leaf[i];
+        }
+        CHECK(n_nodes && !waiting && splits == n_splits, "no whole trees");
+        for (size_t i = 0; i < n_splits; ++i) CHECK(split[i] < n_tests, "split %u", split[i]);
+        for (size_t i = 0; i < n_columns; ++i) CHECK(feature[i] < width && ends[i] <= n_thresholds, "column %zu", i);
+        CHECK(n_columns || !n_thresholds, "thresholds of no column");
+    }
+    free(leaf), free(missing), free(split), free(feature), free(ends), free(threshold);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const struct {
         const char *name;
@@ -187,7 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     } all[] = {
         {"codec.integers", integers}, {"codec.repeats", repeats}, {"codec.leaves", leaves},
         {"codec.ranks", ranks}, {"codec.strings", strings}, {"codec.level", level},
-        {"codec.alphabetical", alphabetical}, {"codec.rows", matrix}, {"codec.checks", checks},
+        {"codec.alphabetical", alphabetical}, {"codec.rows", matrix}, {"codec.checks", checks}, {"codec.trees", trees},
     };
     input in = {data, data + size};
     do { /* several cases an input, as long as it has bytes for them */
