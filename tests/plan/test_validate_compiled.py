@@ -33,7 +33,14 @@ BREAK = {
 
 def trees(dtype, **other):
     """Two trees, of which some arrays are others."""
-    kinds = {"leaf": np.bool_, "split": np.uint32, "feature": np.uint32, "missing": np.uint8, "ends": np.uint32, "threshold": dtype}
+    kinds = {
+        "leaf": np.bool_,
+        "split": np.uint32,
+        "feature": np.uint32,
+        "missing": np.uint8,
+        "ends": np.uint32,
+        "threshold": dtype,
+    }
     good = {
         "leaf": [0, 0, 1, 1, 1, 1],
         "split": [0, 3],
