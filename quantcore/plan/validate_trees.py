@@ -92,6 +92,8 @@ def _sets(op: tree_ops.Trees, width: int) -> int:
     require(bool(rises.all()), "the categories of a feature must ascend")
     array(of, "set_feature", np.uint32, (None,))
     require(len(of) >= 1 and int(of.max()) < len(feature), "set_feature names a feature that is not there")
+    # Kernels that look at sets alone would not see what others refuse.
+    require(bool(np.bincount(of, minlength=len(feature)).all()), "category_feature names a feature without a set")
     array(sides, "set_sides", np.uint8, (len(of),))
     require(int(sides.max()) <= tree_ops.LEFT | tree_ops.MEMBERS_LEFT, "set_sides has unknown bits")
     sizes = np.diff(ends.astype(np.int64), prepend=0)

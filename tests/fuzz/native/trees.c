@@ -85,9 +85,9 @@ static void sets(input *in, ensemble *e) {
         e->category_ends[i] = end;
         ++e->c.n_categorical;
     }
-    e->c.n_sets = 1 + below(in, SETS);
+    e->c.n_sets = e->c.n_categorical + below(in, (uint32_t)(SETS - e->c.n_categorical)); /* one for each feature at least */
     for (ptrdiff_t s = 0; s < e->c.n_sets; ++s) {
-        const uint32_t of = below(in, (uint32_t)e->c.n_categorical), size = e->category_ends[of] - (of ? e->category_ends[of - 1] : 0);
+        const uint32_t of = s < e->c.n_categorical ? (uint32_t)s : below(in, (uint32_t)e->c.n_categorical), size = e->category_ends[of] - (of ? e->category_ends[of - 1] : 0);
         const uint8_t side = (uint8_t)below(in, 4);
         e->set_feature[s] = of, e->set_sides[s] = side;
         e->set_starts[s] = members, e->sides_first[s] = sides;
