@@ -20,14 +20,15 @@ _MOST_VALUES = 1 << 31
 _CATEGORICAL = ("category_feature", "category_ends", "category_values", "set_feature", "set_sides", "members")
 
 
-def check_trees(op: tree_ops.Trees, incoming: list[int], codec: ModuleType | None = None) -> int:
-    """Check a Trees op over so many columns; returns its number of trees. ``codec`` as in `plan.validate.validate`."""
-    width = incoming[0]
-    _structure(op, codec)
-    _thresholds(op, width)
-    n_sets = _sets(op, width)
-    n_tests = len(op.threshold) + n_sets
-    require(len(op.split) == 0 or int(op.split.max()) < n_tests, f"split names a test beyond the {n_tests} that are there")
+def check_trees(op: tree_ops.Trees, width: int, codec: ModuleType | None) -> int:
+    """Check a Trees op over so many columns; returns its number of trees. What compiled checks refuse is looked at here."""
+    if codec is None or not _sound(op, width, codec):
+        _structure(op)
+        _thresholds(op, width)
+        n_tests = len(op.threshold) + _sets(op, width)
+        require(len(op.split) == 0 or int(op.split.max()) < n_tests, f"split names a test beyond the {n_tests} that are there")
+    else:
+        _sets(op, width)
     boolean(op.allow_nan, "allow_nan")
     boolean(op.allow_infinity, "allow_infinity")
     require(op.absent is None or is_finite(op.absent), "absent must be None or a finite number")
@@ -36,14 +37,21 @@ def check_trees(op: tree_ops.Trees, incoming: list[int], codec: ModuleType | Non
     return op.n_trees
 
 
-def _structure(op: tree_ops.Trees, codec: ModuleType | None) -> None:
+def _sound(op: tree_ops.Trees, width: int, codec: ModuleType) -> bool:
+    sets = op.set_feature
+    if sets is not None and sets.ndim != 1:
+        return False
+    arrays = (op.leaf, op.split, op.feature, op.missing, op.ends, op.threshold)
+    found: bool = codec.trees_sound(*arrays, width, 0 if sets is None else len(sets))
+    return found
+
+
+def _structure(op: tree_ops.Trees) -> None:
     array(op.leaf, "leaf", np.bool_, (None,))
     require(1 <= len(op.leaf) <= _MOST_NODES, f"it has {len(op.leaf)} nodes, expected 1 to {_MOST_NODES}")
     # The flags of a tree in preorder end where leaves first outnumber splits; the last tree must end with the flags.
-    whole = codec is not None and op.n_trees >= 1 and codec.trees_sound(op.leaf, op.n_trees)
-    if not whole:
-        n_roots = sum(map(len, op.root_blocks()))
-        require(op.n_trees >= 1 and n_roots == op.n_trees, "leaf does not describe whole trees in preorder")
+    n_roots = sum(map(len, op.root_blocks()))
+    require(op.n_trees >= 1 and n_roots == op.n_trees, "leaf does not describe whole trees in preorder")
     array(op.split, "split", np.uint32, (len(op.leaf) - op.n_leaves,))
 
 
@@ -84,6 +92,8 @@ def _sets(op: tree_ops.Trees, width: int) -> int:
     require(bool(rises.all()), "the categories of a feature must ascend")
     array(of, "set_feature", np.uint32, (None,))
     require(len(of) >= 1 and int(of.max()) < len(feature), "set_feature names a feature that is not there")
+    # Kernels that look at sets alone would not see what others refuse.
+    require(bool(np.bincount(of, minlength=len(feature)).all()), "category_feature names a feature without a set")
     array(sides, "set_sides", np.uint8, (len(of),))
     require(int(sides.max()) <= tree_ops.LEFT | tree_ops.MEMBERS_LEFT, "set_sides has unknown bits")
     sizes = np.diff(ends.astype(np.int64), prepend=0)

@@ -231,23 +231,6 @@ def test_nodes_and_columns_sound(codec):
     assert not codec.columns_sound(v.column, 2**31 - 1)  # the definition says
 
 
-def test_trees_sound(codec):
-    rng = np.random.default_rng(0)
-    found = set()
-    for length in range(1, 14):
-        for _ in range(200):
-            flags = rng.random(length) < rng.choice([0.4, 0.5, 0.6])
-            ends = [sum(2 * flag - 1 for flag in flags[: i + 1]) for i in range(length)]  # leaves less splits
-            roots = sum(end > max([0, *ends[:i]]) for i, end in enumerate(ends))
-            whole = ends[-1] > max([0, *ends[:-1]])
-            for n_trees in (ends[-1], roots, 1):
-                if n_trees >= 1:
-                    sound = whole and roots == n_trees
-                    found.add(sound)
-                    assert codec.trees_sound(flags, n_trees) == sound
-    assert found == {True, False}
-
-
 def test_leaf_numbers(codec):
     rng = np.random.default_rng(0)
     for n in (0, 1, 2, 100, 50_000):

@@ -96,6 +96,7 @@ BAD_TREES = [
     ({"category_values": np.array([0.0, 2.0, np.inf])}, "category_values"),
     ({"set_feature": u32(1)}, "set_feature"),
     ({"set_feature": u32()}, "set_feature"),
+    ({"category_feature": u32(1, 2), "category_ends": u32(2, 3)}, "without a set"),
     ({"set_sides": np.array([4], np.uint8)}, "set_sides"),
     ({"set_sides": np.zeros(2, np.uint8)}, "set_sides"),
     ({"members": np.array([True, False])}, "members"),
