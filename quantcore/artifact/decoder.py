@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.artifact import idf, rows, strings
+from quantcore.artifact import idf, means, rows, strings
 from quantcore.artifact._fail import invalid, newer
 from quantcore.artifact.ascending import join_ascending, join_steps
 from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
@@ -249,6 +249,18 @@ class Decoder:
         self.charge(ITEMSIZE[dtype] * len(found))
         return join_steps(found, dtype).reshape(shape)
 
+    def _mean(self, dims: Any, scale: Any, count: Any, shift: Any, size: Any, packed: Any, others: Any) -> Array:
+        shape = _shape(dims)
+        counts, shifts, sizes = (self._integers(part) for part in (count, shift, size))
+        data = self._bytes(packed)
+        rest = np.zeros(0, "<f8") if others is None else self._inner(others, ("pool", "own"))
+        if rest.dtype != np.float64 or rest.ndim != 1 or type(scale) is not float or counts.dtype.kind != "u":
+            raise invalid("means need counts, a factor and floats")
+        if shifts.dtype.kind != "u" or math.prod(shape) != len(counts):
+            raise invalid(f"{len(counts)} means do not fill the shape {shape}")
+        self.charge(24 * len(counts))
+        return means.join_means(means.Means(scale, counts, shifts, sizes, data, rest)).reshape(shape)
+
     def _leaves(self, position: Any) -> Array:
         flags = self._same(position)
         if flags.dtype != np.bool_ or flags.ndim != 1 or len(flags) >= 1 << 31:
@@ -413,6 +425,7 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "again": (Decoder._again, 4),
     "rise": (Decoder._rise, 2),
     "leaves": (Decoder._leaves, 1),
+    "mean": (Decoder._mean, 7),
     "sum": (Decoder._sum, 3),
     "idf": (Decoder._idf, 4),
     "text": (Decoder._text, 3),
