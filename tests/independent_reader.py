@@ -290,8 +290,8 @@ class Arrays:
         name, *rest = node
         need(allowed is None or name in allowed)
         known = {
-            "pool": None, "own": 0, "same": 1, "int": 5, "rows": 7, "bool": 2, "again": 4, "rise": 2, "sum": 3, "leaves": 1,
-            "mean": 7, "idf": 4, "text": 3, "front": 3, "ucs4": 2, "trie": 7,
+            "pool": None, "own": 0, "same": 1, "int": 5, "rows": 7, "bool": 2, "again": 4, "rise": 2, "rise8": 5, "sum": 3,
+            "leaves": 1, "mean": 7, "idf": 4, "text": 3, "front": 3, "ucs4": 2, "trie": 7,
         }  # fmt: skip
         need(name in known, "version")
         need(known[name] is None and len(rest) >= 1 or known[name] == len(rest))
@@ -397,6 +397,16 @@ class Arrays:
         places = [p % (1 << 32) for p in itertools.accumulate(found)]
         bits = [o - (1 << 31) if o >= 1 << 31 else (1 << 32) - 1 - o for o in places]
         return np.array(bits, "<u4").view("<f4").reshape(shape)
+
+    def _rise8(self, dims: Any, h: Any, top: Any, bottom: Any, low: Any) -> Any:
+        shape, tops, bottoms, lows = shaped(dims), self.counts(top), self.counts(bottom), self.counts(low)
+        need(type(h) is int and 16 <= h <= 32 and math.prod(shape) == len(tops) == len(bottoms) == len(lows))
+        need(all(t >> 48 - h == 0 for t in tops) and all(b >> 16 == 0 for b in bottoms) and all(n >> h == 0 for n in lows))
+        self.memory += 8 * len(tops)
+        sums = itertools.accumulate((t << 16) + b for t, b in zip(tops, bottoms, strict=True))
+        places = [(p % (1 << 64 - h) << h) + n for p, n in zip(sums, lows, strict=True)]
+        bits = [o - (1 << 63) if o >= 1 << 63 else (1 << 64) - 1 - o for o in places]
+        return np.array(bits, "<u8").view("<f8").reshape(shape)
 
     def _sum(self, dtype: Any, dims: Any, steps: Any) -> Any:
         shape, found = shaped(dims), self.ints(steps)

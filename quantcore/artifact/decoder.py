@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from quantcore.artifact import idf, means, rows, strings
 from quantcore.artifact._fail import invalid, newer
-from quantcore.artifact.ascending import join_ascending, join_steps
+from quantcore.artifact.ascending import Doubles, join_ascending, join_doubles, join_steps
 from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import inflate, unshuffle
 from quantcore.artifact.transforms import Transforms
@@ -242,6 +242,14 @@ class Decoder:
         self.charge(4 * len(found))
         return join_ascending(found).reshape(shape)
 
+    def _rise8(self, dims: Any, bits: Any, *steps: Any) -> Array:
+        shape, (top, bottom, low) = _shape(dims), map(self._integers, steps)
+        unsigned = all(part.dtype.kind == "u" for part in (top, bottom, low))
+        if type(bits) is not int or not unsigned or math.prod(shape) != len(top):
+            raise invalid(f"{len(top)} steps do not make doubles of shape {shape}")
+        self.charge(8 * len(top))
+        return join_doubles(Doubles(bits, top, bottom, low)).reshape(shape)
+
     def _sum(self, dtype: Any, dims: Any, steps: Any) -> Array:
         shape, found = _shape(dims), self._integers(steps)
         if dtype not in DTYPES or dtype[0] not in "iu" or math.prod(shape) != len(found) or len(found) >= 1 << 29:
@@ -424,6 +432,7 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "bool": (Decoder._bool, 2),
     "again": (Decoder._again, 4),
     "rise": (Decoder._rise, 2),
+    "rise8": (Decoder._rise8, 5),
     "leaves": (Decoder._leaves, 1),
     "mean": (Decoder._mean, 7),
     "sum": (Decoder._sum, 3),

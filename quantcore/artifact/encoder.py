@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.artifact import bits, context, idf, means, repeats, rows, strings, trie
-from quantcore.artifact.ascending import split_ascending, split_steps
+from quantcore.artifact.ascending import split_ascending, split_doubles, split_steps
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
 from quantcore.artifact.transforms import Transforms, transforms
@@ -235,11 +235,16 @@ class Encoder:
         if p is None:
             return []
         others = p.others if len(p.others) else None
-        parts = [self._ints(part) for part in (p.count, p.shift, p.size)]
+        parts = [self._ints(part) for part in (p.counts, p.shift, p.size)]
         return [["mean", list(leaf.shape), p.scale, *parts, p.packed, others]]
 
     def _floats_ascending(self, leaf: Array) -> list[Any]:
-        if leaf.dtype != np.float32 or leaf.ndim != 1 or len(leaf) < _FEW:
+        if leaf.ndim != 1 or len(leaf) < _FEW:
+            return []
+        if leaf.dtype == np.float64:
+            p = split_doubles(leaf)
+            return [] if p is None else [["rise8", list(leaf.shape), p.bits, *map(self._ints, (p.top, p.bottom, p.low))]]
+        if leaf.dtype != np.float32:
             return []
         return [["rise", list(leaf.shape), self._ints(split_ascending(leaf))]]
 

@@ -34,7 +34,7 @@ class Means(NamedTuple):
     Parameters
     ----------
     scale : float
-    count : ndarray of int, shape (n_values,)
+    counts : ndarray of int, shape (n_values,)
         What a sum is divided by; 0: the value is one of the others.
     shift : ndarray of int
         Of each mean: its sum is so many powers of two below a whole number.
@@ -46,7 +46,7 @@ class Means(NamedTuple):
     """
 
     scale: float
-    count: NDArray[Any]
+    counts: NDArray[Any]
     shift: NDArray[Any]
     size: NDArray[Any]
     packed: NDArray[np.uint8]
@@ -140,7 +140,7 @@ def _packed(fields: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.
 
 def join_means(parts: Means) -> NDArray[np.float64]:
     """Inverse of `split_means`."""
-    count = parts.count
+    count = parts.counts
     places = np.flatnonzero(count > 0)
     if count.size and (int(count.min()) < 0 or int(count.max()) >= 1 << 32):
         raise invalid("a mean is over a negative number of values, or too many")

@@ -185,9 +185,12 @@ def forest() -> Plan:
 
 
 def regression() -> Plan:
-    """The same trees, whose leaves are means times a learning rate, some of them not."""
+    """The same trees over thresholds right above float32 numbers; leaves are means times a learning rate, some of them not."""
     rng = np.random.default_rng(7)
-    trees = forest().ops[0]
+    middle = np.concatenate([np.sort(part) for part in np.split(rng.normal(size=704).astype(np.float32), [700])]).astype(
+        np.float64
+    )
+    trees = dataclasses.replace(forest().ops[0], threshold=np.nextafter(middle, np.inf))
     n_leaves = int(np.count_nonzero(trees.leaf))
     counts = rng.integers(1, 90, n_leaves)
     sums = np.array([rng.normal(size=n).astype(np.float32).astype(np.float64).sum() for n in counts])

@@ -41,7 +41,8 @@ def test_leaves_are_stored_as_means(plans):
     plan = plans["regression"]()
     data = encode(plan, {})
     sections, _ = unpack(memoryview(data), None)
-    assert b'"values":{"$":["mean",' in bytes(content(sections[0], DICTIONARY))
+    text = bytes(content(sections[0], DICTIONARY))
+    assert b'"values":{"$":["mean",' in text and b'"threshold":{"$":["rise8",' in text
     assert decode(data).plan.ops[1].values.tobytes() == plan.ops[1].values.tobytes()
     assert len(data) < len(encode(dataclasses.replace(plan, ops=(plan.ops[0], changed(plan.ops[1]), plan.ops[2])), {}))
 
