@@ -6,6 +6,8 @@ import csv
 import gzip
 import json
 import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from texts import ROOT, data_dir
 
 CACHE = ROOT / "build" / "bench" / "forests"
 GENERATED_ROWS, _FEATURES = 20000, 28
+_COMPILE_SECONDS = 300  # a model, by lleaves
 
 
 class Case(NamedTuple):
@@ -135,6 +138,12 @@ def prepared(case: str) -> Path:
     found = quantcore.quantize(model, guarantee="exact")
     quantcore.save(found, folder / "model.qc")
     _shape(found, folder)
+    if type(model).__module__.startswith("lightgbm") and not any(
+        (folder / f).is_file() for f in ("lleaves.bin", "no_lleaves.txt")
+    ):
+        reason = _to_lleaves(model, folder)
+        if reason:
+            (folder / "no_lleaves.txt").write_text(reason)
     if not (folder / "model.onnx").is_file() and not (folder / "no_onnx.txt").is_file():
         reason = _to_onnx(model, int(np.load(folder / "rows.npy", mmap_mode="r").shape[1]), folder / "model.onnx")
         if reason:
@@ -152,6 +161,20 @@ def _shape(model: Any, folder: Path) -> None:
     sizes = {name: os.path.getsize(folder / f"model.{end}") for name, end in (("quantcore", "qc"), ("source", "joblib"))}
     found = {"trees": op.n_trees, "most_leaves": int(leaves.max()), "mean_leaves": float(leaves.mean()), "bytes": sizes}
     (folder / "shape.json").write_text(json.dumps(found))
+
+
+def _to_lleaves(model: Any, folder: Path) -> str | None:
+    """Compile by lleaves, which takes minutes where trees are large."""
+    model.booster_.save_model(folder / "model.txt")
+    text, compiled = folder / "model.txt", folder / "lleaves.bin"
+    program = f"import lleaves; lleaves.Model(model_file={str(text)!r}).compile(cache={str(compiled)!r})"
+    try:
+        subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=_COMPILE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"not compiled within {_COMPILE_SECONDS} s"
+    except subprocess.CalledProcessError as error:
+        return (error.stderr.strip().splitlines() or ["it ends without a word"])[-1][:90]
+    return None
 
 
 def _to_onnx(model: Any, n_features: int, path: Path) -> str | None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import time
 import warnings
@@ -21,7 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from timing import environment, interleaved, seconds_per_call
+from server import Server
+from timing import interleaved, seconds_per_call
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("QUANTCORE_DATA") or ROOT.parent / "shared" / "data")
@@ -253,32 +253,6 @@ def serve(name: str, folder: Path) -> None:
         print(json.dumps(float(np.median(times)) if times else None), flush=True)
 
 
-class Contender:
-    """A process that serves one form of one case."""
-
-    def __init__(self, name: str, folder: Path) -> None:
-        command = [sys.executable, str(Path(__file__).resolve()), "--serve", name, str(folder)]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), stderr=subprocess.DEVNULL
-        )
-        self.absent: str | None = self._answer()
-
-    def ask(self, request: Any) -> Any:
-        """What the process answers."""
-        assert self._process.stdin is not None
-        print(json.dumps(request), file=self._process.stdin, flush=True)
-        return self._answer()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        return json.loads(line) if line else f"the process ended with status {self._process.wait()}"
-
-    def close(self) -> None:
-        """End the process."""
-        self._process.communicate()
-
-
 class Found(NamedTuple):
     """Seconds of a call by contender and form, remarks by contender, and bytes of the two files."""
 
@@ -290,7 +264,7 @@ class Found(NamedTuple):
 def measured(case: str) -> Found:
     """Measure a case."""
     folder = prepared(case)
-    running = {name: Contender(name, folder) for name in NAMES}
+    running = {name: Server(__file__, name, folder) for name in NAMES}
     remarks = {name: found.absent for name, found in running.items() if found.absent is not None}
     present = {name: found for name, found in running.items() if name not in remarks}
     try:

@@ -290,8 +290,8 @@ class Arrays:
         name, *rest = node
         need(allowed is None or name in allowed)
         known = {
-            "pool": None, "own": 0, "same": 1, "int": 5, "rows": 7, "bool": 2, "again": 4, "rise": 2, "sum": 3, "leaves": 1,
-            "idf": 4, "text": 3, "front": 3, "ucs4": 2, "trie": 7,
+            "pool": None, "own": 0, "same": 1, "int": 5, "rows": 7, "bool": 2, "again": 4, "rise": 2, "rise8": 5, "sum": 3,
+            "leaves": 1, "mean": 7, "idf": 4, "text": 3, "front": 3, "ucs4": 2, "trie": 7,
         }  # fmt: skip
         need(name in known, "version")
         need(known[name] is None and len(rest) >= 1 or known[name] == len(rest))
@@ -398,6 +398,16 @@ class Arrays:
         bits = [o - (1 << 31) if o >= 1 << 31 else (1 << 32) - 1 - o for o in places]
         return np.array(bits, "<u4").view("<f4").reshape(shape)
 
+    def _rise8(self, dims: Any, h: Any, top: Any, bottom: Any, low: Any) -> Any:
+        shape, tops, bottoms, lows = shaped(dims), self.counts(top), self.counts(bottom), self.counts(low)
+        need(type(h) is int and 16 <= h <= 32 and math.prod(shape) == len(tops) == len(bottoms) == len(lows))
+        need(all(t >> 48 - h == 0 for t in tops) and all(b >> 16 == 0 for b in bottoms) and all(n >> h == 0 for n in lows))
+        self.memory += 8 * len(tops)
+        sums = itertools.accumulate((t << 16) + b for t, b in zip(tops, bottoms, strict=True))
+        places = [(p % (1 << 64 - h) << h) + n for p, n in zip(sums, lows, strict=True)]
+        bits = [o - (1 << 63) if o >= 1 << 63 else (1 << 64) - 1 - o for o in places]
+        return np.array(bits, "<u8").view("<f8").reshape(shape)
+
     def _sum(self, dtype: Any, dims: Any, steps: Any) -> Any:
         shape, found = shaped(dims), self.ints(steps)
         need(dtype in DTYPE and dtype[0] in "iu" and math.prod(shape) == len(found) < 1 << 29)
@@ -405,6 +415,28 @@ class Arrays:
         sums = list(itertools.accumulate(found))
         need(fits(sums, dtype))
         return np.array(sums, f"<{dtype}").reshape(shape)
+
+    def _mean(self, dims: Any, scale: Any, n: Any, shift: Any, size: Any, packed: Any, others: Any) -> Any:
+        shape, counts, shifts, sizes = shaped(dims), self.counts(n), self.counts(shift), self.ints(size)
+        bits = Bits(self.bytes(packed))
+        rest = np.zeros(0) if others is None else self.node(others, ("pool", "own"))
+        need(rest.dtype == np.float64 and rest.ndim == 1 and type(scale) is float and 2.0**-64 <= scale <= 2.0**64)
+        need(math.prod(shape) == len(counts) and all(count < 1 << 32 for count in counts) and all(k <= 63 for k in shifts))
+        need(len(rest) == counts.count(0) and len(shifts) == len(sizes) == len(counts) - len(rest))
+        self.memory += 24 * len(counts)
+        plain, pairs, out = iter(rest.tolist()), zip(shifts, sizes, strict=True), []
+        for count in counts:
+            if count == 0:
+                out.append(next(plain))
+                continue
+            k, more = next(pairs)
+            c = more + k + count.bit_length()
+            need(1 <= c <= 53)
+            sign = bits.take(1)
+            value = math.ldexp((1 << c - 1) + bits.take(c - 1), -k) / count * scale
+            out.append(-value if sign else value)
+        need(bits.at_end())
+        return np.array(out, "<f8").reshape(shape)
 
     def _leaves(self, k: Any) -> Any:
         flags = self._same(k)

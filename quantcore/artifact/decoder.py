@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.artifact import idf, rows, strings
+from quantcore.artifact import idf, means, rows, strings
 from quantcore.artifact._fail import invalid, newer
-from quantcore.artifact.ascending import join_ascending, join_steps
+from quantcore.artifact.ascending import Doubles, join_ascending, join_doubles, join_steps
 from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import inflate, unshuffle
 from quantcore.artifact.transforms import Transforms
@@ -252,12 +252,32 @@ class Decoder:
         self.charge(4 * len(found))
         return join_ascending(found).reshape(shape)
 
+    def _rise8(self, dims: Any, bits: Any, *steps: Any) -> Array:
+        shape, (top, bottom, low) = _shape(dims), map(self._integers, steps)
+        unsigned = all(part.dtype.kind == "u" for part in (top, bottom, low))
+        if type(bits) is not int or not unsigned or math.prod(shape) != len(top):
+            raise invalid(f"{len(top)} steps do not make doubles of shape {shape}")
+        self.charge(8 * len(top))
+        return join_doubles(Doubles(bits, top, bottom, low)).reshape(shape)
+
     def _sum(self, dtype: Any, dims: Any, steps: Any) -> Array:
         shape, found = _shape(dims), self._integers(steps)
         if dtype not in DTYPES or dtype[0] not in "iu" or math.prod(shape) != len(found) or len(found) >= 1 << 29:
             raise invalid(f"{len(found)} steps do not make integers of dtype {dtype!r} and shape {shape}"[:200])
         self.charge(ITEMSIZE[dtype] * len(found))
         return join_steps(found, dtype).reshape(shape)
+
+    def _mean(self, dims: Any, scale: Any, count: Any, shift: Any, size: Any, packed: Any, others: Any) -> Array:
+        shape = _shape(dims)
+        counts, shifts, sizes = (self._integers(part) for part in (count, shift, size))
+        data = self._bytes(packed)
+        rest = np.zeros(0, "<f8") if others is None else self._inner(others, ("pool", "own"))
+        if rest.dtype != np.float64 or rest.ndim != 1 or type(scale) is not float or counts.dtype.kind != "u":
+            raise invalid("means need counts, a factor and floats")
+        if shifts.dtype.kind != "u" or math.prod(shape) != len(counts):
+            raise invalid(f"{len(counts)} means do not fill the shape {shape}")
+        self.charge(24 * len(counts))
+        return means.join_means(means.Means(scale, counts, shifts, sizes, data, rest)).reshape(shape)
 
     def _leaves(self, position: Any) -> Array:
         flags = self._same(position)
@@ -421,7 +441,9 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
     "bool": (Decoder._bool, 2),
     "again": (Decoder._again, 4),
     "rise": (Decoder._rise, 2),
+    "rise8": (Decoder._rise8, 5),
     "leaves": (Decoder._leaves, 1),
+    "mean": (Decoder._mean, 7),
     "sum": (Decoder._sum, 3),
     "idf": (Decoder._idf, 4),
     "text": (Decoder._text, 3),

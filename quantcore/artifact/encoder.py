@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.artifact import bits, context, idf, repeats, rows, strings, trie
-from quantcore.artifact.ascending import split_ascending, split_steps
+from quantcore.artifact import bits, context, idf, means, repeats, rows, strings, trie
+from quantcore.artifact.ascending import split_ascending, split_doubles, split_steps
 from quantcore.artifact.container import ARRAY, DEFLATE, DTYPES, MAX_SECTIONS, POOL, RAW, SHUFFLE, Section
 from quantcore.artifact.deflate import compress, compress_parts, estimate, shuffle
 from quantcore.artifact.transforms import Transforms, transforms
@@ -85,8 +85,8 @@ class Encoder:
             return value
         if name == "rows" and ranks is not None and isinstance(value, np.ndarray) and value.shape == (len(ranks), 1):
             return self._rows_by_idf(value, ranks)
-        if name == "idf" and isinstance(value, np.ndarray):
-            return self._array(value, counts=True)
+        if name in ("idf", "values") and isinstance(value, np.ndarray):
+            return self._array(value, searched=name)
         return self.value(value)
 
     def _rows_by_idf(self, array: Array, ranks: Array) -> Any:
@@ -98,8 +98,8 @@ class Encoder:
         least = min(self._candidates(array), key=self._cost)
         return self._node(node, None) if self._cost(node) < self._cost(least) else self._array(array)
 
-    def _array(self, array: Array, *, counts: bool = False) -> Any:
-        """A node for an array; ``counts``: it may follow from document frequencies, which takes a search."""
+    def _array(self, array: Array, *, searched: str = "") -> Any:
+        """A node for an array; ``searched``: "idf" may follow from document frequencies, "values" (of leaves) be means."""
         key = (array.dtype.str, array.shape, hashlib.sha256(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data).digest())
         if key in self._seen:
             return self._node(["same", self._seen[key]], None)
@@ -107,7 +107,7 @@ class Encoder:
             return self._node(["leaves", flags], key)
         if array.dtype == np.bool_ and array.ndim == 1:
             self._flags[self._count] = array
-        return self._node(min(self._candidates(array, counts), key=self._cost), key)
+        return self._node(min(self._candidates(array, searched), key=self._cost), key)
 
     def _leaf_flags(self, array: Array) -> int | None:
         """Which flags of trees the numbers of their leaves follow from."""
@@ -161,7 +161,7 @@ class Encoder:
         codec, stored = min(tries, key=lambda t: len(t[1]))
         return Section(ARRAY, codec, _name(array), array.shape, stored)
 
-    def _candidates(self, array: Array, counts: bool = False) -> list[Any]:
+    def _candidates(self, array: Array, searched: str = "") -> list[Any]:
         """Nodes that decode to the array; a bare array is a leaf."""
         if array.ndim > 3:
             raise ValueError(f"an artifact holds arrays of at most 3 dimensions, not {array.ndim}")
@@ -173,9 +173,10 @@ class Encoder:
             raise ValueError(f"an artifact can't hold arrays of {array.dtype}")
         leaf = array.astype(array.dtype.newbyteorder("<"), copy=False)
         if array.dtype.kind == "f":
-            coded = idf.split_idf(leaf) if counts and _name(leaf) == "f8" else None
+            coded = idf.split_idf(leaf) if searched == "idf" and _name(leaf) == "f8" else None
             if coded is None:
-                return [leaf, *self._float_repeats(leaf), *self._floats_ascending(leaf)]
+                found = self._means(leaf) if searched == "values" and _name(leaf) == "f8" else []
+                return [leaf, *self._float_repeats(leaf), *self._floats_ascending(leaf), *found]
             kind, top, frequencies, off = coded
             return [leaf, ["idf", kind, top, self._ints(frequencies), self._ints(off) if off.any() else None]]
         return [leaf, *self._integer_candidates(leaf)]
@@ -228,8 +229,22 @@ class Encoder:
         new = flat[back == 0]
         return [] if len(new) == len(flat) else [["again", _name(flat), list(leaf.shape), new, self._ints(back)]]
 
+    def _means(self, leaf: Array) -> list[Any]:
+        """Leaves that were fitted to squared errors; of many of them the search would take too long."""
+        p = means.split_means(leaf.reshape(-1)) if _FEW <= leaf.size < _SOME else None
+        if p is None:
+            return []
+        others = p.others if len(p.others) else None
+        parts = [self._ints(part) for part in (p.counts, p.shift, p.size)]
+        return [["mean", list(leaf.shape), p.scale, *parts, p.packed, others]]
+
     def _floats_ascending(self, leaf: Array) -> list[Any]:
-        if leaf.dtype != np.float32 or leaf.ndim != 1 or len(leaf) < _FEW:
+        if leaf.ndim != 1 or len(leaf) < _FEW:
+            return []
+        if leaf.dtype == np.float64:
+            p = split_doubles(leaf)
+            return [] if p is None else [["rise8", list(leaf.shape), p.bits, *map(self._ints, (p.top, p.bottom, p.low))]]
+        if leaf.dtype != np.float32:
             return []
         return [["rise", list(leaf.shape), self._ints(split_ascending(leaf))]]
 

@@ -166,7 +166,8 @@ def _check_names(X: Any, feature_names: tuple[str, ...] | None) -> None:
 def _dense(X: Any, integers: bool) -> NDArray[Any]:
     if isinstance(X, np.matrix):
         raise TypeError("np.matrix is not supported; pass np.asarray(X)")
-    array = np.asarray(X)
+    # NumPy's own way to the values of a data frame takes pandas 80 us.
+    array = np.asarray(X.to_numpy() if _is_frame(X) else X)
     if array.ndim != 2:
         hint = "; for one row pass X.reshape(1, -1), for one feature X.reshape(-1, 1)" if array.ndim == 1 else ""
         raise ValueError(f"expected a 2-d array of rows, got {array.ndim} dimension(s), shape {array.shape}{hint}")
@@ -184,7 +185,14 @@ def _dense(X: Any, integers: bool) -> NDArray[Any]:
 
 
 def _is_sparse(X: Any) -> bool:
-    return hasattr(X, "tocsr") or isinstance(X, Csr)
+    # Of a data frame, an attribute that is not there takes pandas 3 us.
+    return not isinstance(X, np.ndarray) and not _is_frame(X) and (hasattr(X, "tocsr") or isinstance(X, Csr))
+
+
+def _is_frame(X: Any) -> bool:
+    """Whether X is a DataFrame of pandas, and of no subclass."""
+    own = type(X)
+    return own.__name__ == "DataFrame" and own.__module__.partition(".")[0] == "pandas"
 
 
 def _sparse(X: Any) -> Csr:

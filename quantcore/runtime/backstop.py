@@ -43,6 +43,10 @@ class Backstop:
         """Labels of what no compiled pass reads."""
         return self.executor.labels(X)
 
+    def read_first(self, X: Any) -> Any:
+        """Labels of what compiled trees don't read as it is."""
+        return self.executor.read_first(X)
+
     def settle(self, rows: Any, labels: list[int], positions: list[int]) -> Any:
         """Places of labels for rows that no plane settled."""
         return self.executor.settle_labels(rows, labels, positions)

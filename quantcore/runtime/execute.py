@@ -95,7 +95,7 @@ class Executor:
         self.module = registry.door("text" if _reads_texts(plan) else "table") if native else None
         self._note_missing(native)
         door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
-        self.forests = Forests(self.plan, door, None if like is None else like.forests)
+        self.forests: Forests = Forests(self.plan, door, None if like is None else like.forests)
         self.reasons = self.forests.reasons
         self.sparse = sparse.Models(native, self.reasons)
         self._counted: dict[
@@ -108,7 +108,7 @@ class Executor:
         self._settles = self._backstop.settle if settle is not None or (fallbacks is not None and self.proves) else None
         self.fused = self._fused()
         self._width = self.plan.n_features_in if self.plan.input == "matrix" else None
-        self.direct = self.forests.direct(self._decision, self._width, self._backstop.labels)
+        self.direct = self.forests.direct(self._decision, self._width, self._backstop.read_first)
         self._links = dict(self._linked()) if self.module is not None and plan.input == "matrix" else {}
         self.front: Any = self._front(like) if native and plan.input == "table" else None
         self.beside: Any = self._beside() if native and plan.input == "table" and self.front is None else None
@@ -304,9 +304,17 @@ class Executor:
         if found is not None:
             return found
         given, known = self._started(X)
+        found = None if given is None or given is X else self._at_once(method, given)
+        if found is not None:
+            return found
         if self.beside is None:
             self._fell_back(given)
         return _shown(self._evaluate(self.plan.outputs[method], given, known, bounds=False).value, method)
+
+    def read_first(self, X: Any) -> Any:
+        """Labels of what the compiled trees don't read as it is: they read what it becomes (a data frame, integers, a list)."""
+        given = None if self.direct.accepts(X) else self._input(X)  # accepted: a value is one that it refuses
+        return self.labels(X) if given is None or not self.direct.accepts(given) else self.direct.predict(given)
 
     def _at_once(self, method: str, X: Any) -> Any:
         """What a method that decides nothing makes of scores, in the pass that computes them; None where there is no such pass,

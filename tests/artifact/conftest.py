@@ -21,6 +21,7 @@ from quantcore.plan.ops import (
     Concat,
     Fill,
     LeafNumbers,
+    LeafSum,
     Linear,
     Lookup,
     MissingCells,
@@ -28,6 +29,7 @@ from quantcore.plan.ops import (
     Numbers,
     OneHot,
     PlanarLinear,
+    Predictions,
     Sigmoid,
     Softmax,
     Text,
@@ -182,6 +184,21 @@ def forest() -> Plan:
     return Plan((trees, leaves), {"apply": 1}, "matrix", n_features_in=3)
 
 
+def regression() -> Plan:
+    """The same trees over thresholds right above float32 numbers; leaves are means times a learning rate, some of them not."""
+    rng = np.random.default_rng(7)
+    middle = np.concatenate([np.sort(part) for part in np.split(rng.normal(size=704).astype(np.float32), [700])]).astype(
+        np.float64
+    )
+    trees = dataclasses.replace(forest().ops[0], threshold=np.nextafter(middle, np.inf))
+    n_leaves = int(np.count_nonzero(trees.leaf))
+    counts = rng.integers(1, 90, n_leaves)
+    sums = np.array([rng.normal(size=n).astype(np.float32).astype(np.float64).sum() for n in counts])
+    values = np.where(np.arange(n_leaves) % 9 == 0, rng.normal(size=n_leaves), sums / counts * 0.1)
+    sums_ = LeafSum(inputs=(0,), values=values[:, None], index=None, output=None, base=np.zeros(1))
+    return Plan((trees, sums_, Predictions(inputs=(1,), flat=True)), {"predict": 2}, "matrix", n_features_in=3)
+
+
 def table() -> Plan:
     """Categories of every kind, few and many of them; places that count up, numbers that are NaN."""
     words = tuple(sorted({f"{a} {b}" for a in WORDS for b in WORDS[:6]} | {"\ud800", ""}))
@@ -218,7 +235,7 @@ def table() -> Plan:
     )
 
 
-PLANS = {f.__name__: f for f in (binary, by_frequency, several, characters, hashing, matrix, forest, table)}
+PLANS = {f.__name__: f for f in (binary, by_frequency, several, characters, hashing, matrix, forest, regression, table)}
 EXTRA: dict[str, Any] = {
     "provenance": {"versions": {"quantcore": "0.1.0"}, "notes": ["a\u20ac", None, True, -1, 1e-300]},
     "report": {"agreement": 1.0, "histogram": np.arange(5, dtype=np.int64)},

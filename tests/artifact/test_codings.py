@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from quantcore.artifact import ascending, bits, context, idf, prefix, preorder, repeats, rows, strings, trie
+from quantcore.artifact import ascending, bits, context, idf, means, prefix, preorder, repeats, rows, strings, trie
 from quantcore.artifact.deflate import compress, compress_parts, inflate
 from quantcore.errors import ArtifactError
 from quantcore.plan import Vocabulary
@@ -343,3 +344,112 @@ def test_deflate(parts):
         inflate(compress(data), len(data) + 1)
     with pytest.raises(ArtifactError):
         inflate(compress(data + b"y"), len(data))
+
+
+def leaves_of(random, n_leaves, scale, most=3000):
+    """Leaves as libraries fit them to squared errors: sums of float32 over counts, times a factor."""
+    counts = np.exp(random.uniform(0, np.log(most), n_leaves)).astype(np.int64)
+    sums = np.array([random.normal(size=n).astype(np.float32).astype(np.float64).sum() for n in counts])
+    return sums / counts * scale
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.05, 0.3])
+def test_means(scale):
+    random = np.random.default_rng(0)
+    values = leaves_of(random, 700, scale)
+    values[:20] = [0.0, -0.0, np.nan, np.inf, -np.inf, 5e-324, 1e300, -1e-300, 1.0, -1.0, *random.normal(size=10)]
+    parts = means.split_means(values)
+    assert np.frexp(scale / parts.scale)[0] == 0.5 and np.count_nonzero(parts.counts) > 500  # but for a power of two
+    assert means.join_means(parts).tobytes() == values.tobytes()
+    # Each value by exact rationals: a sum over a count, rounded once, times the factor, rounded again.
+    bits_left, at = int.from_bytes(parts.packed.tobytes(), "little"), 0
+    others, pairs = iter(parts.others.tolist()), zip(parts.shift.tolist(), parts.size.tolist(), strict=True)
+    for value, count in zip(values.tolist(), parts.counts.tolist(), strict=True):
+        if count == 0:
+            assert np.float64(next(others)).tobytes() == np.float64(value).tobytes()
+            continue
+        shift, size = next(pairs)
+        length = size + shift + count.bit_length()
+        field = bits_left >> at & (1 << length) - 1
+        at += length
+        number = Fraction((1 << length - 1) + (field >> 1), count << shift)
+        rounded = Fraction(float(number)) * Fraction(parts.scale)
+        assert float(rounded) == abs(value) and (field & 1) == (value < 0)
+    assert bits_left >> at == 0
+
+
+def test_what_are_no_means():
+    random = np.random.default_rng(1)
+    for values in (random.normal(size=300), np.zeros(100), np.full(80, np.nan), np.zeros(0)):
+        assert means.split_means(values) is None
+    targets = np.round(random.uniform(1e4, 5e5, 2000))
+    values = np.array([targets[random.integers(0, 2000, n)].mean() for n in random.integers(1, 40, 500)])
+    parts = means.split_means(values)
+    assert parts.scale == 1.0 and len(parts.packed) < 3 * len(values)
+    assert means.join_means(parts).tobytes() == values.tobytes()
+
+
+def test_means_refuse():
+    values = leaves_of(np.random.default_rng(2), 200, 0.1, most=200)
+    values[::7] = np.pi * np.arange(1, 30)[: len(values[::7])]
+    parts = means.split_means(values)
+    assert 0 < len(parts.others) < 100
+    count = parts.counts.copy()
+    count[0] = -1
+    broken = [
+        parts._replace(counts=count), parts._replace(counts=parts.counts[:-1]), parts._replace(shift=parts.shift[1:]),
+        parts._replace(size=parts.size[1:]), parts._replace(size=parts.size + 40), parts._replace(size=parts.size - 60),
+        parts._replace(shift=parts.shift + 60), parts._replace(shift=parts.shift - 60), parts._replace(others=parts.others[1:]),
+        parts._replace(packed=parts.packed[:-1]), parts._replace(packed=np.append(parts.packed, U8(0))),
+        parts._replace(scale=0.0), parts._replace(scale=-0.1), parts._replace(scale=2.0**65), parts._replace(scale=np.nan),
+    ]  # fmt: skip
+    for one in broken:
+        with pytest.raises(ArtifactError):
+            means.join_means(one)
+
+
+def midpoints(random, n_columns=6, n_thresholds=50):
+    """Thresholds as LightGBM makes them: right above the middle of two float32 numbers; and those right above its zero."""
+    columns = []
+    for _ in range(n_columns):
+        x = np.sort(random.normal(size=4 * n_thresholds).astype(np.float32).astype(np.float64))
+        middle = (x[:-1:4] + x[1::4]) / 2
+        columns.append(np.unique(np.append(np.nextafter(middle, np.inf), np.nextafter(np.float64(np.float32(1e-35)), np.inf))))
+    return np.concatenate(columns)
+
+
+def test_doubles_that_rise():
+    values = midpoints(np.random.default_rng(0))
+    parts = ascending.split_doubles(values)
+    assert parts.bits >= 24 and np.count_nonzero(parts.low > 1) == 6
+    assert ascending.join_doubles(parts).tobytes() == values.tobytes()
+    # Their places among all doubles, by integers of any size.
+    place = 0
+    for value, top, bottom, low in zip(values, parts.top.tolist(), parts.bottom.tolist(), parts.low.tolist(), strict=True):
+        place = (place + (top << 16) + bottom) % (1 << 64 - parts.bits)
+        whole = (place << parts.bits) + low
+        bits_ = whole - (1 << 63) if whole >= 1 << 63 else (1 << 64) - 1 - whole
+        assert bits_ == int(value.view(np.uint64))
+
+
+@given(hnp.arrays(np.uint32, st.integers(64, 90)), st.integers(0, 3))
+def test_any_doubles_of_few_bits(patterns, low):
+    values = ((patterns.astype(np.uint64) << np.uint64(32)) + np.uint64(low)).view(np.float64)
+    parts = ascending.split_doubles(values)
+    if parts is not None:  # those of either sign may end in other bits
+        assert ascending.join_doubles(parts).tobytes() == values.tobytes()
+
+
+def test_doubles_refuse():
+    assert ascending.split_doubles(np.random.default_rng(0).normal(size=100)) is None
+    parts = ascending.split_doubles(midpoints(np.random.default_rng(1)))
+    wide = np.int64(1) << np.int64(48 - parts.bits)
+    broken = [
+        parts._replace(bits=15), parts._replace(bits=33), parts._replace(top=parts.top[1:]), parts._replace(low=parts.low[1:]),
+        parts._replace(bottom=parts.bottom[1:]), parts._replace(top=parts.top.astype(np.int64) + wide),
+        parts._replace(bottom=parts.bottom.astype(np.int64) + (1 << 16)), parts._replace(low=parts.low + (1 << parts.bits)),
+        parts._replace(top=parts.top.astype(np.int64) - wide), parts._replace(low=parts.low.astype(np.int64) - 2),
+    ]  # fmt: skip
+    for one in broken:
+        with pytest.raises(ArtifactError):
+            ascending.join_doubles(one)

@@ -37,6 +37,21 @@ def test_trees_are_stored_by_what_they_follow_from(plans):
     assert b'"numbers":{"$":["leaves",' in text and b'"threshold":{"$":["rise",' in text
 
 
+def test_leaves_are_stored_as_means(plans):
+    plan = plans["regression"]()
+    data = encode(plan, {})
+    sections, _ = unpack(memoryview(data), None)
+    text = bytes(content(sections[0], DICTIONARY))
+    assert b'"values":{"$":["mean",' in text and b'"threshold":{"$":["rise8",' in text
+    assert decode(data).plan.ops[1].values.tobytes() == plan.ops[1].values.tobytes()
+    assert len(data) < len(encode(dataclasses.replace(plan, ops=(plan.ops[0], changed(plan.ops[1]), plan.ops[2])), {}))
+
+
+def changed(op):
+    """Leaves as large, of bits that mean nothing."""
+    return dataclasses.replace(op, values=np.random.default_rng(0).normal(size=op.values.shape))
+
+
 def test_tables_are_stored_by_what_is_in_them(plans):
     """Categories that ascend by what is new in each, places of categories by steps: hardly anything is left of those."""
     data = encode(plans["table"](), {})

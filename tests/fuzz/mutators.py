@@ -33,7 +33,7 @@ TEXTS = [
     "float32", "float64", "text", "matrix", "table", "records", "predict", "predict_proba", "transform", "decision_function",
     "(", "(?:a|a)*b", r"\w", r"(\w)", r"\S+", "utf-8", "utf-16", "idna", "rot13", "filename", "file", "u1", "u4", "i8", "f2",
     "f4", "f8", "own", "pool", "same", "int", "rows", "bool", "again", "rise", "leaves", "idf", "byidf", "ucs4", "trie",
-    "zip",
+    "mean", "rise8", "zip",
 ]  # fmt: skip
 DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "?"]
 

@@ -206,3 +206,33 @@ def test_a_method_that_is_not_there():
     plan = convert(CountVectorizer(vocabulary=["cat"]))
     with pytest.raises(AttributeError, match="transform"):
         run(plan, ["cat"], "predict_proba")
+
+
+def test_values_of_data_frames():
+    """Read by the way that is fast, and what NumPy's own way gives."""
+    pandas = pytest.importorskip("pandas")
+    whole = np.arange(6).reshape(3, 2)
+    frames = {
+        "float32": pandas.DataFrame(whole.astype(np.float32)),
+        "float16": pandas.DataFrame(whole.astype(np.float16)),
+        "columns of one order": pandas.DataFrame(np.asfortranarray(whole * 0.5)),
+        "mixed": pandas.DataFrame({"a": [1, 2], "b": [0.5, np.nan], "c": [True, False]}),
+        "nullable": pandas.DataFrame({"a": pandas.array([1, None], "Int64"), "b": pandas.array([0.5, 2], "Float32")}),
+        "one name twice": pandas.DataFrame(whole, columns=["a", "a"]),
+        "categories": pandas.DataFrame({"a": pandas.Categorical([3, 1, 3]), "b": [1, 2, 3]}),
+        "objects": pandas.DataFrame({"a": [1, None], "b": ["2", 3.5]}, dtype=object),
+        "no rows": pandas.DataFrame(whole[:0]),
+        "words": pandas.DataFrame({"a": ["x", "y"], "b": [1.0, 2.0]}),
+        "dates": pandas.DataFrame({"a": pandas.to_datetime(["2020-01-01", "2021-01-01"])}),
+    }
+    for name, frame in frames.items():
+        plain = np.asarray(frame)
+        assert frame.to_numpy().dtype == plain.dtype, name
+        try:
+            expected = matrix(plain, plain.shape[1], allow_nan=True)
+        except (ValueError, TypeError) as error:
+            with pytest.raises(type(error)):
+                matrix(frame, plain.shape[1], allow_nan=True)
+            continue
+        found = matrix(frame, plain.shape[1], allow_nan=True)
+        assert found.dtype == expected.dtype and found.tobytes() == expected.tobytes() and found.flags.c_contiguous, name

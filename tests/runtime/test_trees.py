@@ -160,3 +160,30 @@ def test_compiled_trees_are_handed_on():
         for served in (second, reference):
             assert (served.run("predict_proba", rows) == source.predict_proba(rows)).all()
     assert second.stats()["rows"] == len(X) + 1 and first.stats()["rows"] == 0
+
+
+@pytest.mark.skipif(registry.door("trees") is None, reason="this checkout is pure NumPy: nothing is compiled")
+@pytest.mark.parametrize("estimator", [RandomForestClassifier(20, random_state=0), HistGradientBoostingClassifier(max_iter=5)])
+def test_data_frames_and_lists_take_the_compiled_pass(estimator):
+    pandas = pytest.importorskip("pandas")
+    source, X = fitted(estimator, 3)
+    model = qc.quantize(source)
+    rows = np.rint(4.0 * X)
+    forms = [pandas.DataFrame(rows), pandas.DataFrame(rows.astype(np.float32)), pandas.DataFrame(rows.astype(np.int64)),
+             rows.tolist(), rows.astype(np.int32), np.asfortranarray(rows), rows.astype(">f8")]  # fmt: skip
+    for form in forms:
+        for few in (form, form[:1]):
+            n = len(few)
+            assert (model.predict(few) == source.predict(rows[:n])).all()
+            assert (model.predict_proba(few) == model.predict_proba(rows[:n])).all()
+    assert model.stats()["fallback_op_by_op"] == 0
+    assert model.stats()["rows"] == len(forms) * (len(X) + 1)
+    broken = pandas.DataFrame(rows)
+    broken.iloc[1, 2] = np.inf
+    if isinstance(estimator, RandomForestClassifier):
+        with pytest.raises(ValueError, match="infinity"):
+            model.predict(broken)
+        with pytest.raises(ValueError, match="infinity"):
+            model.predict_proba(broken)
+    with pytest.raises(ValueError, match="features"):
+        model.predict(pandas.DataFrame(rows[:, :4]))
