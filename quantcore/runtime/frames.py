@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from quantcore.plan import INPUT, Csr, Op, Plan
-from quantcore.plan.ops import Linear, PlanarLinear, Trees
+from quantcore.plan.ops import Affine, Columns, Impute, Linear, PlanarLinear, Trees
 from quantcore.runtime import ways
 from quantcore.runtime.ways import Binned, Coding, Hot, NoWay, Number, Rows, Valued
 
@@ -23,11 +23,12 @@ __all__ = ["behind", "build", "cut", "form", "obstacle", "reads"]
 # So many columns are dense, whatever the source has: measured, see src/kernels/frame/README.md.
 _MOST_DENSE = 1 << 9
 _STORE, _LOOKUP, _HOT = 0, 1, 2
+_IN_PASS = (Affine, Columns, Impute)
 
 
 def cut(plan: Plan) -> int | None:
     """The position of the matrix through which everything goes, or None: in front of trees the last one, so that they read rows;
-    else the first.
+    else the first behind which nothing is done but what the pass over rows of numbers does too.
 
     Parameters
     ----------
@@ -44,10 +45,12 @@ def cut(plan: Plan) -> int | None:
             ways.at(plan, position)
         except NoWay:
             continue
-        first, last = position if first is None else first, position
+        if first is None and not any(op.kind in ways.KINDS and not isinstance(op, _IN_PASS) for op in after):
+            first = position
+        last = position
     if last is None:
         return None
-    return last if isinstance(plan.ops[last + 1], Trees) else first
+    return last if first is None or isinstance(plan.ops[last + 1], Trees) else first
 
 
 def obstacle(plan: Plan) -> str | None:

@@ -167,7 +167,7 @@ def lenient(expected: Any, found: Any, form: str) -> bool:
     text = str(expected)
     if not isinstance(expected, TypeError | ValueError):
         return False
-    if "NA is ambiguous" in text or "'NAType'" in text or "data type NAType" in text:
+    if "NA is ambiguous" in text or "'NAType'" in text or ("'NAType'" in str(found) and "could not convert" in text):
         return True
     if not isinstance(found, Exception) and ("loop of ufunc does not support" in text or "no callable" in text):
         return True
