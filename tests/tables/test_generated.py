@@ -208,4 +208,5 @@ if __name__ == "__main__":
         for text in wrong(number, total):
             problems += 1
             print(text, flush=True)
-    print(dict(total), f"{problems} wrong")
+        if number % 100 == 99 or number == int(sys.argv[2]) - 1:
+            print(f"up to {number}: {problems} wrong,", dict(total), flush=True)
