@@ -18,7 +18,8 @@ import numpy as np
 
 ITEM = {"u1": 1, "u2": 2, "u4": 4, "u8": 8, "i1": 1, "i2": 2, "i4": 4, "i8": 8, "f2": 2, "f4": 4, "f8": 8}
 DTYPE = tuple(ITEM)
-RATIO = (1, 1032, 1032)
+RATIO = (1, 1032, 1032, 1032)
+FIRST = 2516  # bytes of the first preset dictionary, with which the second one begins
 
 
 class Refused(Exception):
@@ -73,30 +74,41 @@ def container(data: bytes) -> tuple[list[Entry], int]:
     need(len(data) >= 64, "truncated")
     need(zlib.crc32(data[:60]) == struct.unpack("<I", data[60:64])[0], "checksum")
     version, major, minor, zero, features, count, size, memory, crc = struct.unpack("<HHHHIIQQI", data[8:44])
-    need(version == 1 and features == 0, "version")
+    need(version == 1 and features < 4, "version")
     need((major, minor, zero) == (0, 1, 0) and not any(data[44:60]))
     need(len(data) >= size, "truncated")
-    need(len(data) == size and 1 <= count <= 4096 and 64 + 64 * count <= size)
-    table = data[64 : 64 + 64 * count]
+    width, align = (16, 1) if features & 1 else (64, 64)
+    need(len(data) == size and 1 <= count <= 4096 and 64 + width * count <= size)
+    table = data[64 : 64 + width * count]
     need(zlib.crc32(table) == crc, "checksum")
-    end, sections = 64 + 64 * count, []
+    end, sections = 64 + width * count, []
     for i in range(count):
-        entry, start, crc = _entry(table[64 * i : 64 * i + 64], data)
+        raw = table[width * i : width * (i + 1)]
+        entry, start, crc = _short_entry(raw, end, data) if features & 1 else _entry(raw, data)
         need(entry.type in (1, 2, 3) or entry.type >= 0x8000, "version")
         need(zlib.crc32(entry.stored) == crc, "checksum")
-        need(start == -(-end // 64) * 64 and not any(data[end:start]))
+        need(start == -(-end // align) * align and not any(data[end:start]))
         need(not sections or entry.type >= sections[-1].type)
         sections.append(entry)
         end = start + len(entry.stored)
     need(end == size)
+    need(bool(features & 2) == any(entry.codec == 3 for entry in sections))
     return sections, memory
+
+
+def _short_entry(raw: bytes, start: int, data: bytes) -> tuple[Entry, int, int]:
+    kind, codec, zero, stored, decoded, crc = struct.unpack("<HBBIII", raw)
+    need(zero == 0 and codec <= 3 and start + stored <= len(data))
+    entry = Entry(kind, codec, "u1", (decoded,), data[start : start + stored])
+    need(decoded >= 1 and decoded <= RATIO[codec] * stored and (codec or decoded == stored))
+    return entry, start, crc
 
 
 def _entry(raw: bytes, data: bytes) -> tuple[Entry, int, int]:
     kind, codec, dtype, n = struct.unpack("<HBBB", raw[:5])
     d0, d1, d2, start, stored, decoded, crc = struct.unpack("<6QI", raw[8:60])
     need(not any(raw[5:8]) and not any(raw[60:]) and n <= 3 and not any((d0, d1, d2)[n:]))
-    need(codec <= 2 and dtype < len(DTYPE) and start + stored <= len(data))
+    need(codec <= 3 and dtype < len(DTYPE) and start + stored <= len(data))
     entry = Entry(kind, codec, DTYPE[dtype], (d0, d1, d2)[:n], data[start : start + stored])
     need(entry.decoded == decoded >= 1 and decoded <= RATIO[codec] * stored and (codec or decoded == stored))
     return entry, start, crc
@@ -106,7 +118,8 @@ def decoded(entry: Entry, dictionary: bytes = b"") -> bytes:
     """What a section's codec makes of its bytes."""
     if entry.codec == 0:
         return entry.stored
-    stream = zlib.decompressobj(-15, dictionary) if dictionary else zlib.decompressobj(-15)
+    preset = dictionary if entry.codec == 3 else dictionary[:FIRST]
+    stream = zlib.decompressobj(-15, preset) if preset else zlib.decompressobj(-15)
     try:
         out = stream.decompress(entry.stored, entry.decoded + 1)
     except zlib.error:
@@ -127,7 +140,8 @@ def content(sections: list[Entry], dictionary: bytes) -> tuple[Any, int]:
     head, rest = sections[0], sections[1:]
     pools = [s for s in rest if s.type == 2]
     need(head.type == 1 and all(s.type != 1 for s in rest) and len(pools) <= 1)
-    need(all(s.dtype == "u1" and len(s.dims) == 1 and s.codec in (0, 1) for s in (head, *pools)))
+    need(all(s.dtype == "u1" and len(s.dims) == 1 and s.codec in (0, 1) for s in (head, *pools) if s.codec != 3))
+    need(all(s.codec != 3 for s in rest) and head.dtype == "u1" and len(head.dims) == 1)
     need(head.decoded <= min(1 << 24, 100 * len(head.stored)))
     text = decoded(head, dictionary)
     arrays = Arrays(decoded(pools[0]) if pools else b"", [s for s in rest if s.type == 3])

@@ -123,7 +123,12 @@ def test_bins_of_a_table_s_columns(encode):
     X = frame(1)
     binned = make_pipeline(SimpleImputer(), KBinsDiscretizer(3, encode=encode))
     source = make_pipeline(ColumnTransformer([("n", binned, NUMBERS)]), LogisticRegression()).fit(X, X["hours"] > 40)
-    np.testing.assert_array_equal(qc.quantize(source).predict(frame(2)), source.predict(frame(2)))
+    served = qc.quantize(source)
+    assert served.report()["served_by"] == "fused kernel", served.report()["slower_because"]
+    np.testing.assert_array_equal(served.predict(frame(2)), source.predict(frame(2)))
+    np.testing.assert_array_equal(served.predict(frame(2).to_dict("records")), source.predict(frame(2)))
+    single = X.astype({"age": np.float32, "hours": np.float32})  # left to the reference
+    np.testing.assert_array_equal(served.predict(single), source.predict(single))
 
 
 def many(seed, n_rows):

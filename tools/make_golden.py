@@ -297,6 +297,24 @@ def table_lookup() -> Any:
 
 
 @family
+def table_texts() -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    front = ColumnTransformer(
+        [("t", TfidfVectorizer(), "text"), ("n", "passthrough", ["age"]), ("w", OneHotEncoder(handle_unknown="ignore"), ["town"])]
+    )
+    frames = []
+    for n, seed in ((200, 5), (8, 6)):
+        frame = _frame(n, seed)[0].fillna({"age": 40.0}).drop(columns="job")
+        frames.append(frame.assign(text=documents(n, seed)[0]))
+    return make_pipeline(front, LogisticRegression()).fit(frames[0], documents(200, 5)[1]), frames[1], {}
+
+
+@family
 def trees_xgboost() -> Any:
     from xgboost import XGBClassifier
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from quantcore.artifact import canonical
 from quantcore.artifact._fail import invalid
-from quantcore.artifact.container import ANCILLARY, ARRAY, DEFLATE, META, POOL, RAW, Section, pack, unpack
+from quantcore.artifact.container import ANCILLARY, ARRAY, DEFLATE, META, POOL, RAW, TABLED, Section, pack, unpack
 from quantcore.artifact.decoder import Decoder, content
 from quantcore.artifact.deflate import compress
-from quantcore.artifact.dictionary import DICTIONARY
+from quantcore.artifact.dictionary import DICTIONARY, TABLES
 from quantcore.artifact.transforms import transforms
 from quantcore.artifact.tree import plan_from_tree, plan_to_tree
 from quantcore.plan import Plan, Vocabulary
@@ -80,9 +80,10 @@ def encoded(plan: Plan, extra: dict[str, Any], *, codec: ModuleType | None = Non
     text = canonical.dumps(encoder.value(tree))
     if len(text) > canonical.MAX_TEXT:
         raise ValueError(f"the metadata needs {len(text)} bytes, at most {canonical.MAX_TEXT} fit; store long lists as arrays")
-    packed = compress(text, DICTIONARY)
-    useful = len(packed) < len(text) <= _MAX_META_RATIO * len(packed)
-    meta = Section(META, DEFLATE if useful else RAW, "u1", (len(text),), packed if useful else text)
+    packings = [(DEFLATE, compress(text, DICTIONARY)), (TABLED, compress(text, TABLES))]
+    useful = [(c, packed) for c, packed in packings if len(packed) < len(text) <= _MAX_META_RATIO * len(packed)]
+    kind, stored = min(useful or [(RAW, text)], key=lambda found: len(found[1]))
+    meta = Section(META, kind, "u1", (len(text),), stored)
     sections = [meta, *encoder.sections()]
     found, decoder = _open(sections, None, codec)
     data = pack(sections, decoder.used)
@@ -142,8 +143,10 @@ def _open(
     if head.type != META or any(s.type == META for s in sections[1:]) or len(pools) > 1:
         raise invalid("it needs one metadata section and at most one pool")
     for s in (head, *pools):
-        if s.dtype != "u1" or len(s.dims) != 1 or s.codec not in (RAW, DEFLATE):
+        if s.dtype != "u1" or len(s.dims) != 1 or s.codec not in ((RAW, DEFLATE, TABLED) if s is head else (RAW, DEFLATE)):
             raise invalid("the metadata and the pool are bytes, raw or deflated")
+    if any(s.codec == TABLED for s in sections[1:]):
+        raise invalid("the metadata alone is deflated with the dictionary of tables")
     if head.decoded > min(canonical.MAX_TEXT, _MAX_META_RATIO * len(head.stored)):
         raise invalid(f"metadata of {head.decoded} bytes from {len(head.stored)}")
     if memory is not None and memory < sum(s.decoded for s in sections if not s.type & ANCILLARY):

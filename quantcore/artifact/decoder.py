@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from quantcore.artifact import idf, means, rows, strings
 from quantcore.artifact._fail import invalid, newer
 from quantcore.artifact.ascending import Doubles, join_ascending, join_doubles, join_steps
-from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, Section
+from quantcore.artifact.container import DTYPES, ITEMSIZE, RAW, SHUFFLE, TABLED, Section
 from quantcore.artifact.deflate import inflate, unshuffle
+from quantcore.artifact.dictionary import TABLES
 from quantcore.artifact.transforms import Transforms
 from quantcore.plan.vocabulary import Vocabulary
 
@@ -27,10 +28,10 @@ _STRING = 64  # bytes that a Python string needs besides its text
 
 
 def content(section: Section, dictionary: bytes = b"") -> bytes | memoryview:
-    """Decoded bytes of a section."""
+    """Decoded bytes of a section; ``dictionary`` is that of DEFLATE."""
     if section.codec == RAW:
         return section.stored
-    data = inflate(section.stored, section.decoded, dictionary)
+    data = inflate(section.stored, section.decoded, TABLES if section.codec == TABLED else dictionary)
     return unshuffle(data, ITEMSIZE[section.dtype]) if section.codec == SHUFFLE else data
 
 

@@ -1,8 +1,8 @@
-"""The preset deflate dictionary of the metadata, normative for format version 1 (SPEC.md repeats it)."""
+"""The preset deflate dictionaries of the metadata, normative for format version 1 (SPEC.md states their hashes)."""
 
 from __future__ import annotations
 
-__all__ = ["DICTIONARY"]
+__all__ = ["DICTIONARY", "TABLES"]
 
 DICTIONARY = (
     b'"feature_names_in":"n_features_in":"input":"matrix","linear","LinearSVC","SGDClassifier","MultinomialNB","RidgeClassifier",'
@@ -27,4 +27,58 @@ DICTIONARY = (
     b'{"inputs":[1],"offset":{"$":["pool","f8",1]},"op":"Sigmoid","paired":true,"slope":{"$":["pool","f8",1]}},'
     b'{"inputs":[3],"op":"Log"},{"classes":{"$":["same",0]},"inputs":[1],"op":"Threshold"}],'
     b'"outputs":{"decision_function":1,"predict":3,"predict_log_proba":4,"predict_proba":2,"transform":0},"source":"Pipeline"}}'
+)
+
+# Of tables, trees and ensembles: what is above, and then this.
+TABLES = DICTIONARY + (
+    b'{"columns":{"$":["pool","u4",2]},"missing":[],"op":"MissingCells"},{"index":{"$":["same",0]},"inputs":[0],"missing":null'
+    b',"op":"Missing"},'
+    b'{"columns":[{"$":["same",1]},{"$":["pool","u4",1]}],"inputs":[0,1],"objects":true,"op":"Join"},{"columns":[1],"inputs":['
+    b'11],"op":"Take"},'
+    b'{"degree":3,"extrapolation":"continue","inputs":[6],"knots":{"$":["pool","f8",1,10]},"op":"Spline"},{"column":16,"op":"D'
+    b'ocuments"},'
+    b'{"clip":[-5.199337582605575,5.19933758270342],"inputs":[3],"op":"Quantiles","quantiles":{"$":["pool","f8",20,2]},"refere'
+    b'nces":{"$":["pool","f8",20]}},'
+    b'{"exponents":{"$":["pool","f8",2]},"inputs":[8],"method":"yeo-johnson","op":"Power"},{"bias":false,"interaction_only":fa'
+    b'lse,"least":0,"most":2,"op":"Polynomial"},'
+    b'{"edges":{"$":["pool","f8",6]},"ends":[2,4,6],"inputs":[0],"op":"Cells"},{"front":true,"inputs":[6,8,10],"op":"Augment"}'
+    b","
+    b'{"columns":{"$":["pool","u4",3,2]},"inputs":[7],"n_classes":2,"op":"Votes"},{"inputs":[6],"op":"PairConfidence"},{"codes'
+    b'":{"$":["pool","f8",3,6]},"op":"CodeScores"},'
+    b'{"divisor":1.0,"inputs":[8,9],"op":"WeightedMean","weights":null},{"inputs":[7],"op":"LabelValues"},{"inputs":[3],"norm"'
+    b':"l1","op":"RowNorm"},'
+    b'{"base":{"$":["pool","f8",2]},"divisor":4.0,"index":null,"inputs":[7],"op":"LeafSum","output":null,"values":{"$":["again'
+    b'","f8",[35,3],["pool","f8",49],["pool","u1",105]]}},'
+    b'{"allow_infinity":true,"allow_nan":true,"ends":{"$":["pool","u4",6]},"feature":{"$":["pool","u4",6]},"inputs":[6],"leaf"'
+    b':{"$":["bool",[66],["pool","u1",9]]},'
+    b'"missing":{"$":["pool","u1",6]},"op":"Trees","sparse":"refuse","split":{"$":["pool","u4",31]},"threshold":{"$":["pool","'
+    b'f4",8]}},"sparse":"finite","objects":null,'
+    b'"guarantee":"exact","feature_names_out":["cat__","num__","remainder__"],"get_feature_names_out":"bounds_over":"calibrati'
+    b'on rows","calibrated":true,"dtype":"float32","array":true,"beside":true,'
+    b'{"allow_infinity":true,"allow_nan":true,"ends":[6,11,16],"inputs":[1],"op":"Lookup","rows":true,"values":{"$":["pool","f'
+    b'8",12,1]}},'
+    b'{"flat":true,"inputs":[7],"op":"Predictions"}],"outputs":{"predict":8},"source":"Pipeline"}}'
+    b'{"extra":{"provenance":{"estimator":"Pipeline","numpy":"2.4.6","precision":"auto","python":"3.11.7","quantcore":"0.1.0",'
+    b'"scikit-learn":"1.9.1","unicode":"14.0.0"},'
+    b'"report":{"bounds_over":"drawn rows","calibrated":false,"guarantee":"certified","max_bound":1.2e-05,"max_bound_proba":2.'
+    b'2e-06},"selftest":[-1.0,1.0]},'
+    b'"plan":{"by_name":true,"classes":["no","yes"],"feature_names_in":["id","name","category","status","type","age","country"'
+    b',"city","price","count","total"],"input":"table","n_features_in":10,'
+    b'"ops":[{"allow_infinity":false,"columns":{"$":["pool","u4",6]},"op":"Numbers"},{"fill":{"$":["pool","f8",6]},"inputs":[0'
+    b'],"missing":null,"op":"Impute"},'
+    b'{"cast":true,"inputs":[1],"op":"Affine","scale":{"$":["pool","f8",6]},"shift":{"$":["pool","f8",6]},"sparse":"centre"},'
+    b'{"columns":{"$":["pool","u4",8]},"fill":["missing_value"],"missing":[],"op":"Fill"},'
+    b'{"categories":[["Other","Unknown"],["F","M"],["Female","Male"],["No","Yes"],["false","true"]],"columns":{"$":["same",4]}'
+    b',"inputs":[3],'
+    b'"nan":[true,true,true,false,false,false,false,false,false,false,false],"op":"Codes","unknown":"keep"},'
+    b'{"ends":[5,11],"inputs":[4],"n_outputs":10,"op":"OneHot","place":{"$":["sum","i4",[11],["pool","i1",11]]}},{"inputs":[2,'
+    b'5],"op":"Concat","sparse":false,"weights":[1.0,1.0]},'
+    b'{"amplitude":1000000.0,"bias":{"$":["pool","f8",1]},"centred":false,"error":0.5,"exponent":{"$":["pool","i2",105]},"idf"'
+    b':null,"index":null,"inputs":[6],"norm":null,'
+    b'"op":"PlanarLinear","rows":{"$":["int","i4",1,[10,1],["pool","u1",10],["pool","u1",20]]},"sublinear":false},'
+    b'{"bias":{"$":["pool","f8",1]},"inputs":[6],"op":"Linear","weight":{"$":["pool","f8",10,1]}},{"classes":["no","yes"],"inp'
+    b'uts":[7],"op":"Threshold"},'
+    b'{"inputs":[7],"offset":{"$":["pool","f8",1]},"op":"Sigmoid","paired":true,"slope":{"$":["pool","f8",1]}},{"inputs":[9],"'
+    b'op":"Log"}],'
+    b'"outputs":{"decision_function":7,"predict":8,"predict_log_proba":10,"predict_proba":9},"source":"Pipeline"}}'
 )

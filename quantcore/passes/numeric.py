@@ -25,7 +25,7 @@ __all__ = ["gridded"]
 _MOST_BITS = 30
 _ROWS = 2000
 _DRAWN_VALUES = 1 << 20
-_FEW = 64
+_FEW = 32
 _FAR = 16
 _LARGEST_EXPONENT = 900
 # Of the spread of a regressor's predictions: what the bound may be on average.

@@ -39,9 +39,10 @@ def fill(op: Fill, table: Table) -> Table:
     changed = list(table.columns)
     dtypes = [table.column(int(i)).dtype for i in op.columns]
     objects = np.dtype(object) in dtypes if op.objects is None else op.objects
-    filled = [
-        table.column(i).astype(object) if objects else np.array(_floats(table, i, _common(dtypes))) for i in op.columns.tolist()
-    ]
+    if objects:
+        filled = [table.column(i).astype(object) for i in op.columns.tolist()]
+    else:
+        filled = [np.array(_floats(table, i, _common(dtypes))) for i in op.columns.tolist()]
     if not objects:  # the source looks at all of them once they are floats
         for index, values in zip(op.columns.tolist(), filled, strict=True):
             _require_finite(table, index, values, allow_nan=True, allow_infinity=False)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from quantcore.plan import INPUT, Csr, Op, Plan
-from quantcore.plan.ops import Linear, PlanarLinear, Trees
+from quantcore.plan.ops import Affine, Columns, Impute, Linear, PlanarLinear, Trees
 from quantcore.runtime import ways
 from quantcore.runtime.ways import Binned, Coding, Hot, NoWay, Number, Rows, Valued
 
@@ -23,11 +23,12 @@ __all__ = ["behind", "build", "cut", "form", "obstacle", "reads"]
 # So many columns are dense, whatever the source has: measured, see src/kernels/frame/README.md.
 _MOST_DENSE = 1 << 9
 _STORE, _LOOKUP, _HOT = 0, 1, 2
+_IN_PASS = (Affine, Columns, Impute)
 
 
 def cut(plan: Plan) -> int | None:
     """The position of the matrix through which everything goes, or None: in front of trees the last one, so that they read rows;
-    else the first.
+    else the first behind which nothing is done but what the pass over rows of numbers does too.
 
     Parameters
     ----------
@@ -35,10 +36,12 @@ def cut(plan: Plan) -> int | None:
     """
     if plan.input != "table":
         return None
-    last = next((position for position in reversed(range(len(plan.ops))) if _cuts(plan, position)), None)
+    positions = range(len(plan.ops))
+    last = next((at for at in reversed(positions) if _cuts(plan, at)), None)
     if last is None or isinstance(plan.ops[last + 1], Trees):
         return last
-    return next(position for position in range(len(plan.ops)) if _cuts(plan, position))
+    whole = (at for at in positions if not any(op.kind in ways.KINDS and not isinstance(op, _IN_PASS) for op in plan.ops[at + 1 :]))
+    return next((at for at in whole if _cuts(plan, at)), last)
 
 
 def _cuts(plan: Plan, position: int) -> bool:

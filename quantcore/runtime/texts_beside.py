@@ -1,6 +1,7 @@
 """Texts beside other columns: each text column through the text kernel, the others through the reader of tables, the scores of
-all of them added. What the bounds of the parts have to hold is in ``quantcore.passes.texts_beside``; the sum of m parts is rounded
-m times here, and compared in the source's dtype.
+all of them added.
+
+What the bounds of the parts have to hold is in ``quantcore.passes.texts_beside``; the sum of m parts is rounded m times here.
 """
 
 from __future__ import annotations

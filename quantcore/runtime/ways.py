@@ -34,7 +34,7 @@ from quantcore.plan.ops import (
 )
 from quantcore.reference import FUNCTIONS
 
-__all__ = ["Coding", "Hot", "NoWay", "Number", "Rows", "Valued", "at"]
+__all__ = ["KINDS", "Coding", "Hot", "NoWay", "Number", "Rows", "Valued", "at"]
 
 # Actions of src/kernels/frame/frame.h.
 FILL_NAN, FILL, REPLACE, SUBTRACT, DIVIDE, MULTIPLY, ADD, CLIP, ABOVE, IS_NAN, IS, FINITE, NO_INFINITY = range(13)
@@ -274,11 +274,10 @@ def _slots(ends: tuple[int, ...]) -> Iterator[slice]:
 
 
 def _one_hot(op: OneHot, given: list[Any]) -> Rows:
-    if op.dtype == "rows":
-        raise NoWay("ones in the dtype of the rows")
     codes: _Codes = given[0]
     of = tuple((coding, op.place[slots]) for coding, slots in zip(codes.codings, _slots(op.ends), strict=True))
-    return Rows((Hot(of, op.n_outputs, np.dtype(op.dtype).type(1.0)),), not op.dense, codes.checks)
+    one = "float64" if op.dtype == "rows" else op.dtype  # rows of float32 are left to the reference
+    return Rows((Hot(of, op.n_outputs, np.dtype(one).type(1.0)),), not op.dense, codes.checks)
 
 
 def _lookup(op: Lookup, given: list[Any]) -> Rows:
@@ -423,3 +422,4 @@ _FOLLOW: MappingProxyType[str, Callable[[Any, list[Any]], Any]] = MappingProxyTy
         "Take": _take,
     }
 )
+KINDS = frozenset(_FOLLOW)  # ops that the reader does

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from quantcore.artifact import encode
-from quantcore.artifact.container import ENTRY, HEADER
+from quantcore.artifact.container import ENTRY, HEADER, IS_SHORT, SHORT
 from quantcore.plan import Plan, Vocabulary
 from quantcore.plan.ops import (
     ArgMax,
@@ -258,13 +258,18 @@ def _same(a: Any, b: Any) -> bool:
 
 def _repair(data: bytearray) -> bytes:
     """Recompute every CRC where the layout still allows it."""
-    count = int.from_bytes(data[20:24], "little")
-    end = HEADER.size + ENTRY.size * count
+    count, short = int.from_bytes(data[20:24], "little"), len(data) > 16 and data[16] & IS_SHORT
+    width = (SHORT if short else ENTRY).size
+    end = behind = HEADER.size + width * count
     if count < 1000 and end <= len(data):
-        for at in range(HEADER.size, end, ENTRY.size):
-            offset, stored = (int.from_bytes(data[at + k : at + k + 8], "little") for k in (32, 40))
-            if offset <= len(data) and stored <= len(data) - offset:
-                data[at + 56 : at + 60] = zlib.crc32(data[offset : offset + stored]).to_bytes(4, "little")
+        for at in range(HEADER.size, end, width):
+            places = (4, 8) if short else (40, 48)
+            stored = int.from_bytes(data[at + places[0] : at + places[1]], "little")
+            offset = behind if short else int.from_bytes(data[at + 32 : at + 40], "little")
+            behind = offset + stored
+            if behind <= len(data):
+                check = at + (12 if short else 56)
+                data[check : check + 4] = zlib.crc32(data[offset:behind]).to_bytes(4, "little")
         data[40:44] = zlib.crc32(data[HEADER.size : end]).to_bytes(4, "little")
     data[60:64] = zlib.crc32(data[:60]).to_bytes(4, "little")
     return bytes(data)

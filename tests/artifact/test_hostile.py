@@ -13,8 +13,22 @@ import numpy as np
 import pytest
 
 from quantcore.artifact import canonical, decode, encode
-from quantcore.artifact.codec import DICTIONARY
-from quantcore.artifact.container import ANCILLARY, ARRAY, DEFLATE, ENTRY, HEADER, META, POOL, RAW, Section, pack, unpack
+from quantcore.artifact.codec import DICTIONARY, TABLES, compress
+from quantcore.artifact.container import (
+    ANCILLARY,
+    ARRAY,
+    DEFLATE,
+    ENTRY,
+    HEADER,
+    META,
+    POOL,
+    RAW,
+    SHORT,
+    TABLED,
+    Section,
+    pack,
+    unpack,
+)
 from quantcore.artifact.decoder import content
 from quantcore.errors import ArtifactError
 
@@ -235,7 +249,7 @@ def test_newer_files_name_what_to_install(small, repair):
         decode(repair(newer))
     assert caught.value.reason == "version"
     newer = bytearray(small)
-    newer[16] = 1
+    newer[16] = 4
     assert refused(repair(newer)) == "version"
 
 
@@ -364,10 +378,34 @@ def test_hostile_trees(node):
 def test_the_preset_dictionary_is_frozen():
     """Files depend on it for ever; SPEC.md states the same hash."""
     assert hashlib.sha256(DICTIONARY).hexdigest() == "49b47492e838b9e9c894516c85a9a8ead424e4c0b6328a218d68b7104ecd72a7"
+    assert hashlib.sha256(TABLES).hexdigest() == "1368a3e291c2b81e75971ae8e404a5a184f2aa77621727b44131df83e2409f8d"
+    assert TABLES.startswith(DICTIONARY)
 
 
 def test_reserved_fields(small, repair):
-    for at in [14, *range(44, 60), *(HEADER.size + k for k in (5, 6, 7, 16, 60, 63)), HEADER.size + ENTRY.size + 7]:
-        changed = bytearray(small)
-        changed[at] = 1
-        assert refused(repair(changed)) == "invalid"
+    sections, memory = unpack(memoryview(small), None)
+    wide = [14, *range(44, 60), *(HEADER.size + k for k in (5, 6, 7, 16, 60, 63)), HEADER.size + ENTRY.size + 7]
+    short = [14, *range(44, 60), HEADER.size + 3, HEADER.size + SHORT.size + 3]
+    for places, is_short in ((wide, False), (short, True)):
+        data = pack(sections, memory, short=is_short)
+        assert decode(data).plan.ops
+        for at in places:
+            changed = bytearray(data)
+            changed[at] = 1
+            assert refused(repair(changed)) == "invalid"
+
+
+def test_required_features_are_those_of_the_sections(small, repair):
+    sections, memory = unpack(memoryview(small), None)
+    text = bytes(content(sections[0], DICTIONARY))
+    for codec, dictionary in ((DEFLATE, DICTIONARY), (TABLED, TABLES)):
+        head = Section(META, codec, "u1", (len(text),), compress(text, dictionary))
+        for is_short in (False, True):
+            data = pack([head, *sections[1:]], memory, short=is_short)
+            assert decode(data).digest == decode(small).digest
+            for feature, reason in ((2, "invalid"), (4, "version")):
+                changed = bytearray(data)
+                changed[16] ^= feature
+                assert refused(repair(changed)) == reason
+    pool = Section(POOL, TABLED, "u1", (4,), compress(b"\0\0\0\0", TABLES))
+    assert refused(closed({"extra": {}, "plan": {}}, [pool])) == "invalid"

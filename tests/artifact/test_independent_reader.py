@@ -19,7 +19,7 @@ import pytest
 from quantcore.artifact import canonical, decode, encode
 from quantcore.artifact.codec import _open
 from quantcore.artifact.container import META, RAW, Section, pack, unpack
-from quantcore.artifact.dictionary import DICTIONARY
+from quantcore.artifact.dictionary import TABLES
 from quantcore.errors import ArtifactError
 from quantcore.native import registry
 from quantcore.plan import Vocabulary
@@ -59,7 +59,7 @@ def real(data: bytes, codec: ModuleType | None = None) -> Any:
 
 def second(data: bytes) -> Any:
     try:
-        return READER.read(data, DICTIONARY)
+        return READER.read(data, TABLES)
     except READER.Refused as refusal:
         return refusal
 
@@ -98,12 +98,16 @@ def repaired(data: bytearray) -> bytes:
     import zlib
 
     count = int.from_bytes(data[20:24], "little")
-    end = 64 + 64 * count
+    width = 16 if data[16:17] and data[16] & 1 else 64
+    end = next_ = 64 + width * count
     if count < 1000 and end <= len(data):
-        for at in range(64, end, 64):
-            offset, stored = struct.unpack_from("<QQ", data, at + 32)
-            if offset + stored <= len(data):
-                struct.pack_into("<I", data, at + 56, zlib.crc32(data[offset : offset + stored]))
+        for at in range(64, end, width):
+            offset, stored = (
+                struct.unpack_from("<QQ", data, at + 32) if width == 64 else (next_, *struct.unpack_from("<I", data, at + 4))
+            )
+            next_ = offset + stored
+            if next_ <= len(data):
+                struct.pack_into("<I", data, at + width - (8 if width == 64 else 4), zlib.crc32(data[offset:next_]))
         struct.pack_into("<I", data, 40, zlib.crc32(data[64:end]))
     if len(data) >= 64:
         struct.pack_into("<I", data, 60, zlib.crc32(data[:60]))
@@ -127,7 +131,7 @@ def of_bytes(data: bytes, rng: random.Random) -> bytes:
 def of_document(data: bytes, rng: random.Random) -> bytes:
     """Sections as they decode, and a document in which something else stands; the memory is what it then needs."""
     sections = READER.container(data)[0]
-    document = json.loads(READER.decoded(sections[0], DICTIONARY).decode("utf-8", "surrogatepass"))
+    document = json.loads(READER.decoded(sections[0], TABLES).decode("utf-8", "surrogatepass"))
     for _ in range(rng.choice([1, 1, 2])):
         _replace(document, rng)
     arrays = [_plain(s, rng) for s in sections[1:]]
@@ -143,7 +147,7 @@ def of_document(data: bytes, rng: random.Random) -> bytes:
     head = Section(META, RAW, "u1", (len(text),), text)
     entries = [READER.Entry(*one[:4], bytes(one.stored)) for one in (head, *arrays)]
     try:
-        memory = READER.content(entries, DICTIONARY)[1]
+        memory = READER.content(entries, TABLES)[1]
     except READER.Refused:
         memory = 1 << 24
     return pack([head, *arrays], memory if rng.random() < 0.97 else memory + rng.choice([-1, 1]))
@@ -200,7 +204,7 @@ def test_every_coding(plans, extra):
     for data in sources(plans, extra):
         assert agree(data)
         sections = READER.container(data)[0]
-        seen |= _names(json.loads(READER.decoded(sections[0], DICTIONARY).decode("utf-8", "surrogatepass")))
+        seen |= _names(json.loads(READER.decoded(sections[0], TABLES).decode("utf-8", "surrogatepass")))
     assert seen >= {
         "pool", "own", "same", "int", "rows", "bool", "again", "rise", "sum", "leaves", "idf", "byidf", "text", "front", "ucs4",
         "trie",

@@ -16,7 +16,7 @@ import numpy as np
 from seeds import Seed, assembled
 
 from quantcore.artifact import canonical
-from quantcore.artifact.container import DEFLATE, ENTRY, HEADER, META, RAW, SHUFFLE, Section, pack
+from quantcore.artifact.container import DEFLATE, ENTRY, HEADER, IS_SHORT, META, RAW, SHORT, SHUFFLE, Section, pack
 from quantcore.artifact.decoder import content
 
 __all__ = ["MEMORY", "MUTATORS", "repaired"]
@@ -80,13 +80,18 @@ def some_value(random: Random, like: Any = None) -> Any:
 
 def repaired(data: bytearray) -> bytes:
     """Every CRC made right where the layout still allows it."""
-    count = int.from_bytes(data[20:24], "little")
-    end = HEADER.size + ENTRY.size * count
+    count, short = int.from_bytes(data[20:24], "little"), len(data) > 16 and data[16] & IS_SHORT
+    width = (SHORT if short else ENTRY).size
+    end = behind = HEADER.size + width * count
     if count < 5000 and end <= len(data):
-        for at in range(HEADER.size, end, ENTRY.size):
-            offset, stored = struct.unpack_from("<QQ", data, at + 32)
-            if offset <= len(data) and stored <= len(data) - offset:
-                data[at + 56 : at + 60] = zlib.crc32(data[offset : offset + stored]).to_bytes(4, "little")
+        for at in range(HEADER.size, end, width):
+            places = (4, 8) if short else (40, 48)
+            stored = int.from_bytes(data[at + places[0] : at + places[1]], "little")
+            offset = behind if short else int.from_bytes(data[at + 32 : at + 40], "little")
+            behind = offset + stored
+            if behind <= len(data):
+                check = at + (12 if short else 56)
+                data[check : check + 4] = zlib.crc32(data[offset:behind]).to_bytes(4, "little")
         data[40:44] = zlib.crc32(data[HEADER.size : end]).to_bytes(4, "little")
     if len(data) >= HEADER.size:
         data[60:64] = zlib.crc32(data[:60]).to_bytes(4, "little")
@@ -128,10 +133,10 @@ def header_and_table(random: Random, seeds: list[Seed], seed: Seed) -> bytes:
         if random.random() < 0.4:
             at, size = random.choice(((8, 2), (10, 2), (12, 2), (14, 2), (16, 4), (20, 4), (24, 8), (32, 8), (44, 8)))
         else:
-            entry = HEADER.size + ENTRY.size * random.randrange(max(count, 1))
-            at, size = random.choice(
-                ((0, 2), (2, 1), (3, 1), (4, 1), (5, 1), (8, 8), (16, 8), (24, 8), (32, 8), (40, 8), (48, 8), (60, 4))
-            )
+            short = data[16] & IS_SHORT
+            entry = HEADER.size + (SHORT if short else ENTRY).size * random.randrange(max(count, 1))
+            wide = ((0, 2), (2, 1), (3, 1), (4, 1), (5, 1), (8, 8), (16, 8), (24, 8), (32, 8), (40, 8), (48, 8), (60, 4))
+            at, size = random.choice(((0, 2), (2, 1), (3, 1), (4, 4), (8, 4)) if short else wide)
             at += entry
         old = int.from_bytes(data[at : at + size], "little")
         new = number(random, old)

@@ -157,7 +157,7 @@ def compare(
             problem = difference(values, expected, bound if np.isfinite(bound) else np.inf)
             if problem:
                 yield f"{method}{title}: {problem}"
-        if method == "transform" and difference(found, other, 0.0):
+        if method == "transform" and len(methods) == 1 and difference(found, other, 0.0):
             yield "transform: compiled and reference differ"
 
 
@@ -167,7 +167,7 @@ def lenient(expected: Any, found: Any, form: str) -> bool:
     text = str(expected)
     if not isinstance(expected, TypeError | ValueError):
         return False
-    if "NA is ambiguous" in text or "'NAType'" in text or "data type NAType" in text:
+    if "NA is ambiguous" in text or "'NAType'" in text or ("'NAType'" in str(found) and "could not convert" in text):
         return True
     if not isinstance(found, Exception) and ("loop of ufunc does not support" in text or "no callable" in text):
         return True
@@ -185,9 +185,9 @@ def quiet() -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("first", range(0, 60, 10))
+@pytest.mark.parametrize("first", range(0, 24, 8))
 def test_random_models_over_random_tables(first):
-    assert not [problem for seed in range(first, first + 10) for problem in wrong(seed)]
+    assert not [problem for seed in range(first, first + 8) for problem in wrong(seed)]
 
 
 @pytest.mark.slow
@@ -208,4 +208,5 @@ if __name__ == "__main__":
         for text in wrong(number, total):
             problems += 1
             print(text, flush=True)
-    print(dict(total), f"{problems} wrong")
+        if number % 100 == 99 or number == int(sys.argv[2]) - 1:
+            print(f"up to {number}: {problems} wrong,", dict(total), flush=True)
