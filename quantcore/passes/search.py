@@ -14,6 +14,7 @@ from quantcore.passes.convert import BITS, Matrices, Options, is_table, optimize
 from quantcore.passes.cost import Shape, nanoseconds, plan_seconds
 from quantcore.passes.fuse import fuse
 from quantcore.passes.judge import Verdict
+from quantcore.passes.leaves import LEAF_BITS, Ensemble, ensemble, leaf_forms
 from quantcore.passes.measured import SHARES, Chain, Form, Trial, chain, forms, made
 from quantcore.passes.rewrite import rewrite
 from quantcore.passes.sizes import vocabulary_bytes
@@ -29,7 +30,10 @@ __all__ = ["Found", "linear_scores", "search", "with_weights"]
 _DEFAULT_AGREEMENT = 0.999
 # Numbers of bits that are tried for tables; of other precisions the grid is the one that is expected to agree.
 _PRECISIONS = {"auto": TABLE_BITS, "int16": (16,), "int8": (8, 10, 12, 16), "int4": (4,)}
-_WORTH = 128  # bytes that a grid has to save over float32
+_WORTH = 128  # bytes that a grid has to save over float32, or over the source's leaves
+_LESS = 0.9  # of the bytes of these, for others to be worth their certificates
+# Numbers of bits that are tried for leaves of trees.
+_LEAVES = {"auto": 0, "int4": 4, "int8": 8, "float16": 12, "int16": 16, "float32": 24}
 Tell = Callable[[int, int], None]
 
 
@@ -42,7 +46,7 @@ class Found(NamedTuple):
     candidates : list of dict
         ``form``, ``bytes`` (estimated; None: of the chosen one the file tells), ``latency`` (seconds a row, by the cost model),
         ``agreement`` (expected of rows to come), ``flips`` and ``rows`` that were counted, ``kept``, ``why``; of tables
-        ``weights``, the bytes of these alone.
+        ``weights``, of tree ensembles ``leaves``, the bytes of these alone.
     """
 
     plan: Plan
@@ -84,6 +88,9 @@ def _searched(plan: Plan, options: Options, calibration: Any, tell: Tell | None)
     linear = _table(fused) if calibration is not None and options.precision in _PRECISIONS else None
     if linear is not None:
         return _of_table(fused, linear, options, calibration)
+    trees = ensemble(fused) if calibration is not None and not options.prune else None
+    if trees is not None:
+        return _of_leaves(fused, trees, options, calibration)
     if found is None or "predict" not in fused.outputs or calibration is None:
         if options.prune:
             raise ValueError(
@@ -182,6 +189,24 @@ def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> 
         candidates[plain]["why"] += "; a grid gains nothing"
     served = tried[best or 0].op
     return Found(rewrite(plan, lambda i, other: [served if i == position else other]), candidates)
+
+
+def _of_leaves(plan: Plan, found: Ensemble, options: Options, calibration: Any) -> Found:
+    """The smallest form of an ensemble's leaves that agrees often enough; what its trees decide stays as it is."""
+    least = options.min_agreement or _DEFAULT_AGREEMENT
+    bits = tuple(b for b in LEAF_BITS if b >= _LEAVES[options.precision])
+    tried = list(leaf_forms(plan, found, calibration, least, bits, options.seed))
+    gains = [not i or form.bytes < min(_LESS * tried[0].bytes, tried[0].bytes - _WORTH) for i, form in enumerate(tried)]
+    # All take the same time, which the cost model does not know.
+    candidates = [
+        _judged(form.name, form.bytes, 0.0, form.verdict, form.good and g) for form, g in zip(tried, gains, strict=True)
+    ]
+    best = chosen(candidates, "size", options.max_bytes)
+    for one, form, gain in zip(candidates, tried, gains, strict=True):
+        one["leaves"], one["latency"] = one["bytes"], None
+        one["why"] = "gains next to nothing" if form.good and not gain else one["why"]
+    served = tried[best or 0].op
+    return Found(rewrite(plan, lambda i, other: [served if i == found.sums else other]), candidates)
 
 
 def linear_scores(source: Plan, X: Any) -> tuple[Plan, int, Linear, NDArray[np.float64], Any] | None:
