@@ -142,10 +142,10 @@ def leaf_forms(
         return LeafForm(name, form, n_bits, _bytes(form), verdict, verdict.agreement >= least)
 
     yield judged("the source's leaves", op, 0)._replace(good=True)
+    if op.whole or not 0.0 < op.largest < np.inf:
+        return  # votes: their few values leave nothing to round
     if op.values.dtype != np.float32:
         yield judged("leaves of float32", rounded(op, None), 0)
-    if not 0.0 < op.largest < np.inf:
-        return
     top = int(np.frexp(op.largest)[1])
     for n_bits in bits:
         form = judged(f"leaves of {n_bits} bits", rounded(op, top - n_bits + 1), n_bits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,10 +48,13 @@ class Found(NamedTuple):
         ``form``, ``bytes`` (estimated; None: of the chosen one the file tells), ``latency`` (seconds a row, by the cost model),
         ``agreement`` (expected of rows to come), ``flips`` and ``rows`` that were counted, ``kept``, ``why``; of tables
         ``weights``, of tree ensembles ``leaves``, the bytes of these alone.
+    makers : tuple of (str, callable)
+        The ``form`` of each candidate that agrees, and what makes its Plan: to measure it.
     """
 
     plan: Plan
     candidates: list[dict[str, Any]]
+    makers: tuple[tuple[str, Callable[[], Plan]], ...] = ()
 
 
 def search(plan: Plan, options: Options, calibration: Any = None, tell: Tell | None = None) -> Found:
@@ -116,7 +120,8 @@ def _measured(source: Plan, plan: Plan, found: Chain, options: Options, calibrat
     candidates = [_judged(_name(form), form.bytes, form.latency, form.verdict, form.good) for form in tried]
     best = chosen(candidates, options.objective, options.max_bytes, options.max_latency)
     if best is not None:
-        return Found(made(plan, found, trial, tried[best]), candidates)
+        makers = tuple((_name(form), partial(made, plan, found, trial, form)) for form in tried if form.good)
+        return Found(made(plan, found, trial, tried[best]), candidates, makers)
     if options.prune:
         _cant_prune(options.prune, least, [c["agreement"] for c in candidates])
     why = "chosen: no other form is expected to agree often enough"
@@ -187,8 +192,10 @@ def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> 
         one["why"], one["weights"] = note or one["why"], one["bytes"]
     if "a grid gains nothing" in notes:
         candidates[plain]["why"] += "; a grid gains nothing"
-    served = tried[best or 0].op
-    return Found(rewrite(plan, lambda i, other: [served if i == position else other]), candidates)
+    makers = tuple(
+        (form.name, partial(_with, plan, position, form.op)) for form, good in zip(tried, allowed, strict=True) if good
+    )
+    return Found(_with(plan, position, tried[best or 0].op), candidates, makers)
 
 
 def _of_leaves(plan: Plan, found: Ensemble, options: Options, calibration: Any) -> Found:
@@ -205,8 +212,13 @@ def _of_leaves(plan: Plan, found: Ensemble, options: Options, calibration: Any) 
     for one, form, gain in zip(candidates, tried, gains, strict=True):
         one["leaves"], one["latency"] = one["bytes"], None
         one["why"] = "gains next to nothing" if form.good and not gain else one["why"]
-    served = tried[best or 0].op
-    return Found(rewrite(plan, lambda i, other: [served if i == found.sums else other]), candidates)
+    makers = tuple((form.name, partial(_with, plan, found.sums, form.op)) for form in tried if form.good)
+    return Found(_with(plan, found.sums, tried[best or 0].op), candidates, makers)
+
+
+def _with(plan: Plan, position: int, op: Op) -> Plan:
+    """The Plan with another op at a position."""
+    return rewrite(plan, lambda i, other: [op if i == position else other])
 
 
 def linear_scores(source: Plan, X: Any) -> tuple[Plan, int, Linear, NDArray[np.float64], Any] | None:
@@ -239,8 +251,7 @@ def with_weights(
     bias: NDArray[np.float64],
 ) -> Plan:
     """The Plan with other weights than the source's in one op."""
-    other = on_grid(op, integers, exponent, bias)
-    return rewrite(plan, lambda i, one: [other if i == position else one])
+    return _with(plan, position, on_grid(op, integers, exponent, bias))
 
 
 def _trial(plan: Plan, found: Chain, options: Options, calibration: Any) -> Trial:

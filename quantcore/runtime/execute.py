@@ -700,6 +700,8 @@ def cold_plan(plan: Plan) -> Plan | None:
     moved = {INPUT: INPUT}
     for position, op in enumerate(plan.ops):
         inputs_ = tuple(moved[i] for i in op.inputs)
+        if isinstance(op, LeafSum) and op.approximate:
+            return None
         if isinstance(op, PlanarLinear):
             if op.cold is None:
                 return None

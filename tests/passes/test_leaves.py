@@ -20,6 +20,7 @@ from quantcore.plan import Plan
 from quantcore.plan.ops import LeafSum
 from quantcore.plan.validate import validate
 from quantcore.reference import run
+from quantcore.runtime.execute import cold_plan
 
 X, Y = make_classification(6000, 12, n_informative=8, n_classes=2, flip_y=0.1, random_state=0)
 BOOSTED = GradientBoostingClassifier(n_estimators=60, max_depth=4, random_state=0).fit(X[:3000], Y[:3000])
@@ -71,8 +72,9 @@ def test_nothing_is_certified_and_the_reference_gives_the_same_labels():
     assert not sure.any()
     np.testing.assert_array_equal(labels, model.predict(NEW))
     np.testing.assert_array_equal(labels, run(plan, NEW, "predict"))
-    for rows in (NEW[:1], NEW[:100]):
+    for rows in (NEW[:1], NEW[:100], np.asfortranarray(NEW)):  # the last one goes op by op, and to nobody that proves
         np.testing.assert_array_equal(model.predict(rows), run(plan, rows, "predict"))
+    assert cold_plan(plan) is None
     assert model.report()["max_bound"] is None
     assert model.report()["served_by"] == "fused kernel"
 
@@ -95,9 +97,12 @@ def test_classes_and_forests():
 def test_leaves_that_a_grid_does_not_make_smaller_stay_the_sources_and_certified():
     votes = RandomForestClassifier(10, random_state=0).fit(X[:1000], Y[:1000])  # grown in full: a leaf is of one class
     model = qc.quantize(votes, X[:1000], guarantee="measured")
-    (kept,) = [one for one in model.report()["candidates"] if one["kept"]]
-    assert kept["form"] == "the source's leaves"
+    (kept,) = model.report()["candidates"]
+    assert kept["form"] == "the source's leaves" and kept["kept"]
     assert model.predict_certified(NEW)[1].all()
+    small = GradientBoostingClassifier(n_estimators=2, max_depth=2, random_state=0).fit(X[:1000], Y[:1000])
+    model = qc.quantize(small, X[:1000], guarantee="measured", min_agreement=0.9)
+    assert not sums(model._artifact.plan).approximate
     assert any(one["why"] == "gains next to nothing" for one in model.report()["candidates"])
 
 
