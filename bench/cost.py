@@ -3,26 +3,39 @@
 ``python bench/cost.py`` reads the pipelines in build/bench/models (made by ``make bench``), times ``predict`` of each one's rows
 (one thread, interleaved rounds, the least of each), fits the constants with all but one pipeline and states the error of the one
 left out; writes build/bench/cost.json.
+
+``python bench/cost.py picks [CASE ...]`` measures every form that agrees of each set, and says how much longer the one takes that the model
+picks for objective="latency" than the fastest; it ends with an error where that is more than a tenth on any set.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import table_sets
+import texts
 from scipy.optimize import nnls
 
 import quantcore
+from quantcore.artifact import encode
+from quantcore.importers import convert
+from quantcore.model import Model
+from quantcore.passes import search
+from quantcore.passes.convert import Options
 from quantcore.passes.cost import Shape, factors, shape
 from quantcore.plan.ops import Text
 from quantcore.runtime.execute import Executor
 
 MODELS = Path(__file__).resolve().parents[1] / "build" / "bench" / "models"
 ROUNDS = 15
+TEXTS = ("sms_spam", "rt_polarity", "banking77", "clinc150", "movie_reviews")
+MOST = 1.1
 
 
 def main() -> None:
@@ -51,6 +64,43 @@ def main() -> None:
         print(f"  off by {np.median(off):.0%} in the median, {max(off):.0%} at most")
         result[kind] = {"constants": list(constants), "median_error": float(np.median(off)), "rows": rows}
     (MODELS.parent / "cost.json").write_text(json.dumps(result, indent=1), "utf-8")
+
+
+def picks(cases: list[str]) -> bool:
+    """Whether, on every set, the form that the cost model picks takes at most a tenth longer than the fastest that agrees."""
+    good = True
+    for case in cases or (*TEXTS, *table_sets.SETS):
+        if case in TEXTS:
+            split = texts.read(case)
+            path = MODELS / case / "model.joblib"
+            if split is None or not path.is_file():
+                continue
+            source, X, new = joblib.load(path), split.train, split.test[:1000]
+        elif table_sets.missing(case) is not None:
+            continue
+        else:
+            source, X, new = table_sets.fitted(case)
+        models, picked = _forms(source, X)
+        best = dict.fromkeys(models, np.inf)
+        for _ in range(2 * ROUNDS):
+            for name, model in models.items():
+                start = time.perf_counter()
+                model.predict(new)
+                best[name] = min(best[name], (time.perf_counter() - start) / len(new) * 1e9)
+        fastest = min(best, key=lambda name: best[name])
+        ratio = best[picked] / best[fastest]
+        good &= ratio <= MOST
+        print(
+            f"{case:15s} {len(models):3d} forms, picked {picked!r}: {best[picked]:.0f} ns, {ratio:.3f} of {fastest!r}", flush=True
+        )
+    return good
+
+
+def _forms(source: Any, X: Any) -> tuple[dict[str, Model], str]:
+    """Each form that agrees, as a model, and the name of the one that is picked."""
+    found = search(convert(source), Options("measured", min_agreement=0.99, objective="latency"), X)
+    picked = next(one["form"] for one in found.candidates if one["kept"])
+    return {name: Model(encode(make(), {})) for name, make in found.makers}, picked
 
 
 def _cases(folder: Path) -> list[tuple[str, Any, Any, Shape]]:
@@ -85,4 +135,6 @@ def _fitted(columns: Any, measured: Any) -> Any:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["picks"]:
+        sys.exit(not picks(sys.argv[2:]))
     main()

@@ -7,42 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tables
-from cases import TABLE_CASES
-from sklearn import datasets
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from table_sets import NARROW, SETS, fitted, missing
 from timing import interleaved
 
 import quantcore
 
-CASES = ("digits", "wine", "breast_cancer", "covertype", "adult")
-NARROW = ("64 x 10", "784 x 10", "1024 x 100")
 ROUNDS = 41
 _ROUND_SECONDS = 0.01
-
-
-def fitted(case: str) -> tuple[Any, Any, Any]:
-    """A pipeline, the rows that it was fitted on, and others."""
-    if case == "adult":
-        X, y, new = tables.frames("adult")
-        return tables.fitted("adult", "one-hot + logistic", X, y), X, new
-    if case == "covertype":
-        X, y, new = tables.frames("covertype_15k")
-        X, new = (np.ascontiguousarray(rows, np.float64) for rows in (X, new))
-    elif case in NARROW:
-        n_columns, n_classes = TABLE_CASES[case]
-        random = np.random.default_rng(0)
-        y = random.integers(0, n_classes, 8000)
-        X = random.normal(size=(n_classes, n_columns))[y] * 0.4 + random.normal(size=(len(y), n_columns))
-        X, new, y = X[::2], X[1::2], y[::2]
-    else:
-        X, y = getattr(datasets, f"load_{case}")(return_X_y=True)
-        order = np.random.default_rng(0).permutation(len(X))
-        train, test = np.split(order, [len(X) * 3 // 5])
-        X, y, new = X[train], y[train], X[test]
-    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(X, y), X, new
 
 
 def figures(models: dict[str, Any], source: Any, new: Any) -> dict[str, dict[str, Any]]:
@@ -78,13 +49,12 @@ def figures(models: dict[str, Any], source: Any, new: Any) -> dict[str, dict[str
 
 
 def read(case: str) -> tuple[Any, Any, Any]:
-    name = {"covertype": "covertype_15k", "adult": "adult"}.get(case)
-    if name is not None and not (tables.DATA / f"{name}.csv.gz").is_file():
-        pytest.skip(f"no data set {name}: set QUANTCORE_DATA to the folder that holds it")
+    if missing(case) is not None:
+        pytest.skip(f"no data set {missing(case)}: set QUANTCORE_DATA to the folder that holds it")
     return fitted(case)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", SETS)
 def bench_never_larger_or_slower(benchmark, case):
     source, X, new = read(case)
     chosen = benchmark.pedantic(quantcore.quantize, (source, X), {"guarantee": "measured"}, rounds=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from quantcore.passes.convert import BITS, Matrices, Options, is_table, optimize
 from quantcore.passes.cost import Shape, nanoseconds, plan_seconds
 from quantcore.passes.fuse import fuse
 from quantcore.passes.judge import Verdict
+from quantcore.passes.leaves import LEAF_BITS, Ensemble, ensemble, leaf_forms
 from quantcore.passes.measured import SHARES, Chain, Form, Trial, chain, forms, made
 from quantcore.passes.rewrite import rewrite
 from quantcore.passes.sizes import vocabulary_bytes
@@ -30,7 +32,10 @@ __all__ = ["Found", "linear_scores", "search", "with_weights"]
 _DEFAULT_AGREEMENT = 0.999
 # Numbers of bits that are tried for tables; of other precisions the grid is the one that is expected to agree.
 _PRECISIONS = {"auto": TABLE_BITS, "int16": (16,), "int8": (8, 10, 12, 16), "int4": (4,)}
-_WORTH = 128  # bytes that a grid has to save over float32
+_WORTH = 128  # bytes that a grid has to save over float32, or over the source's leaves
+_LESS = 0.9  # of the bytes of these, for others to be worth their certificates
+# Numbers of bits that are tried for leaves of trees.
+_LEAVES = {"auto": 0, "int4": 4, "int8": 8, "float16": 12, "int16": 16, "float32": 24}
 Tell = Callable[[int, int], None]
 
 
@@ -43,11 +48,14 @@ class Found(NamedTuple):
     candidates : list of dict
         ``form``, ``bytes`` (estimated; None: of the chosen one the file tells), ``latency`` (seconds a row, by the cost model),
         ``agreement`` (expected of rows to come), ``flips`` and ``rows`` that were counted, ``kept``, ``why``; of tables
-        ``weights``, the bytes of these alone.
+        ``weights``, of tree ensembles ``leaves``, the bytes of these alone.
+    makers : tuple of (str, callable)
+        The ``form`` of each candidate that agrees, and what makes its Plan: to measure it.
     """
 
     plan: Plan
     candidates: list[dict[str, Any]]
+    makers: tuple[tuple[str, Callable[[], Plan]], ...] = ()
 
 
 def search(plan: Plan, options: Options, calibration: Any = None, tell: Tell | None = None) -> Found:
@@ -85,6 +93,9 @@ def _searched(plan: Plan, options: Options, calibration: Any, tell: Tell | None)
     linear = _table(fused) if calibration is not None and options.precision in _PRECISIONS else None
     if linear is not None:
         return _of_table(fused, linear, options, calibration)
+    trees = ensemble(fused) if calibration is not None and not options.prune else None
+    if trees is not None:
+        return _of_leaves(fused, trees, options, calibration)
     if found is None or "predict" not in fused.outputs or calibration is None:
         if options.prune:
             raise ValueError(
@@ -110,7 +121,8 @@ def _measured(source: Plan, plan: Plan, found: Chain, options: Options, calibrat
     candidates = [_judged(_name(form), form.bytes, form.latency, form.verdict, form.good) for form in tried]
     best = chosen(candidates, options.objective, options.max_bytes, options.max_latency)
     if best is not None:
-        return Found(made(plan, found, trial, tried[best]), candidates)
+        makers = tuple((_name(form), partial(made, plan, found, trial, form)) for form in tried if form.good)
+        return Found(made(plan, found, trial, tried[best]), candidates, makers)
     if options.prune:
         _cant_prune(options.prune, least, [c["agreement"] for c in candidates])
     why = "chosen: no other form is expected to agree often enough"
@@ -181,8 +193,33 @@ def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> 
         one["why"], one["weights"] = note or one["why"], one["bytes"]
     if "a grid gains nothing" in notes:
         candidates[plain]["why"] += "; a grid gains nothing"
-    served = tried[best or 0].op
-    return Found(rewrite(plan, lambda i, other: [served if i == position else other]), candidates)
+    makers = tuple(
+        (form.name, partial(_with, plan, position, form.op)) for form, good in zip(tried, allowed, strict=True) if good
+    )
+    return Found(_with(plan, position, tried[best or 0].op), candidates, makers)
+
+
+def _of_leaves(plan: Plan, found: Ensemble, options: Options, calibration: Any) -> Found:
+    """The smallest form of an ensemble's leaves that agrees often enough; what its trees decide stays as it is."""
+    least = options.min_agreement or _DEFAULT_AGREEMENT
+    bits = tuple(b for b in LEAF_BITS if b >= _LEAVES[options.precision])
+    tried = list(leaf_forms(plan, found, calibration, least, bits, options.seed))
+    gains = [not i or form.bytes < min(_LESS * tried[0].bytes, tried[0].bytes - _WORTH) for i, form in enumerate(tried)]
+    # All take the same time, which the cost model does not know.
+    candidates = [
+        _judged(form.name, form.bytes, 0.0, form.verdict, form.good and g) for form, g in zip(tried, gains, strict=True)
+    ]
+    best = chosen(candidates, "size", options.max_bytes)
+    for one, form, gain in zip(candidates, tried, gains, strict=True):
+        one["leaves"], one["latency"] = one["bytes"], None
+        one["why"] = "gains next to nothing" if form.good and not gain else one["why"]
+    makers = tuple((form.name, partial(_with, plan, found.sums, form.op)) for form in tried if form.good)
+    return Found(_with(plan, found.sums, tried[best or 0].op), candidates, makers)
+
+
+def _with(plan: Plan, position: int, op: Op) -> Plan:
+    """The Plan with another op at a position."""
+    return rewrite(plan, lambda i, other: [op if i == position else other])
 
 
 def linear_scores(source: Plan, X: Any) -> tuple[Plan, int, Linear, NDArray[np.float64], Any] | None:
@@ -215,8 +252,7 @@ def with_weights(
     bias: NDArray[np.float64],
 ) -> Plan:
     """The Plan with other weights than the source's in one op."""
-    other = on_grid(op, integers, exponent, bias)
-    return rewrite(plan, lambda i, one: [other if i == position else one])
+    return _with(plan, position, on_grid(op, integers, exponent, bias))
 
 
 def _trial(plan: Plan, found: Chain, options: Options, calibration: Any) -> Trial:

@@ -28,7 +28,7 @@ def integers_bytes(values: NDArray[np.int64]) -> int:
     """
     lengths = np.frexp(2.0 * np.abs(values.astype(np.float64)))[1].reshape(-1)  # with the sign
     of_length = np.bincount(np.maximum(lengths, 0))
-    bits = entropy(of_length) + _CODE * np.count_nonzero(of_length) + float(np.maximum(lengths - 1, 0).sum())
+    bits = entropy(of_length) + _CODE * int(np.count_nonzero(of_length)) + float(np.maximum(lengths - 1, 0).sum())
     if np.abs(values).max(initial=0) <= _FAR:
         counts = np.unique(values, return_counts=True)[1]
         bits = min(bits, entropy(counts) + _CODE * len(counts))

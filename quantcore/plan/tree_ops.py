@@ -148,6 +148,8 @@ class LeafSum(Op):
     divisor : float
     ordered : bool
         The source adds in this order too, so its sums have the same bits.
+    approximate : bool
+        The values are not the source's: nothing is certified.
     """
 
     values: NDArray[Any]
@@ -156,6 +158,7 @@ class LeafSum(Op):
     base: NDArray[np.float64]
     divisor: float = 1.0
     ordered: bool = True
+    approximate: bool = False
 
     @cached_property
     def largest(self) -> float:

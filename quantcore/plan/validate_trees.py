@@ -126,6 +126,7 @@ def _leaf_sum(op: tree_ops.LeafSum, trees: tree_ops.Trees) -> tuple[int, str]:
         require(int(op.output.max()) <= n_outputs - width, "output names one that is not there")
     require(is_finite(op.divisor) and op.divisor > 0, "divisor must be a positive number")
     boolean(op.ordered, "ordered")
+    boolean(op.approximate, "approximate")
     return n_outputs, "scores"
 
 

@@ -103,7 +103,7 @@ class Executor:
         ] = {}  # rows and open rows, by thread: no two threads add to one number, without a lock
         self._models: dict[tuple[int, ...], Any] = {}
         self._decision = self.plan.ops[self.plan.outputs["predict"]] if "predict" in self.plan.outputs else None
-        self.proves = not any(isinstance(op, PlanarLinear) and op.approximate for op in self.plan.ops)
+        self.proves = not any(isinstance(op, LeafSum | PlanarLinear) and op.approximate for op in self.plan.ops)
         # What doors call with rows that no plane settled.
         self._settles = self._backstop.settle if settle is not None or (fallbacks is not None and self.proves) else None
         self.fused = self._fused()
@@ -581,6 +581,8 @@ class Executor:
 
     def _summed(self, op: LeafSum, n_trees: int, value: Any, error: NDArray[Any] | None) -> Value:
         """Sums over leaves, of which some rows' may be others."""
+        if op.approximate:
+            return Value(value, error=UNKNOWN)
         bound: Any = sums_error(op, n_trees)
         if error is not None and error.ndim == 0:
             return Value(value, error=error)
@@ -708,6 +710,8 @@ def cold_plan(plan: Plan) -> Plan | None:
     moved = {INPUT: INPUT}
     for position, op in enumerate(plan.ops):
         inputs_ = tuple(moved[i] for i in op.inputs)
+        if isinstance(op, LeafSum) and op.approximate:
+            return None
         if isinstance(op, PlanarLinear):
             if op.cold is None:
                 return None

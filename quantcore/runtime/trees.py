@@ -186,7 +186,9 @@ class Forests:
             return None
         trees, sums = ops
         decides = not isinstance(decision, Predictions)
-        if decides and (sums_error(sums, trees.n_trees) or not np.isfinite(sums.largest * trees.n_trees)):
+        # What is not the source's is as good in any order.
+        unsure = not sums.approximate and sums_error(sums, trees.n_trees) > 0.0
+        if decides and (unsure or not np.isfinite(sums.largest * trees.n_trees)):
             return None
         found = self._parts(position, n_features)
         if found is None or self.module is None:
