@@ -51,14 +51,15 @@ def main(arguments: list[str]) -> int:
 def tables() -> str:
     """Both tables, as Markdown."""
     lines = ["| field of the Plan | type | default | means |", "|---|---|---|---|"]
-    _, told = _documented(Plan)
+    told = _documented(Plan)[1]
     for field, kind, default in _fields(Plan):
-        lines.append(f"| `{field}` | {kind} | {default} | {told.get(field, '')} |")
+        lines.append(f"| `{field}` | {kind} | {default or 'none'} | {told.get(field, '')} |")
     lines += ["", "| op | fields | means |", "|---|---|---|"]
     for name, op in sorted(OPS.items()):
-        summary, told = _documented(op)
+        summary, told, _ = _documented(op)
         own = [(field, kind, default) for field, kind, default in _fields(op) if field != "inputs"]
         fields = "<br>".join(f"`{field}`: {kind}{default and f' = {default}'}" for field, kind, default in own) or "none"
+        summary += " Takes any number of inputs." if op.joins else ""
         means = "<br>".join([summary, *(f"`{field}`: {text}" for field, text in told.items())])
         lines.append(f"| `{name}` | {fields} | {means} |")
     return "\n".join(lines) + "\n"
@@ -66,11 +67,14 @@ def tables() -> str:
 
 def _fields(cls: type[Record]) -> list[tuple[str, str, str]]:
     """Name, type and default of each field, as the metadata hold them."""
-    hints = typing.get_type_hints(cls)
-    return [
-        (field.name, _type(hints[field.name]), "" if field.default is dataclasses.MISSING else _value(field.default))
-        for field in dataclasses.fields(cls)
-    ]
+    hints, kinds = typing.get_type_hints(cls), _documented(cls)[2]
+    found = []
+    for field in dataclasses.fields(cls):
+        kind = _type(hints[field.name])
+        if kind == "array":  # the declaration leaves the dtype open, the docstring says which
+            kind += " of " + " or ".join(f"`{_dtype(item)}`" for item in re.findall(r"u?int\d+|float\d+", kinds[field.name]))
+        found.append((field.name, kind, "" if field.default is dataclasses.MISSING else _value(field.default)))
+    return found
 
 
 def _type(hint: Any) -> str:
@@ -105,26 +109,31 @@ def _value(value: Any) -> str:
     if isinstance(value, tuple):
         return f"`[{', '.join(map(str, value))}]`"
     names = {None: "null", True: "true", False: "false"}
-    return f"`{names[value]}`" if value is None or isinstance(value, bool) else f'`"{value}"`' if isinstance(value, str) else f"`{value}`"
+    return (
+        f"`{names[value]}`"
+        if value is None or isinstance(value, bool)
+        else f'`"{value}"`'
+        if isinstance(value, str)
+        else f"`{value}`"
+    )
 
 
-def _documented(cls: type[Record]) -> tuple[str, dict[str, str]]:
-    """What a class and each of its parameters mean, from its docstring."""
-    text = inspect.cleandoc(cls.__doc__ or "")
-    summary, _, rest = text.partition("\nParameters\n----------\n")
-    told: dict[str, str] = {}
-    names: list[str] = []
+def _documented(cls: type[Record]) -> tuple[str, dict[str, str], dict[str, str]]:
+    """What a class and its parameters mean, from its docstring; and the kind of each parameter, as numpydoc has it."""
+    summary, _, rest = inspect.cleandoc(cls.__doc__ or "").partition("\nParameters\n----------\n")
+    told: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
+    heads = ""
     for line in rest.splitlines():
         if line and not line.startswith(" "):
-            head, _, kind = line.partition(" : ")
-            names = [name.strip() for name in head.split(",")]
+            heads, _, kind = line.partition(" : ")
+            kinds.update(dict.fromkeys(heads.split(", "), kind))
             shape = re.search(r"shape \([^)]*\)", kind)
-            for name in names:
-                told[name] = shape.group() if shape else ""
+            told[heads] = [f"{shape.group()}." if shape else ""]
         elif line.strip():
-            told[names[-1]] = f"{told[names[-1]]} {line.strip()}".strip()
-    last = {name: text for name, text in told.items() if text}
-    return _cell(summary), {name: _cell(text) for name, text in last.items()}
+            told[heads].append(line.strip())
+    means = {"`, `".join(heads.split(", ")): _cell(" ".join(lines)) for heads, lines in told.items()}
+    return _cell(summary), {heads: text for heads, text in means.items() if text}, kinds
 
 
 def _cell(text: str) -> str:
