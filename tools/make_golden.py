@@ -25,6 +25,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "tests" / "golden"
 INEXACT = {
     "Exp", "Isotonic", "Linear", "Log", "LogSoftmax", "NormalizeRows", "Power", "Project", "Quadratic", "Quantiles", "Sigmoid",
     "Softmax", "Softplus", "Spline", "TfIdf", "Ufunc", "PathScore", "PlanarLinear", "RowNorm", "Average", "Affine",
+    "CodeScores", "ColumnUfunc", "PairConfidence", "ScoreUfunc", "WeightedMean",
 }  # fmt: skip
 PICKLED = ("text_word", "trees_gradient_boosting")
 WORDS = (
@@ -343,6 +344,191 @@ def text_multi_label() -> Any:
     both = np.stack([labels == 1, labels != 2, np.array([" " in text for text in texts])], axis=1).astype(int)
     last = OneVsRestClassifier(SGDClassifier(loss="modified_huber", random_state=0))
     return make_pipeline(CountVectorizer(binary=True), last).fit(texts, both), [*documents(4, 2)[0], ""], {}
+
+
+@family
+def text_bernoulli() -> Any:
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.naive_bayes import BernoulliNB
+
+    return _text(CountVectorizer(max_features=12), BernoulliNB(binarize=1.0))
+
+
+@family
+def text_one_vs_rest() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    return _text(TfidfVectorizer(max_features=12), OneVsRestClassifier(LogisticRegression()))
+
+
+@family
+def records_hashed() -> Any:
+    from sklearn.feature_extraction import FeatureHasher
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    texts, labels = documents(120, 1)
+    found = [{f"word={text.split(' ')[0]}": 1.0, "length": float(len(text))} for text in texts]
+    return make_pipeline(FeatureHasher(32), LogisticRegression(max_iter=500)).fit(found, labels), found[:6], {}
+
+
+@family
+def table_selected() -> Any:
+    from sklearn.feature_selection import SelectKBest
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, Normalizer
+
+    front = make_pipeline(FunctionTransformer(np.arctan), Normalizer(), SelectKBest(k=3))
+    return _table(make_pipeline(front, LogisticRegression()))
+
+
+@family
+def table_bins() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import KBinsDiscretizer
+
+    return _table(make_pipeline(KBinsDiscretizer(4, strategy="uniform"), LogisticRegression()))
+
+
+@family
+def table_one_vs_one() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsOneClassifier
+
+    return _table(OneVsOneClassifier(LogisticRegression()), classes=3)
+
+
+@family
+def table_output_code() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OutputCodeClassifier
+
+    return _table(OutputCodeClassifier(LogisticRegression(), code_size=2, random_state=0), classes=3)
+
+
+def _members() -> list[tuple[str, Any]]:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.naive_bayes import GaussianNB
+    from sklearn.tree import DecisionTreeClassifier
+
+    return [("l", LogisticRegression()), ("n", GaussianNB()), ("t", DecisionTreeClassifier(max_depth=2, random_state=0))]
+
+
+@family
+def table_votes() -> Any:
+    from sklearn.ensemble import VotingClassifier
+
+    return _table(VotingClassifier(_members(), weights=[1, 1.5, 2]), classes=3)
+
+
+@family
+def table_mean_of_members() -> Any:
+    from sklearn.ensemble import VotingClassifier
+
+    return _table(VotingClassifier(_members(), voting="soft", flatten_transform=False), classes=3)
+
+
+@family
+def table_chain() -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multioutput import ClassifierChain
+
+    x, y = numbers(160, 3)
+    both = np.stack([y > 0, x[:, 3] + y > 0.2], axis=1).astype(int)
+    return ClassifierChain(LogisticRegression(), order=[1, 0]).fit(x, both), numbers(5, 4)[0], {}
+
+
+@family
+def table_stacked() -> Any:
+    from sklearn.ensemble import StackingClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    members = [_members()[0], _members()[2]]
+    return _table(StackingClassifier(members, LogisticRegression(), cv=2, passthrough=True, stack_method="predict"))
+
+
+@family
+def table_transformed_target() -> Any:
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.linear_model import Ridge
+
+    x, y = numbers(160, 3)
+    source = TransformedTargetRegressor(Ridge(), func=np.arcsinh, inverse_func=np.sinh)
+    return source.fit(x, y), numbers(5, 4)[0], {}
+
+
+@family
+def table_of_all_kinds() -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.impute import MissingIndicator, SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
+
+    def frame(n: int, seed: int) -> Any:
+        found, y = _frame(n, seed)
+        found["said"] = documents(n, seed)[0]
+        found["job"] = found["job"].where(np.arange(n) % 5 > 0, None)
+        found["size"] = np.round(np.random.default_rng(seed).random(n), 2)
+        return found, y
+
+    kinds = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
+    passed = ColumnTransformer([("o", OrdinalEncoder(), ["town"])], remainder="passthrough")
+    front = ColumnTransformer(
+        [
+            ("text", CountVectorizer(max_features=6), "said"),
+            ("roots", FunctionTransformer(np.sqrt), ["size"]),
+            ("kinds", kinds, ["job"]),
+            ("lost", MissingIndicator(), ["age"]),
+            ("passed", make_pipeline(passed, SimpleImputer()), ["town", "size"]),
+        ]
+    )
+    rows, y = frame(200, 5)
+    return make_pipeline(front, LogisticRegression(max_iter=500)).fit(rows, y), frame(8, 6)[0], {}
+
+
+@family
+def trees_lightgbm_root() -> Any:
+    from lightgbm import LGBMRegressor
+
+    x, y = numbers(160, 3)
+    source = LGBMRegressor(n_estimators=3, num_leaves=4, reg_sqrt=True, n_jobs=1, verbose=-1)
+    return source.fit(x, y), numbers(5, 4)[0], {}
+
+
+@family
+def trees_lightgbm_lambda() -> Any:
+    from lightgbm import LGBMRegressor
+
+    x, y = numbers(160, 3)
+    source = LGBMRegressor(n_estimators=3, num_leaves=4, objective="cross_entropy_lambda", n_jobs=1, verbose=-1)
+    return source.fit(x, (y > 0).astype(float)), numbers(5, 4)[0], {}
+
+
+@family
+def table_quadratic() -> Any:
+    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+
+    return _table(QuadraticDiscriminantAnalysis())
+
+
+@family
+def table_joined() -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    frame, y = _frame(200, 5)
+    filled = ColumnTransformer([("age", SimpleImputer(), ["age"]), ("job", "passthrough", ["job"])])
+    encoded = ColumnTransformer([("job", OneHotEncoder(), [1])], remainder="passthrough")
+    return make_pipeline(filled, encoded, LogisticRegression(max_iter=500)).fit(frame, y), _frame(8, 6)[0], {}
 
 
 def stored(value: Any) -> Any:

@@ -47,18 +47,27 @@ def timed(model, rows):
     """A call with one row, and rows per second by batch size: medians over many short windows, as compare's rounds are short."""
     n, call = len(rows), model.predict
     picked = np.unique(np.linspace(0, n - 1, min(n, SINGLES)).astype(int))
-    out = {"one": median(_each(call, [rows[i : i + 1]], 9, 2e-5) for i in picked)}
+    out = {"one": _one(call, [rows[i : i + 1] for i in picked])}
     for size in SIZES:
         starts = np.unique(np.linspace(0, n - size, 8).astype(int))
         out[str(size)] = size / _each(call, [rows[s : s + size] for s in starts])
     return out
 
 
-def _each(call, parts, times=60, window=2e-3):
-    """Seconds of a call, the loop taken off."""
+def _one(call, singles, times=40):
+    """Median of single calls, row after row: the same row again and again is known to caches and to the branch predictor."""
+    timers = [timeit.Timer("call(part)", globals={"call": call, "part": part}) for part in singles]
+    empty = timeit.Timer("pass")
+    found = [timer.timeit(1) for _ in range(times) for timer in timers]
+    return median(found) - median(empty.timeit(1) for _ in range(len(found)))
+
+
+def _each(call, parts, times=200, window=5e-4):
+    """Seconds of a call, the loop taken off; of calls that take long, fewer."""
     timer = timeit.Timer("for part in parts: call(part)", globals={"call": call, "parts": parts})
     empty = timeit.Timer("for part in parts: pass", globals={"parts": parts})
-    number = max(1, round(window / timer.timeit(1)))
+    once = timer.timeit(1)
+    number, times = max(1, round(window / once)), max(9, min(times, round(2.0 / once)))
     return (median(timer.repeat(times, number)) - median(empty.repeat(times, number))) / number / len(parts)
 
 

@@ -85,12 +85,16 @@ def _look(i: int) -> dict[str, Any]:
 
 def _plain_numbers(axis: Any) -> None:
     """Of a logarithmic axis: 0.1, 20, 1,000 in the place of powers; between the powers where there are few."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
     low, high = axis.get_view_interval()
-    few = high / max(low, 1e-300) < 100.0
+    reach = high / max(low, 1e-300)
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    axis.set_minor_formatter(FuncFormatter(_two_or_five) if few else NullFormatter())
+    if reach < 8.0:  # there may be no power, and no two or five of one, in between
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_minor_locator(NullLocator())
+    else:
+        axis.set_minor_formatter(FuncFormatter(_two_or_five) if reach < 100.0 else NullFormatter())
 
 
 def _two_or_five(value: float, _: Any) -> str:
@@ -148,8 +152,8 @@ def _stages(comparison: Comparison, axes: Any) -> bool:
     axes.set_yticks(range(len(names)), [_short(name) for name in names])
     axes.invert_yaxis()
     axes.set(xlabel="stored, kB")
-    if len(names) == 1:
-        axes.set_ylim(1.0, -1.0)  # one bar is a bar, not a wall
+    beside = max(0.0, (4 - len(names)) / 2)  # one bar is a bar, not a wall
+    axes.set_ylim(len(names) - 0.5 + beside, -0.5 - beside)
     if names:
         _legend(axes, "section")
     return bool(names)
@@ -158,17 +162,18 @@ def _stages(comparison: Comparison, axes: Any) -> bool:
 def _agreement(comparison: Comparison, axes: Any) -> bool:
     """Share of equal answers among rows whose margins are alike."""
     where = {contender.name: i for i, contender in enumerate(comparison.contenders)}
-    least = 1.0
+    least = 100.0
     for name, pairs in comparison.margins.items():
         margin = np.array([m for m, _ in pairs])
         same = np.array([s for _, s in pairs], np.float64)
         parts = np.array_split(np.argsort(margin, kind="stable"), min(_MARGIN_BINS, len(margin)))
-        shares = [float(same[p].mean()) for p in parts]
+        shares = [100.0 * float(same[p].mean()) for p in parts]
         least = min(least, *shares)
         axes.plot([float(np.median(margin[p])) for p in parts], shares, label=_short(name), **_look(where[name]), markersize=5)
-    room = max(1.0 - least, 0.002) * 0.1
-    axes.set(xlabel="margin of the source's answer (median of a tenth of the rows)", ylabel="share of equal answers")
-    axes.set_ylim(max(least - room, 0.0) if least else -0.05, 1.0 + room)
+    away = max(100.0 - least, 0.5)
+    axes.set(xlabel="margin of the source's answer (median of a tenth of the rows)", ylabel="equal answers, %")
+    axes.set_ylim(max(100.0 - 1.1 * away, -5.0), 100.0 + 0.1 * away)
+    axes.set_yticks([tick for tick in axes.get_yticks() if max(100.0 - 1.1 * away, 0.0) <= tick <= 100.0])
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.grid(alpha=0.3)
     if comparison.margins:

@@ -40,8 +40,8 @@ def cut(plan: Plan) -> int | None:
     last = next((at for at in reversed(positions) if _cuts(plan, at)), None)
     if last is None or isinstance(plan.ops[last + 1], Trees):
         return last
-    whole = (at for at in positions if not any(op.kind in ways.KINDS and not isinstance(op, _IN_PASS) for op in plan.ops[at + 1 :]))
-    return next((at for at in whole if _cuts(plan, at)), last)
+    read = [op.kind in ways.KINDS and not isinstance(op, _IN_PASS) for op in plan.ops]
+    return next((at for at in positions if not any(read[at + 1 :]) and _cuts(plan, at)), last)
 
 
 def _cuts(plan: Plan, position: int) -> bool:

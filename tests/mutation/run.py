@@ -179,7 +179,13 @@ class Driver:
         items = {item.nodeid: item for item in session.items}
         costs, lines = self.unchanged(items)
         kills = dict.fromkeys(items, 0)
-        CACHES[:] = [c for n, m in list(sys.modules.items()) if n.startswith("quantcore") for c in vars(m).values() if hasattr(c, "cache_clear")]
+        CACHES[:] = [
+            c
+            for n, m in list(sys.modules.items())
+            if n.startswith("quantcore")
+            for c in vars(m).values()
+            if hasattr(c, "cache_clear")
+        ]
         gc.collect()
         gc.freeze()  # forks leave these pages alone
         for name, mutant in self.drawn:
@@ -353,7 +359,6 @@ def set_constants(module: ModuleType, mutant: mutants.Mutant, path: str) -> None
 
 def computes(statement: Any) -> bool:
     return not mutants._types_alone(statement)
-
 
 
 if __name__ == "__main__":

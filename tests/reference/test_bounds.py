@@ -79,7 +79,9 @@ def expected_bound(op, row, off=None, error=None):
         moved = Fraction(0)
         for j in range(M):
             largest = max(abs(Fraction(float(v))) for v in values[place[j]])
-            moved += Fraction(float(error[j])) * (largest + Fraction(2) ** int(op.exponent[place[j]]) * (2 * grid + width * amplitude))
+            moved += Fraction(float(error[j])) * (
+                largest + Fraction(2) ** int(op.exponent[place[j]]) * (2 * grid + width * amplitude)
+            )
         moved *= Fraction(10001, 10000)
         bound, sums = bound + moved, sums + moved
     return float(bound) if sums + bias <= LARGEST[op.dtype] else float("inf")

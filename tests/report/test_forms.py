@@ -18,7 +18,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import quantcore as qc
-from quantcore.report.plots import front
+from quantcore.report.plots import _plain_numbers, front
 from quantcore.report.table import text
 
 FAST = {"rounds": 2, "batch_sizes": (1, 20), "onnxruntime": False}
@@ -122,3 +122,19 @@ def test_a_page_of_the_forms_that_were_tried():
     again = qc.compare(source, qc.Model(model.data), documents, **FAST)
     assert again.candidates == {}
     assert "Forms that were tried" not in again.to_html()
+
+
+@pytest.mark.parametrize("ends", [(0.64, 0.7), (0.51, 0.69), (3.0, 17.0), (0.2, 3000.0)])
+def test_every_axis_has_figures(ends):
+    figure = pytest.importorskip("matplotlib.figure", reason="plots are drawn with matplotlib")
+    axes = figure.Figure().subplots()
+    axes.set(xscale="log", xlim=ends)
+    _plain_numbers(axes.xaxis)
+    axes.figure.canvas.draw()
+    inside = [
+        t.get_text()
+        for t in (*axes.get_xticklabels(), *axes.get_xticklabels(minor=True))
+        if ends[0] <= t.get_position()[0] <= ends[1]
+    ]
+    assert sum(map(bool, inside)) >= 2
+    assert all(ends[0] <= float(text.replace(",", "")) <= ends[1] for text in inside if text)

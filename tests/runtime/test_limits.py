@@ -68,7 +68,10 @@ def test_what_has_no_such_bound():
     assert linear_bound(plan(ops.Columns(index=np.arange(4).astype(np.uint32)))) is None
     for changes in ({"approximate": True}, {"sublinear": True}, {"norm": "l2"}, {"idf": np.ones(4)}):
         assert linear_bound(plan(planar(**changes))) is None
-    for front in (ops.RowNorm(norm="l2"), ops.Concat(inputs=(INPUT, INPUT), weights=(1.0, 1.0))):  # known up to a bound; two of them
+    for front in (
+        ops.RowNorm(norm="l2"),
+        ops.Concat(inputs=(INPUT, INPUT), weights=(1.0, 1.0)),
+    ):  # known up to a bound; two of them
         assert linear_bound(plan(front, ops.Linear(weight=WEIGHT, bias=BIAS, **wide))) is None
 
 
