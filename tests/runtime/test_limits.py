@@ -68,7 +68,10 @@ def test_what_has_no_such_bound():
     assert linear_bound(plan(ops.Columns(index=np.arange(4).astype(np.uint32)))) is None
     for changes in ({"approximate": True}, {"sublinear": True}, {"norm": "l2"}, {"idf": np.ones(4)}):
         assert linear_bound(plan(planar(**changes))) is None
-    for front in (ops.RowNorm(norm="l2"), ops.Concat(inputs=(INPUT, INPUT), weights=(1.0, 1.0))):  # known up to a bound; two of them
+    for front in (
+        ops.RowNorm(norm="l2"),
+        ops.Concat(inputs=(INPUT, INPUT), weights=(1.0, 1.0)),
+    ):  # known up to a bound; two of them
         assert linear_bound(plan(front, ops.Linear(weight=WEIGHT, bias=BIAS, **wide))) is None
 
 
@@ -80,3 +83,15 @@ def test_columns_that_are_read_exactly():
     check(found, 2 * share, 12 * share + 20 * TINY["float64"], [0, -1100, 2, 2], "transformed")
     behind = ops.RowNorm(norm="l2", inputs=(0,))
     assert linear_bound(plan(affine, behind, ops.Linear(weight=WEIGHT, bias=BIAS, inputs=(1,)))) is None
+
+
+@pytest.mark.parametrize("dtype", UNIT)
+def test_each_term_once_the_largest(dtype):
+    """No bias and no error of a grid: what the others give is seen."""
+    tiny, own = TINY[dtype], gamma(7, "float64")
+    for error, amplitude in ((0.0, 90.0), (2.0**-40, 2.0**-30)):
+        found = linear_bound(plan(planar(dtype=dtype, error=error, amplitude=amplitude, bias=np.zeros(2))))
+        size, step = Fraction(amplitude), Fraction(error)
+        check(found, step + size * gamma(7, dtype) + (2 * size + 2 * step) * own, 4 * 5 * tiny, [4, -3, 4, 4])
+        found = linear_bound(plan(planar(dtype=dtype, error=error, amplitude=amplitude, bias=np.zeros(1))))
+        check(found, step + size * gamma(7, dtype) + (size + 2 * step) * own, 4 * 5 * tiny, [4, -3, 4, 4])
