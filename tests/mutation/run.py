@@ -59,7 +59,7 @@ OWNERS: dict[str, list[str]] = {
     "quantcore/reference/bounds.py": BOUNDS,
     "quantcore/reference/planar.py": [*BOUNDS, "tests/reference/test_ops.py"],
     "quantcore/runtime/certify.py": ["tests/runtime/test_certify.py"],
-    "quantcore/runtime/intervals.py": ["tests/runtime/test_intervals.py"],
+    "quantcore/runtime/intervals.py": ["tests/runtime/test_intervals.py", "tests/runtime/test_interval_formulas.py"],
     "quantcore/runtime/limits.py": ["tests/runtime/test_limits.py"],
     "quantcore/runtime/rounding.py": BOUNDS,
 }
