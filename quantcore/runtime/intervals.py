@@ -178,8 +178,8 @@ def _flat(op: ops.Op, low: NDArray[np.float64], high: NDArray[np.float64], dtype
 
 def _sigmoid_arguments(op: ops.Sigmoid, low: NDArray[Any], high: NDArray[Any], dtype: str) -> Interval:
     """Scores widened by what ``slope * s + offset`` rounds, which counts where the two cancel."""
-    with np.errstate(divide="ignore", over="ignore"):
-        centre = np.where(op.slope == 0.0, 0.0, np.abs(op.offset / np.where(op.slope == 0.0, 1.0, op.slope)))
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        centre = np.abs(op.offset / op.slope)
     lost = 8.0 * _UNIT[dtype] * (np.maximum(np.abs(low), np.abs(high)) + centre)
     lost = np.where(op.slope == 0.0, 0.0, lost)
     return low - lost, high + lost

@@ -116,6 +116,8 @@ def test_project_of_what_may_overflow():
     X = np.array([[largest / 8, largest / 8], [largest / 8, largest / 7], [0, largest], [largest / 3, 0]])
     found = matrix_error(ops.Project(weight=np.ones((2, 1))), [X], [None], np.zeros((4, 1)))
     assert np.isfinite(found)[:, 0].tolist() == [True, False, False, False]
+    found = matrix_error(ops.Project(weight=np.ones((2, 1))), [X[:1]], [X[:1] / 8], np.zeros((1, 1)))
+    assert np.isinf(found).all()
 
 
 @every_case
@@ -180,6 +182,17 @@ def test_quadratic(dtype, error):
         scores_error(op, as_csr(BASE), None, scores)
 
 
+@pytest.mark.parametrize("dtype, variance", [("float64", 1e-306), ("float32", 1e-37)])
+def test_quadratic_of_variances_next_to_nothing(dtype, variance):
+    """A square below the normal numbers, divided by such a variance, is no longer small."""
+    op = ops.Quadratic(
+        center=np.zeros((1, 2)), variance=np.array([[1.0, variance]]), prior=np.zeros(1), offset=np.zeros(1), dtype=dtype
+    )
+    found = scores_error(op, np.zeros((1, 2)), None, np.zeros((1, 1)))
+    rounded = 0.5 * (4 + abs(math.log(variance))) * 18 * 2 * eps(dtype)
+    assert found[0, 0] == pytest.approx(rounded + 2 * 2 * tiny(dtype) * (1 + 1 / variance), rel=1e-9)
+
+
 def test_quadratic_of_what_may_overflow():
     largest = float(np.finfo(np.float64).max)
     op = ops.Quadratic(center=np.zeros((1, 2)), variance=np.array([[4.0, 4.0]]), prior=np.zeros(1), offset=np.zeros(1))
@@ -203,6 +216,7 @@ def test_row_norm(case, sparse, norm, dtype):
     # A row at the edge of what is divided, one whose squares are too large, one of a single value.
     if case in ("exact", "no error", "small") and not sparse:
         wide = np.vstack([wide, [[10.5 * eps(dtype), 0, 0, 0, 0], [9.5 * eps(dtype), 0, 0, 0, 0], [1e-4, 0, 0, 0, 0]]])
+        wide = np.vstack([wide, [[10 * eps(dtype) * (1 + 2 * eps(dtype)), 0, 0, 0, 0]]])
         wide = np.vstack([wide, np.eye(5)[:2] * [[np.sqrt(np.finfo(dtype).max) / 3.9], [np.sqrt(np.finfo(dtype).max) / 4.1]]])
         X = rows = wide.astype(dtype)
         errors = error = None if errors is None else np.abs(wide) * CASES[case][1]
@@ -233,6 +247,13 @@ def test_row_norm(case, sparse, norm, dtype):
                 off = np.inf
             expected[i, j] = np.inf if np.isnan(off) else off
     close(found, stored(expected, X, sparse), 1e-9 if dtype == "float64" else 2e-5)
+
+
+@pytest.mark.parametrize("dtype, size, known", [("float64", 1e-150, False), ("float64", 1e-138, True), ("float32", 1e-14, False)])
+def test_norms_whose_squares_leave_the_normal_numbers(dtype, size, known):
+    X = as_csr((np.array([[1.0, 2.0, 2.0]]) * size).astype(dtype))
+    op = ops.RowNorm(norm="l2")
+    assert np.isfinite(matrix_error(op, [X], [None], FUNCTIONS["RowNorm"](op, X))).all() == known
 
 
 @both

@@ -63,11 +63,11 @@ def test_logarithms(dtype):
 
 @every_dtype
 def test_sigmoids(dtype):
-    slope, offset = np.array([-1.0, 0.25, 0.0]), np.array([0.0, 1e4, 1.5])
-    low, high = np.array([[-30.0, -40_100.0, 7.0]]), np.array([[-29.0, -40_099.0, 9.0]])
+    slope, offset = np.array([-1.0, 0.25, 0.0, 1.0, 0.0]), np.array([0.0, 1e4, 1.5, 1e4, 0.0])
+    low, high = np.array([[-30.0, -40_100.0, 7.0, -9_990.0, 1.0]]), np.array([[-29.0, -40_099.0, 9.0, -9_989.0, 2.0]])
     found = propagate(ops.Sigmoid(slope=slope, offset=offset), [(low, high)], dtype)
-    lost = 8 * UNIT[dtype] * (np.maximum(np.abs(low), np.abs(high)) + np.array([0.0, 4e4, 0.0]))
-    lost[0, 2] = 0.0  # a slope of 0 leaves the offset alone
+    lost = 8 * UNIT[dtype] * (np.maximum(np.abs(low), np.abs(high)) + np.array([0.0, 4e4, 0.0, 1e4, 0.0]))
+    lost[0, [2, 4]] = 0.0  # a slope of 0 leaves the offset alone
     ends = [1 / (1 + np.exp(slope * wide(at) + offset)) for at in (low - lost, high + lost)]
     check(found, np.minimum(*ends), np.maximum(*ends), dtype)
     pair = ops.Sigmoid(slope=np.array([-1.0]), offset=np.array([3.0]), paired=True)
