@@ -1,4 +1,4 @@
-"""Coverage by room: branches of quantcore, lines of the C kernels. Fails below 95 % of either; what is missed is in build/coverage.
+"""Coverage by room: branches of quantcore, lines of the C kernels. Fails below 95 % of either.
 
 Usage: coverage_report.py BUILD [--no-limit]    (as tools/coverage has left it)
 """

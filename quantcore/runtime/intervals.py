@@ -140,7 +140,8 @@ def _widened(
     low: NDArray[np.float64], high: NDArray[np.float64], dtype: str, width: int = 1, *, more: Any = 0.0, exact: Any = None
 ) -> Interval:
     relative, tiny, largest = slack(dtype, width), _TINY[dtype], _MAX[dtype]
-    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)  # in float32 the margin of a Float32 op would be rounded away
+    # In float32, which a Float32 op returns, the margin would be rounded away.
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
 
     def margin(end: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(over="ignore"):

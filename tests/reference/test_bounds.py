@@ -1,4 +1,4 @@
-"""The constants and formulas of ARCHITECTURE.md, section 3, A and G, computed again in fractions: no bound is smaller, none larger."""
+"""The constants and formulas of ARCHITECTURE.md, section 3, A and G, in fractions: no bound is smaller, none is larger."""
 
 from __future__ import annotations
 
@@ -29,10 +29,19 @@ def close(found, expected):
 
 
 def planar(dtype="float64", **changes):
-    fields = dict(
-        rows=RANDOM.integers(-100, 100, (D, K)).astype(np.int16), exponent=EXPONENT, index=INDEX, bias=np.array([0.5, -2.25, 1.0]),
-        centred=False, sublinear=False, idf=None, norm=None, error=0.5, amplitude=300.0, dtype=dtype,
-    )  # fmt: skip
+    fields = {
+        "rows": RANDOM.integers(-100, 100, (D, K)).astype(np.int16),
+        "exponent": EXPONENT,
+        "index": INDEX,
+        "bias": np.array([0.5, -2.25, 1.0]),
+        "centred": False,
+        "sublinear": False,
+        "idf": None,
+        "norm": None,
+        "error": 0.5,
+        "amplitude": 300.0,
+        "dtype": dtype,
+    }
     return ops.PlanarLinear(**{**fields, **changes})
 
 
@@ -88,9 +97,16 @@ def expected_bound(op, row, off=None, error=None):
 
 
 @pytest.mark.parametrize("dtype", UNIT)
-@pytest.mark.parametrize("changes", [
-    {}, {"centred": True, "bias": np.array([0.5, -2.0])}, {"bias": np.array([7.0]), "rows": np.ones((D, 1), np.int16)}, {"index": None, "exponent": np.resize(EXPONENT, M), "rows": np.ones((M, K), np.int16)},
-], ids=["plain", "centre stored", "one score", "no index"])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"centred": True, "bias": np.array([0.5, -2.0])},
+        {"bias": np.array([7.0]), "rows": np.ones((D, 1), np.int16)},
+        {"index": None, "exponent": np.resize(EXPONENT, M), "rows": np.ones((M, K), np.int16)},
+    ],
+    ids=["plain", "centre stored", "one score", "no index"],
+)
 def test_planar_bound(dtype, changes):
     op = planar(dtype, **changes)
     for given in (ROWS, as_csr(ROWS)):
@@ -195,7 +211,9 @@ def test_planar_bound_of_texts_where_little_is_left_of_it(dtype):
         scores = np.array([[-3.0, 2.0, 0.5]]) * rest
         n, total = np.count_nonzero(counts), steps(op, counts) / 3
         share = (3 * n + 64) * UNIT[dtype] + (4 * n + 32) * UNIT["float64"]
-        expected = total * share * Fraction(rest) * Fraction(10001, 10000) + Fraction(3 * rest) * share + 2 * (n + 1) * TINY[dtype]
+        expected = (
+            total * share * Fraction(rest) * Fraction(10001, 10000) + Fraction(3 * rest) * share + 2 * (n + 1) * TINY[dtype]
+        )
         close(planar_bound(op, as_csr(np.array([counts])), scores), [float(expected)])
     largest = float(LARGEST[dtype])
     for amplitude, finite in ((largest, True), (2 * largest, False)):

@@ -24,7 +24,14 @@ BASE[0] = 0.0
 BASE[1, 1:] = 0.0
 BASE[2] = [1.0, 2.0, -3.0, 4.0, 5.0]
 # Values, and errors relative to them: none, zeros, small, larger than the values; and values below the normal numbers.
-CASES = {"exact": (1.0, None), "no error": (1.0, 0.0), "small": (1.0, 1e-7), "wide": (1.0, 3.0), "tiny": (1e-320, 1e-3), "tiny, exact": (1e-320, None)}  # fmt: skip
+CASES = {
+    "exact": (1.0, None),
+    "no error": (1.0, 0.0),
+    "small": (1.0, 1e-7),
+    "wide": (1.0, 3.0),
+    "tiny": (1e-320, 1e-3),
+    "tiny, exact": (1e-320, None),
+}
 
 
 def eps(dtype):
@@ -150,7 +157,11 @@ def test_linear(case, sparse, dtype):
 
 def test_linear_of_what_may_overflow():
     largest = float(np.finfo(np.float64).max) / 4
-    for bias, X, finite in ((0.0, [largest], True), (0.4 * largest, [0.5 * largest], True), (0.6 * largest, [0.5 * largest], False)):
+    for bias, X, finite in (
+        (0.0, [largest], True),
+        (0.4 * largest, [0.5 * largest], True),
+        (0.6 * largest, [0.5 * largest], False),
+    ):
         op = ops.Linear(weight=np.ones((1, 1)), bias=np.array([bias]))
         assert np.isfinite(scores_error(op, np.array([X]), None, np.zeros((1, 1)))[0, 0]) == finite
 
@@ -226,7 +237,9 @@ def test_row_norm(case, sparse, norm, dtype):
     values = value.toarray() if isinstance(value, Csr) else value
     found = matrix_error(op, [rows], [errors], value)
     expected = np.zeros(X.shape)
-    size = {"l1": lambda row: np.abs(row).sum(), "l2": lambda row: np.sqrt((row**2).sum()), "max": lambda row: np.abs(row).max()}[norm]
+    size = {"l1": lambda row: np.abs(row).sum(), "l2": lambda row: np.sqrt((row**2).sum()), "max": lambda row: np.abs(row).max()}[
+        norm
+    ]
     least = 0.0 if sparse else 10 * eps(dtype)
     for i in range(len(X)):
         length, n = float(size(X[i])), (np.count_nonzero(X[i]) if sparse else M) + 8
@@ -237,7 +250,9 @@ def test_row_norm(case, sparse, norm, dtype):
             relative = away / (length - away) if length > away else np.inf
         if abs(length - least) <= away and away > 0:
             relative = np.inf
-        if norm == "l2" and (0 < length < np.sqrt(tiny(dtype)) / eps(dtype) and divided or length > np.sqrt(np.finfo(dtype).max) / 4):
+        if norm == "l2" and (
+            0 < length < np.sqrt(tiny(dtype)) / eps(dtype) and divided or length > np.sqrt(np.finfo(dtype).max) / 4
+        ):
             relative = np.inf
         for j in range(M):
             off = abs(float(values[i, j])) * relative + (tiny(dtype) if divided else 0) if values[i, j] != 0 else 0.0
@@ -264,7 +279,9 @@ def test_tfidf(sparse, dtype):
     value = as_csr(X) if sparse else X
     found = matrix_error(op, [value], [None], value)
     kind = "float64" if dtype == "int64" else dtype
-    expected = [[abs(x) * (((row != 0).sum() if sparse else 3) + 64) * eps(kind) + tiny(kind) for x in row] for row in X.astype(float)]
+    expected = [
+        [abs(x) * (((row != 0).sum() if sparse else 3) + 64) * eps(kind) + tiny(kind) for x in row] for row in X.astype(float)
+    ]
     close(found, stored(expected, X, sparse))
     small = value.with_data(value.data * 0) if sparse else value * 0
     assert (matrix_error(op, [small], [None], small) == tiny(kind)).all()

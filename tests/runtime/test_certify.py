@@ -52,9 +52,23 @@ def test_properties_as_they_are_asked_for():
     assert checked({"top_k": 2}, plan(LINEAR, CLASSES, classes=None, predict=1)).value == 2
 
 
-@pytest.mark.parametrize("asked", [
-    "labels", b"label", None, 7, ["label"], [], {}, {"other": 1}, {"threshold": 0.5, "top_k": 1}, {"label": None}, ("threshold", 0.5),
-], ids=repr)  # fmt: skip
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "labels",
+        b"label",
+        None,
+        7,
+        ["label"],
+        [],
+        {},
+        {"other": 1},
+        {"threshold": 0.5, "top_k": 1},
+        {"label": None},
+        ("threshold", 0.5),
+    ],
+    ids=repr,
+)
 def test_properties_that_are_none(asked):
     with pytest.raises(ValueError, match="is not known in this release; expected 'label'"):
         checked(asked, USUAL)

@@ -117,7 +117,9 @@ def test_logarithms_of_shares(dtype):
     least, most = shares(wide(LOW) - 16 * UNIT[dtype] * size, wide(HIGH) + 16 * UNIT[dtype] * size)
     check(found, np.log(least), np.log(most), dtype, 3, more=share(dtype, 3) * (1 + size))
     alone = propagate(ops.LogSoftmax(), [(np.full((1, 1), 7.0),) * 2], dtype)
-    assert alone[1][0, 0] == pytest.approx(share(dtype, 1) * 8 + TINY[dtype], rel=1e-12, abs=0) and alone[0][0, 0] == -alone[1][0, 0]
+    assert (
+        alone[1][0, 0] == pytest.approx(share(dtype, 1) * 8 + TINY[dtype], rel=1e-12, abs=0) and alone[0][0, 0] == -alone[1][0, 0]
+    )
 
 
 @every_dtype
@@ -192,7 +194,9 @@ def test_segments_of_isotonic_functions():
     ):  # fmt: skip
         beyond = len(values) + 1.0
         # The clipped end: in float32 it is interpolated as well, where the last segment is not level.
-        assert is_flat(isotonic(*values), beyond, beyond + 1) and is_flat(isotonic(*values), beyond, beyond + 1, "float32") == flat
+        assert (
+            is_flat(isotonic(*values), beyond, beyond + 1) and is_flat(isotonic(*values), beyond, beyond + 1, "float32") == flat
+        )
     two = ops.Isotonic(knots=np.array([0.0, 1.0, 0.0, 1.0]), values=np.array([0.1, 0.2, 0.3, 0.3]), ends=(2, 4))
     least, most = propagate(two, [(np.array([[0.25, 0.25]]), np.array([[0.5, 0.5]]))], "float64")
     assert (least == most)[0].tolist() == [False, True]

@@ -26,10 +26,18 @@ def plan(*made, at=None, **changes):
 
 
 def planar(**changes):
-    fields = dict(
-        rows=np.ones((2, 2), np.int16), exponent=EXPONENT, index=np.array([1, 0, 1, 1], np.uint32), bias=BIAS, centred=False,
-        sublinear=False, idf=None, norm=None, error=0.5, amplitude=90.0,
-    )  # fmt: skip
+    fields = {
+        "rows": np.ones((2, 2), np.int16),
+        "exponent": EXPONENT,
+        "index": np.array([1, 0, 1, 1], np.uint32),
+        "bias": BIAS,
+        "centred": False,
+        "sublinear": False,
+        "idf": None,
+        "norm": None,
+        "error": 0.5,
+        "amplitude": 90.0,
+    }
     return ops.PlanarLinear(**{**fields, **changes})
 
 
