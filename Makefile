@@ -20,7 +20,11 @@ SOAK_PREDICTIONS ?= 100000000
 # Of each part of the fuzzing.
 export FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test exact mutants fuzz reliability soak bench lint types sanitize tsan free-threaded arm old-x86 same-bits sdist wheel wheel-x86_64 \
+# Of each module's mutants, in per cent, drawn with a fixed seed.
+MUTATION_SHARE ?= 100
+
+.PHONY: help demo test exact mutants mutation coverage fuzz reliability soak bench lint types sanitize tsan free-threaded arm old-x86 same-bits sdist \
+	wheel wheel-x86_64 \
 	wheel-aarch64 compat native clean
 
 help: ## list the targets
@@ -37,6 +41,12 @@ exact: native ## whole data sets, a million documents and ten million rows: labe
 
 mutants: native ## 200,000 changed model files of XGBoost and LightGBM: a model, or an error that names a field (QUANTCORE_MUTANTS)
 	$(BIN)/pytest tests/importers/test_hostile_models.py -m slow $(PYTEST_ARGS)
+
+mutation: native ## small changes to artifact/ and the certificate's code, each noticed by their tests, 9 in 10 at least (MUTATION_SHARE=10: a tenth of them)
+	$(BIN)/python tests/mutation/run.py --share $(MUTATION_SHARE)e-2 $(MUTATION_ARGS)
+
+coverage: $(VENV)/.ready ## branches of quantcore and lines of the C kernels, 95 % of each at least, from a build in build/coverage
+	tools/coverage $(BIN) $(PYTEST_ARGS)
 
 fuzz: native ## changed artifacts with right checksums, natively and under sanitizers, then kernels without Python (FUZZ_SECONDS for each; counts by kind in build/fuzz)
 	$(BIN)/pytest tests/fuzz -m slow -p no:cacheprovider $(PYTEST_ARGS)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from quantcore.plan.csr import Csr
 from quantcore.plan.ops import PlanarLinear, TfIdf
 from quantcore.reference.bounds import UP, edges, gamma
-from quantcore.reference.inputs import require_finite, require_rows
+from quantcore.reference.inputs import require_finite
 from quantcore.reference.matrices import Matrix, as_csr, row_norms, sum_rows, tfidf
 
 __all__ = ["grid_values", "planar_bound", "planar_linear", "planar_terms"]
@@ -30,7 +30,6 @@ def planar_terms(op: PlanarLinear, csr: Csr) -> tuple[Csr, NDArray[np.float64], 
 def planar_linear(op: PlanarLinear, X: Matrix) -> NDArray[np.float64]:
     """Counts (or any matrix) → scores, float64, sums from left to right."""
     csr = as_csr(X)
-    require_rows(csr.n_rows)
     terms, norms, stored = planar_terms(op, csr)
     values, rows = grid_values(op), terms.row_ids()
     scores = np.empty((csr.n_rows, values.shape[1]))

@@ -85,7 +85,7 @@ def checked(certify: Any, plan: Plan) -> Property:
 
 
 def _threshold(certify: Any, value: Any, plan: Plan, source: str) -> float:
-    if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real) or not 0.0 < float(value) < 1.0:
+    if not isinstance(value, numbers.Real) or not 0.0 < float(value) < 1.0:
         raise ValueError(f"certify={certify!r}: expected a threshold in (0, 1), a probability that is neither 0 nor 1")
     if "predict_proba" not in plan.outputs:
         raise ValueError(
@@ -101,7 +101,7 @@ def _top_k(certify: Any, value: Any, plan: Plan, decision: Any, source: str) -> 
             f"certify={certify!r}: {source} predicts several labels a row, each with classes of its own; use certify='label'"
         )
     n_classes = len(plan.classes) if plan.classes is not None else len(decision.classes)
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or not 1 <= int(value) < n_classes:
         raise ValueError(
             f"certify={certify!r}: expected a whole number of classes from 1 to {n_classes - 1}; {source} has {n_classes} classes"
@@ -145,7 +145,7 @@ def _reached(executor: Executor, decision: Any, at: float, given: Any, known: Kn
         found = executor._evaluate(place, given, known)
         value, interval = found.value, found.interval
         pair = value.shape[1] == 2 and (several or not isinstance(decision, MultiLabel | Stack))
-        shown = slice(1, 2) if pair else slice(None)
+        shown = slice(1, None) if pair else slice(None)
         answers.append(value[:, shown] >= at)
         if interval is None:
             sure.append(np.zeros(len(value), np.bool_))

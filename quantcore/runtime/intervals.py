@@ -127,20 +127,21 @@ def decide_top(order: NDArray[np.int64], interval: Interval, margin: float = 0.0
     low, high = interval
     chosen = np.zeros(low.shape, np.bool_)
     np.put_along_axis(chosen, order, True, axis=1)
-    columns = np.arange(low.shape[1])
     # The weakest one in, from any column and from each side of every column that is out.
     inside = np.where(chosen, low, np.inf)
     before = np.minimum.accumulate(inside, axis=1)  # the least of those up to here
     behind = np.minimum.accumulate(inside[:, ::-1], axis=1)[:, ::-1]
     strictly = behind > high * (1.0 + margin)
     beaten = chosen | ((before >= high) & (strictly | (behind == np.inf)))
-    return np.asarray(beaten.all(axis=1) & ~np.isnan(low).any(axis=1) & (columns.size > 0))
+    return np.asarray(beaten.all(axis=1) & ~np.isnan(low).any(axis=1))
 
 
 def _widened(
     low: NDArray[np.float64], high: NDArray[np.float64], dtype: str, width: int = 1, *, more: Any = 0.0, exact: Any = None
 ) -> Interval:
     relative, tiny, largest = slack(dtype, width), _TINY[dtype], _MAX[dtype]
+    # In float32, which a Float32 op returns, the margin would be rounded away.
+    low, high = np.asarray(low, np.float64), np.asarray(high, np.float64)
 
     def margin(end: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(over="ignore"):
@@ -178,8 +179,8 @@ def _flat(op: ops.Op, low: NDArray[np.float64], high: NDArray[np.float64], dtype
 
 def _sigmoid_arguments(op: ops.Sigmoid, low: NDArray[Any], high: NDArray[Any], dtype: str) -> Interval:
     """Scores widened by what ``slope * s + offset`` rounds, which counts where the two cancel."""
-    with np.errstate(divide="ignore", over="ignore"):
-        centre = np.where(op.slope == 0.0, 0.0, np.abs(op.offset / np.where(op.slope == 0.0, 1.0, op.slope)))
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        centre = np.abs(op.offset / op.slope)
     lost = 8.0 * _UNIT[dtype] * (np.maximum(np.abs(low), np.abs(high)) + centre)
     lost = np.where(op.slope == 0.0, 0.0, lost)
     return low - lost, high + lost
@@ -216,7 +217,6 @@ def _normalized(op: ops.NormalizeRows, low: NDArray[Any], high: NDArray[Any], dt
     low = np.maximum(low, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         least, most = low / (low + _others(high)), high / (high + _others(low))
-    least, most = np.where(low == 0.0, 0.0, least), np.where(high == 0.0, 0.0, most)
     # A row that may be all zeros is replaced as a whole: nothing is known of it.
     unknown = ~(low.sum(axis=1) > 0.0)[:, None]
     least, most = np.where(unknown, 0.0, least), np.where(unknown, 1.0, most)

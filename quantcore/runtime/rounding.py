@@ -230,7 +230,7 @@ def _row_norm(op: ops.RowNorm, X: Matrix, error: Error, value: NDArray[Any]) -> 
     unsure = (np.abs(norms - least) <= away) & (away > 0.0)
     relative = np.where(unsure | (divided & (norms <= away)), np.inf, relative)
     if op.norm == "l2":  # squares that leave the normal numbers
-        lost = (norms < np.sqrt(smallest) / eps) & (norms > 0.0) & divided
+        lost = (norms < np.sqrt(smallest) / eps) & divided
         relative = np.where(lost | (norms > np.sqrt(float(np.finfo(value.dtype).max)) / 4.0), np.inf, relative)
     rows = X.row_ids() if isinstance(X, Csr) else np.arange(len(norms))[:, None]
     with np.errstate(invalid="ignore"):
@@ -259,7 +259,7 @@ def _concat(op: ops.Concat, arguments: list[Matrix], errors: list[Error], value:
     joined = _values(concat(replace(op, weights=tuple(abs(w) for w in op.weights)), parts))
     if all(w == 1.0 for w in op.weights):
         return joined
-    rounded = np.abs(np.nan_to_num(_values(value), posinf=np.inf, neginf=-np.inf)) * (2.0 * _eps(_values(value)))
+    rounded = np.nan_to_num(np.abs(_values(value)), posinf=np.inf) * (2.0 * _eps(_values(value)))
     return np.asarray(joined * 1.0001 + rounded)
 
 

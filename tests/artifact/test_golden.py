@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import quantcore as qc
-from quantcore.artifact import decode
+from quantcore.artifact import decode, encode
 from quantcore.native import registry
 from quantcore.plan.ops import OPS
 
@@ -30,6 +30,14 @@ import quantcore
 for name, (source, options) in pickle.load(open(sys.argv[1], "rb")).items():
     print(name, hashlib.sha256(quantcore.quantize(source, **options).data).hexdigest())
 """
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_written_again_they_are_no_larger(name: str) -> None:
+    data = (GOLDEN / f"{name}.qc").read_bytes()
+    artifact = decode(data)
+    again = encode(artifact.plan, artifact.extra)
+    assert len(again) <= len(data) and decode(again).digest == artifact.digest
 
 
 def expected(name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 The operators are those of mutmut and cosmic-ray, one replacement each: an arithmetic, comparing or logical operator becomes its
 neighbour, a number one more, True False; a condition is turned round; a statement that acts (a call, an item or attribute that
 is set, an augmented assignment, a raise) is left out; of several types in isinstance one is. Strings, annotations, the texts of
-errors and what is drawn from typing stay as they are: nobody promises them, or nothing would import.
+errors and zip's "strict", which only guards, stay as they are: nobody promises them, or nothing would import.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def _changeable(node: ast.AST) -> list[ast.AST]:
     """Nodes that may be changed, in the order of the source; not what only a reader of types or of an error's text sees."""
     found: list[ast.AST] = []
     for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "decorator_list", "exc", "cause"):
+        if name in ("annotation", "returns", "decorator_list", "exc", "cause") or getattr(node, "arg", "") == "strict":
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST):

@@ -1,4 +1,4 @@
-"""The constants and formulas of ARCHITECTURE.md, section 3, A and G, computed again in fractions: no bound is smaller, none larger."""
+"""The constants and formulas of ARCHITECTURE.md, section 3, A and G, in fractions: no bound is smaller, none is larger."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from quantcore.plan import ops
 from quantcore.reference.bounds import UP, edges, gamma
 from quantcore.reference.matrices import as_csr
-from quantcore.reference.planar import grid_values, planar_bound, planar_linear
+from quantcore.reference.planar import grid_values, planar_bound, planar_linear, planar_terms
 
 UNIT = {"float64": Fraction(1, 2**53), "float32": Fraction(1, 2**24)}
 TINY = {"float64": Fraction(1, 2**1021), "float32": Fraction(1, 2**125)}  # twice the smallest normal number
@@ -29,10 +29,19 @@ def close(found, expected):
 
 
 def planar(dtype="float64", **changes):
-    fields = dict(
-        rows=RANDOM.integers(-100, 100, (D, K)).astype(np.int16), exponent=EXPONENT, index=INDEX, bias=np.array([0.5, -2.25, 1.0]),
-        centred=False, sublinear=False, idf=None, norm=None, error=0.5, amplitude=300.0, dtype=dtype,
-    )  # fmt: skip
+    fields = {
+        "rows": RANDOM.integers(-100, 100, (D, K)).astype(np.int16),
+        "exponent": EXPONENT,
+        "index": INDEX,
+        "bias": np.array([0.5, -2.25, 1.0]),
+        "centred": False,
+        "sublinear": False,
+        "idf": None,
+        "norm": None,
+        "error": 0.5,
+        "amplitude": 300.0,
+        "dtype": dtype,
+    }
     return ops.PlanarLinear(**{**fields, **changes})
 
 
@@ -88,9 +97,16 @@ def expected_bound(op, row, off=None, error=None):
 
 
 @pytest.mark.parametrize("dtype", UNIT)
-@pytest.mark.parametrize("changes", [
-    {}, {"centred": True, "bias": np.array([0.5, -2.0])}, {"bias": np.array([7.0]), "rows": np.ones((D, 1), np.int16)}, {"index": None, "exponent": np.resize(EXPONENT, M), "rows": np.ones((M, K), np.int16)},
-], ids=["plain", "centre stored", "one score", "no index"])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"centred": True, "bias": np.array([0.5, -2.0])},
+        {"bias": np.array([7.0]), "rows": np.ones((D, 1), np.int16)},
+        {"index": None, "exponent": np.resize(EXPONENT, M), "rows": np.ones((M, K), np.int16)},
+    ],
+    ids=["plain", "centre stored", "one score", "no index"],
+)
 def test_planar_bound(dtype, changes):
     op = planar(dtype, **changes)
     for given in (ROWS, as_csr(ROWS)):
@@ -174,3 +190,41 @@ def test_planar_scores_in_fractions():
 def test_terms_that_were_dropped_have_no_bound():
     op = planar(approximate=True)
     assert planar_bound(op, ROWS, planar_linear(op, ROWS)).tolist() == [np.inf] * 4
+
+
+@pytest.mark.parametrize("dtype", UNIT)
+@pytest.mark.parametrize("error", [0.0, 2.0**-40])
+def test_planar_bound_where_little_is_left_of_it(dtype, error):
+    """No grid's error, no bias, values below the normal numbers: each of the other terms is once the largest."""
+    for bias in ([0.0], [0.0, 0.0]):
+        rows = RANDOM.integers(-100, 100, (D, len(bias))).astype(np.int16)
+        for amplitude in (1.0, 2.0**-30):
+            op = planar(dtype, error=error, amplitude=amplitude, bias=np.array(bias), rows=rows)
+            for given in (ROWS, ROWS * 1e-320):
+                close(planar_bound(op, given, np.zeros((4, len(bias)))), [expected_bound(op, row) for row in given])
+
+
+@pytest.mark.parametrize("dtype", UNIT)
+def test_planar_bound_of_texts_where_little_is_left_of_it(dtype):
+    for counts, rest in (([1.0, 2.0, 0, 0, 0, 0, 0], 1.0), ([1.0, 1.0, 1.0, 0, 0, 0, 0], 0.0)):
+        op = planar(dtype, norm="l1", error=0.0, amplitude=rest, bias=np.zeros(K))
+        scores = np.array([[-3.0, 2.0, 0.5]]) * rest
+        n, total = np.count_nonzero(counts), steps(op, counts) / 3
+        share = (3 * n + 64) * UNIT[dtype] + (4 * n + 32) * UNIT["float64"]
+        expected = (
+            total * share * Fraction(rest) * Fraction(10001, 10000) + Fraction(3 * rest) * share + 2 * (n + 1) * TINY[dtype]
+        )
+        close(planar_bound(op, as_csr(np.array([counts])), scores), [float(expected)])
+    largest = float(LARGEST[dtype])
+    for amplitude, finite in ((largest, True), (2 * largest, False)):
+        op = planar(dtype, sublinear=True, error=0.0, amplitude=amplitude, bias=np.zeros(K), index=np.full(M, 1, np.uint32))
+        assert np.isfinite(planar_bound(op, as_csr(np.array([[1.0] + [0] * 6])), np.zeros((1, K)))[0]) == finite
+
+
+def test_a_row_of_zeros_is_not_divided():
+    op = planar(norm="l2")
+    for given in (np.zeros((1, M)), as_csr(np.zeros((1, M)))):
+        terms, norms, _ = planar_terms(op, as_csr(given))
+        assert norms.tolist() == [1.0] and terms.data.tolist() == []
+        assert planar_linear(op, given).tolist() == [op.bias.tolist()]
+    assert planar_terms(planar(), as_csr(ROWS))[1].tolist() == [1.0] * 4  # nor where there is no norm

@@ -26,10 +26,18 @@ def plan(*made, at=None, **changes):
 
 
 def planar(**changes):
-    fields = dict(
-        rows=np.ones((2, 2), np.int16), exponent=EXPONENT, index=np.array([1, 0, 1, 1], np.uint32), bias=BIAS, centred=False,
-        sublinear=False, idf=None, norm=None, error=0.5, amplitude=90.0,
-    )  # fmt: skip
+    fields = {
+        "rows": np.ones((2, 2), np.int16),
+        "exponent": EXPONENT,
+        "index": np.array([1, 0, 1, 1], np.uint32),
+        "bias": BIAS,
+        "centred": False,
+        "sublinear": False,
+        "idf": None,
+        "norm": None,
+        "error": 0.5,
+        "amplitude": 90.0,
+    }
     return ops.PlanarLinear(**{**fields, **changes})
 
 
@@ -83,3 +91,15 @@ def test_columns_that_are_read_exactly():
     check(found, 2 * share, 12 * share + 20 * TINY["float64"], [0, -1100, 2, 2], "transformed")
     behind = ops.RowNorm(norm="l2", inputs=(0,))
     assert linear_bound(plan(affine, behind, ops.Linear(weight=WEIGHT, bias=BIAS, inputs=(1,)))) is None
+
+
+@pytest.mark.parametrize("dtype", UNIT)
+def test_each_term_once_the_largest(dtype):
+    """No bias and no error of a grid: what the others give is seen."""
+    tiny, own = TINY[dtype], gamma(7, "float64")
+    for error, amplitude in ((0.0, 90.0), (2.0**-40, 2.0**-30)):
+        found = linear_bound(plan(planar(dtype=dtype, error=error, amplitude=amplitude, bias=np.zeros(2))))
+        size, step = Fraction(amplitude), Fraction(error)
+        check(found, step + size * gamma(7, dtype) + (2 * size + 2 * step) * own, 4 * 5 * tiny, [4, -3, 4, 4])
+        found = linear_bound(plan(planar(dtype=dtype, error=error, amplitude=amplitude, bias=np.zeros(1))))
+        check(found, step + size * gamma(7, dtype) + (size + 2 * step) * own, 4 * 5 * tiny, [4, -3, 4, 4])
