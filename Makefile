@@ -24,8 +24,7 @@ export FUZZ_SECONDS ?= 60
 MUTATION_SHARE ?= 100
 
 .PHONY: help demo test exact mutants mutation coverage fuzz reliability soak bench lint types sanitize tsan free-threaded arm old-x86 same-bits sdist \
-	wheel wheel-x86_64 \
-	wheel-aarch64 compat native clean
+	wheel wheel-x86_64 wheel-aarch64 compat native clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "%-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
