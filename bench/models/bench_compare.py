@@ -58,6 +58,8 @@ def _one(call, singles, times=40):
     """Median of single calls, row after row: the same row again and again is known to caches and to the branch predictor."""
     timers = [timeit.Timer("call(part)", globals={"call": call, "part": part}) for part in singles]
     empty = timeit.Timer("pass")
+    for timer in (*timers, empty):
+        timer.timeit(100)  # Python has seen the statement often enough to run it as it runs what is run often
     found = [timer.timeit(1) for _ in range(times) for timer in timers]
     return median(found) - median(empty.timeit(1) for _ in range(len(found)))
 

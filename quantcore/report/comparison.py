@@ -9,6 +9,7 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ __all__ = ["Comparison", "Contender", "Flip", "compare", "stages_of"]
 
 _SINGLE_CALLS = 200
 # Of a round of batches: short windows, so that the median is of those in which nothing else had the processor.
-_WINDOW, _WINDOWS = 5e-4, 8
+_WINDOW, _ROUND = 5e-4, 2e-2
 _YEAR = 365.25 * 24 * 3600.0
 _PERCENTILES = (50, 90, 99)
 
@@ -341,17 +342,24 @@ def _times(
         starts = np.unique(np.linspace(0, n - size, min(8, n - size + 1)).astype(np.int64))
         parts = [rows.some(X, int(start), int(start) + size) for start in starts]
 
-        def measure(call: Callable[[Any], Any], parts: list[Any] = parts) -> Callable[[], float]:
-            once = max(min(seconds_per_call(call, parts) for _ in range(2)), 1e-9)
-            again = parts * max(1, round(_WINDOW / (once * len(parts))))  # of short calls enough to fill many ticks of a clock
-            windows = max(1, min(_WINDOWS, round(_WINDOW * _WINDOWS / (once * len(again)))))
-            # Whoever was on before left the caches to others: the first of several windows is not counted.
-            return lambda: float(np.median([seconds_per_call(call, again) for _ in range(windows)][windows > 2 :]))
-
-        timed = interleaved({name: measure(call) for name, call in calls.items()}, rounds)
+        timed = interleaved({name: _round(call, parts) for name, call in calls.items()}, rounds)
         for name, seconds in timed.items():
             batches[name][size] = spread([size / max(s, 1e-12) for s in seconds])
     return found, batches
+
+
+def _round(call: Callable[[Any], Any], parts: list[Any]) -> Callable[[], float]:
+    """What measures the seconds of a call once a round: the median of windows that are so short that most have the processor for
+    themselves, and long enough for the clock."""
+    once = max(float(np.median([seconds_per_call(call, [part]) for part in parts])), 1e-9)
+    size = max(1, round(_WINDOW / once))
+    if size >= len(parts):
+        windows = cycle([parts * round(size / len(parts))])
+    else:
+        windows = cycle([parts[i : i + size] for i in range(0, len(parts), size)])
+    count = next((n for n in (10, 4) if n * size * once <= _ROUND), 1)
+    # Whoever was on before left the caches to others: the first of several windows is not counted.
+    return lambda: float(np.median([seconds_per_call(call, next(windows)) for _ in range(count)][count > 1 :]))
 
 
 def _percentile(single: list[NDArray[np.float64]], q: int) -> Spread:
