@@ -4,8 +4,8 @@
 (one thread, interleaved rounds, the least of each), fits the constants with all but one pipeline and states the error of the one
 left out; writes build/bench/cost.json.
 
-``python bench/cost.py picks [CASE ...]`` measures every form that agrees of each set, and says how much longer the one takes that the model
-picks for objective="latency" than the fastest; it ends with an error where that is more than a tenth on any set.
+``python bench/cost.py picks [CASE ...]`` measures every form that agrees of each set, and says how much longer the one takes
+that the model picks for objective="latency" than the fastest; it ends with an error where that is more than a tenth on any set.
 """
 
 from __future__ import annotations

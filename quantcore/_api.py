@@ -75,7 +75,8 @@ def quantize(
     guarantee : {"exact", "certified", "measured"}
         "exact": the file also holds the source's own weights, which settle every row. "certified": each row carries a proof
         that its label is the source's; the few that can't be proved get the best answer, and are counted. "measured":
-        agreement is measured, not proved; the smallest file.
+        agreement is measured, not proved; the smallest file. With calibration rows terms of a vocabulary are dropped, weights of
+        a linear model and leaves of a tree ensemble rounded, as far as labels agree (see ``min_agreement``).
     certify : "label", {"threshold": float} or {"top_k": int}
         What a certificate is about: what ``predict`` returns; whether ``predict_proba`` is at least the threshold (of the
         positive class where there are two, else of each); or the set of the k classes with the highest scores. The grid is made

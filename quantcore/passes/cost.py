@@ -2,7 +2,8 @@
 
 The constants were fitted by ``bench/cost.py`` (batches, one thread, AVX-512, Zen 5, beside other load). Of a model that was left
 out of the fit they were off by 16 % in the median (20 forms of texts; at most 57 %) and 21 % (6 tables; at most a factor of 3):
-they rank forms of one model, and promise nothing about a machine.
+they rank forms of one model, and promise nothing about a machine. What is picked for latency took 1.00 to 1.08 times as long
+as the fastest form of each of nine sets (``bench/cost.py picks``, beside heavy load; rt_polarity 1.06 and, in another run, 1.11).
 """
 
 from __future__ import annotations

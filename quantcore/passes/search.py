@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ _LESS = 0.9  # of the bytes of these, for others to be worth their certificates
 # Numbers of bits that are tried for leaves of trees.
 _LEAVES = {"auto": 0, "int4": 4, "int8": 8, "float16": 12, "int16": 16, "float32": 24}
 Tell = Callable[[int, int], None]
+T = TypeVar("T")
 
 
 class Found(NamedTuple):
@@ -92,10 +93,10 @@ def _searched(plan: Plan, options: Options, calibration: Any, tell: Tell | None)
     found = chain(fused)
     linear = _table(fused) if calibration is not None and options.precision in _PRECISIONS else None
     if linear is not None:
-        return _of_table(fused, linear, options, calibration)
+        return _of_table(fused, linear, options, calibration, tell)
     trees = ensemble(fused) if calibration is not None and not options.prune else None
     if trees is not None:
-        return _of_leaves(fused, trees, options, calibration)
+        return _of_leaves(fused, trees, options, calibration, tell)
     if found is None or "predict" not in fused.outputs or calibration is None:
         if options.prune:
             raise ValueError(
@@ -151,7 +152,15 @@ def _only(plan: Plan, op: Op, position: int) -> bool:
     return all(i == position or (i >= 0 and _only(plan, plan.ops[i], position)) for i in op.inputs)
 
 
-def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> Found:
+def _told(forms: Iterable[T], tell: Tell | None, total: int) -> Iterator[T]:
+    """The forms, one after another as they are made."""
+    for done, form in enumerate(forms, 1):
+        if tell is not None:
+            tell(min(done, total), total)
+        yield form
+
+
+def _of_table(plan: Plan, position: int, options: Options, calibration: Any, tell: Tell | None) -> Found:
     """The smallest form of linear scores over columns that agrees often enough; the source's own weights where a grid gains
     nothing."""
     op, decision = plan.ops[position], plan.ops[plan.outputs["predict"]]
@@ -167,7 +176,9 @@ def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> 
     def decide(scores: Any) -> Any:
         return executor._decided(decision, None, {position: Value(scores)})[0]
 
-    tried = list(table_forms(op, rows, decide, least, prune=options.prune, only=_PRECISIONS[options.precision]))
+    bits = _PRECISIONS[options.precision]
+    some = table_forms(op, rows, decide, least, prune=options.prune, only=bits)
+    tried = list(_told(some, tell, 2 + 2 * len(bits)))
     if options.precision == "int4":  # what it is held against
         eight = table_forms(op, rows, decide, least, prune=options.prune, only=(8, 16))
         tried += [form for form in eight if form.bits not in (0, FLOAT32)]
@@ -199,11 +210,11 @@ def _of_table(plan: Plan, position: int, options: Options, calibration: Any) -> 
     return Found(_with(plan, position, tried[best or 0].op), candidates, makers)
 
 
-def _of_leaves(plan: Plan, found: Ensemble, options: Options, calibration: Any) -> Found:
+def _of_leaves(plan: Plan, found: Ensemble, options: Options, calibration: Any, tell: Tell | None) -> Found:
     """The smallest form of an ensemble's leaves that agrees often enough; what its trees decide stays as it is."""
     least = options.min_agreement or _DEFAULT_AGREEMENT
     bits = tuple(b for b in LEAF_BITS if b >= _LEAVES[options.precision])
-    tried = list(leaf_forms(plan, found, calibration, least, bits, options.seed))
+    tried = list(_told(leaf_forms(plan, found, calibration, least, bits, options.seed), tell, 2 + len(bits)))
     gains = [not i or form.bytes < min(_LESS * tried[0].bytes, tried[0].bytes - _WORTH) for i, form in enumerate(tried)]
     # All take the same time, which the cost model does not know.
     candidates = [

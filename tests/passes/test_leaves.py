@@ -116,6 +116,20 @@ def test_a_form_that_flips_labels_off_the_calibration_rows_alone_is_told_by_rows
     assert np.mean(model.predict(NEW) == BOOSTED.predict(NEW)) >= 0.995
 
 
+def test_the_search_tells_how_far_it_has_come_and_can_be_ended():
+    told = []
+    qc.quantize(BOOSTED, X[:500], guarantee="measured", progress=lambda *what: told.append(what))
+    steps = [(done, total) for stage, done, total in told if stage == "search"]
+    assert steps == sorted(steps) and len(steps) > 3 and steps[-1][0] <= steps[-1][1]
+
+    def stop(stage, done, total):
+        if stage == "search":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        qc.quantize(BOOSTED, X[:500], guarantee="measured", progress=stop)
+
+
 def test_precision_says_where_to_begin():
     for precision, least in (("int8", 8), ("int16", 16)):
         model = qc.quantize(BOOSTED, X[:3000], guarantee="measured", min_agreement=0.9, precision=precision)

@@ -122,6 +122,7 @@ BAD_LEAVES = [
     (SUM, {"divisor": 0.0}, "divisor"),
     (SUM, {"divisor": float("nan")}, "divisor"),
     (SUM, {"ordered": None}, "ordered"),
+    (SUM, {"approximate": 1}, "approximate"),
     (SUM, {"inputs": (-1,)}, "Trees"),
     (MEDIAN, {"weights": np.ones(2)}, "weights"),
     (MEDIAN, {"values": np.ones(5)}, "values"),
