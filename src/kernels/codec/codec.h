@@ -1,4 +1,4 @@
-/* Reading an artifact: the hot transforms of quantcore/artifact, whose NumPy functions are the definition.
+/* Reading an artifact, and writing it: the hot transforms of quantcore/artifact, whose NumPy functions are the definition.
  *
  * The input is hostile: every function checks all that it reads, and returns -1 for whatever it does not take; its output
  * is then undefined, and the definition says what is wrong. Sizes that callers state are those of their buffers.
