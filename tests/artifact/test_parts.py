@@ -97,6 +97,7 @@ def test_compiled_functions_in_place_of_the_definitions():
 def test_widths_that_are_out_of_proportion():
     """Four bytes a character against 64 for each string and each of its bytes: as much is not yet too much."""
     assert not strings.too_wide(1, 16, 0) and strings.too_wide(1, 17, 0)
+    assert not strings.too_wide(1, 160, 9) and strings.too_wide(1, 161, 9)
     assert not strings.too_wide(2, 32, 2) and strings.too_wide(2, 33, 2)
     assert not strings.too_wide(0, 100, 0)
 
@@ -220,7 +221,8 @@ def test_leaves_are_numbered_within_their_trees():
 
 def test_levels_of_a_trie():
     for n_parents, n_symbols, n in ((1, 1, 1), (5, 3, 9), (40, 300, 200), (3, 7, 0)):
-        edges = np.array(sorted({(int(p), int(s)) for p, s in zip(RANDOM.integers(0, n_parents, n), RANDOM.integers(0, n_symbols, n), strict=True)}), np.int64).reshape(-1, 2)  # fmt: skip
+        pairs = zip(RANDOM.integers(0, n_parents, n).tolist(), RANDOM.integers(0, n_symbols, n).tolist(), strict=True)
+        edges = np.array(sorted(set(pairs)), np.int64).reshape(-1, 2)
         for ranked in (False, True):
             children, uses, gaps = trie.split_level(edges[:, 0], edges[:, 1], n_parents, n_symbols, ranked)
             assert children.tolist() == [int((edges[:, 0] == p).sum()) for p in range(n_parents)]
