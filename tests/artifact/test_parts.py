@@ -324,3 +324,9 @@ def test_terms_in_the_order_of_a_walk():
         rank = {node: n for n, node in enumerate(node for node in walk if is_term[node])}
         found = trie.alphabetical(np.array(parents, np.uint32), sizes, is_term)
         assert found.tolist() == [rank[node] for node in range(sum(sizes)) if is_term[node]]
+
+
+def test_nodes_with_many_children_come_first():
+    parent, symbol = np.array([0, 1, 1]), np.array([2, 0, 1])
+    children, uses, gaps = trie.split_level(parent, symbol, 2, 3, False)
+    assert children.tolist() == [1, 2] and uses.tolist() == [] and gaps.tolist() == [0, 0, 2]
