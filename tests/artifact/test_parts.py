@@ -97,6 +97,7 @@ def test_compiled_functions_in_place_of_the_definitions():
 def test_widths_that_are_out_of_proportion():
     """Four bytes a character against 64 for each string and each of its bytes: as much is not yet too much."""
     assert not strings.too_wide(1, 16, 0) and strings.too_wide(1, 17, 0)
+    assert not strings.too_wide(1, 160, 9) and strings.too_wide(1, 161, 9)
     assert not strings.too_wide(2, 32, 2) and strings.too_wide(2, 33, 2)
     assert not strings.too_wide(0, 100, 0)
 
@@ -220,7 +221,8 @@ def test_leaves_are_numbered_within_their_trees():
 
 def test_levels_of_a_trie():
     for n_parents, n_symbols, n in ((1, 1, 1), (5, 3, 9), (40, 300, 200), (3, 7, 0)):
-        edges = np.array(sorted({(int(p), int(s)) for p, s in zip(RANDOM.integers(0, n_parents, n), RANDOM.integers(0, n_symbols, n), strict=True)}), np.int64).reshape(-1, 2)  # fmt: skip
+        pairs = zip(RANDOM.integers(0, n_parents, n).tolist(), RANDOM.integers(0, n_symbols, n).tolist(), strict=True)
+        edges = np.array(sorted(set(pairs)), np.int64).reshape(-1, 2)
         for ranked in (False, True):
             children, uses, gaps = trie.split_level(edges[:, 0], edges[:, 1], n_parents, n_symbols, ranked)
             assert children.tolist() == [int((edges[:, 0] == p).sum()) for p in range(n_parents)]
@@ -249,3 +251,82 @@ def test_merged_ranges_cost_less():
     entropy = context._bits(np.array([2.0, 6.0, 0.0]))
     assert float(entropy) == pytest.approx(2 * 2 + 6 * math.log2(8 / 6) + 24 + 5 * 2)
     assert float(context._bits(np.zeros(3))) == 24.0
+
+
+def as_bytes(texts):
+    return np.frombuffer(b"".join(texts), np.uint8), np.cumsum([len(t) for t in texts]).astype(np.uint32)
+
+
+def test_front_coded_strings():
+    """By a loop over neighbours: at most 15 bytes are shared."""
+    words = {
+        b"",
+        b"a",
+        b"ab",
+        b"abc",
+        b"abd",
+        b"b",
+        b"x" * 15,
+        b"x" * 16,
+        b"x" * 16 + b"y",
+        b"x" * 40,
+        b"x" * 40 + b"z",
+        b"\xff\x00",
+    }
+    words |= {bytes(RANDOM.integers(97, 100, RANDOM.integers(1, 25)).astype(np.uint8)) for _ in range(300)}
+    for texts in (sorted(words), sorted(words)[1:], [b"abc"], [b""], [b"ab", b"ab"], []):
+        data, ends = as_bytes(texts)
+        shared = []
+        for before, text in zip([b"", *texts], texts, strict=False):
+            k = 0
+            while k < min(len(before), len(text), 15) and before[k] == text[k]:
+                k += 1
+            shared.append(k)
+        prefix, rest, own = strings.split_sorted(data, ends)
+        assert prefix.tolist() == shared and rest.tolist() == [len(t) - k for t, k in zip(texts, shared, strict=True)]
+        assert own.tobytes() == b"".join(t[k:] for t, k in zip(texts, shared, strict=True))
+        found, stops = strings.join_sorted(prefix, rest, own)
+        assert found.tobytes() == data.tobytes() and stops.tolist() == ends.tolist() and stops.dtype == np.uint32
+
+
+def test_front_coded_strings_that_are_none():
+    def join(prefix, rest, data=b"abcd"):
+        return strings.join_sorted(np.array(prefix, np.uint8), np.array(rest, np.int64), np.frombuffer(data, np.uint8))
+
+    assert join([0, 2], [2, 2])[0].tobytes() == b"ababcd" and join([0, 0], [4, 0])[1].tolist() == [4, 4]
+    for prefix, rest in (([0], [2, 2]), ([0, 0], [2, 1]), ([0, 0], [2, 3])):
+        with pytest.raises(ArtifactError, match="do not add up"):
+            join(prefix, rest)
+    for prefix, rest in (([1, 0], [2, 2]), ([0, 3], [2, 2]), ([0, 16], [2, 2])):
+        with pytest.raises(ArtifactError, match="shares more than there is"):
+            join(prefix, rest)
+    with pytest.raises(ArtifactError, match="shares more than there is"):
+        join([0, 16], [20, 1], b"x" * 21)  # there, but more than the format lets it
+    assert join([0, 15], [20, 1], b"x" * 21)[0].tobytes() == b"x" * 36
+
+
+def test_terms_in_the_order_of_a_walk():
+    """A walk that visits a node before its children numbers the terms."""
+    for sizes in ((1,), (3,), (2, 5), (4, 9, 3, 11), (1, 1, 1), (30, 80, 60)):
+        parents, start = [], 0
+        for above, size in zip(sizes, sizes[1:], strict=False):
+            parents += sorted((start + RANDOM.integers(0, above, size)).tolist())
+            start += above
+        is_term = RANDOM.random(sum(sizes)) < 0.7
+        children = {}
+        for node, parent in enumerate(parents, sizes[0]):
+            children.setdefault(parent, []).append(node)
+        walk, waiting = [], list(range(sizes[0]))[::-1]
+        while waiting:
+            node = waiting.pop()
+            walk.append(node)
+            waiting += children.get(node, [])[::-1]
+        rank = {node: n for n, node in enumerate(node for node in walk if is_term[node])}
+        found = trie.alphabetical(np.array(parents, np.uint32), sizes, is_term)
+        assert found.tolist() == [rank[node] for node in range(sum(sizes)) if is_term[node]]
+
+
+def test_nodes_with_many_children_come_first():
+    parent, symbol = np.array([0, 1, 1]), np.array([2, 0, 1])
+    children, uses, gaps = trie.split_level(parent, symbol, 2, 3, False)
+    assert children.tolist() == [1, 2] and uses.tolist() == [] and gaps.tolist() == [0, 0, 2]

@@ -44,7 +44,9 @@ def planar(**changes):
 def check(found, a, b, c, columns="input"):
     more = 1 + Fraction(1, 2**19)
     assert found["c"] == c and found["columns"] == columns
-    assert found["a"] == pytest.approx(float(a * more), rel=1e-11) and found["b"] == pytest.approx(float(b * more), rel=1e-11)
+    assert found["a"] == pytest.approx(float(a * more), rel=1e-11, abs=0) and found["b"] == pytest.approx(
+        float(b * more), rel=1e-11, abs=0
+    )
 
 
 @pytest.mark.parametrize("dtype", UNIT)
