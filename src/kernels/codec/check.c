@@ -94,8 +94,9 @@ int qc_codec_trees_sound(const uint8_t *leaf, size_t n_nodes, const uint32_t *sp
         if (i && (feature[i] < feature[i - 1] || (feature[i] == feature[i - 1] && missing[i] <= missing[i - 1]))) return -1;
         if (ends[i] <= start || ends[i] > n_thresholds) return -1;
         const size_t n = ends[i] - start;
-        if (!(wide ? ascending_double((const double *)threshold + start, n) : ascending_float((const float *)threshold + start, n)))
-            return -1;
+        const int rises = wide ? ascending_double((const double *)threshold + start, n)
+                               : ascending_float((const float *)threshold + start, n);
+        if (!rises) return -1;
         start = ends[i];
     }
     return start == n_thresholds ? 0 : -1;

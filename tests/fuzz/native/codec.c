@@ -1,4 +1,4 @@
-/* Everything that takes coded sections of a file: whatever the bytes, it stays within its buffers and what it accepts is sound. */
+/* All that takes coded sections of a file: whatever the bytes, it stays within its buffers, and what it accepts is sound. */
 #include "fuzz.h"
 #include "kernels/codec/codec.h"
 
@@ -87,7 +87,8 @@ static void level(input *in) {
     for (size_t i = 0; i < n_parents; ++i) total += children[i];
     const size_t n_edges = total < 4000 && below(in, 8) ? (size_t)total : below(in, 60);
     uint32_t *uses = small_words(in, n_uses, below(in, 9)), *gaps = small_words(in, n_edges, below(in, 4));
-    uint32_t *scratch = room((2 * n_parents + n_uses + n_edges + 2) * 4), *parent = room(n_edges * 4), *symbol = room(n_edges * 4);
+    uint32_t *scratch = room((2 * n_parents + n_uses + n_edges + 2) * 4);
+    uint32_t *parent = room(n_edges * 4), *symbol = room(n_edges * 4);
     if (!qc_codec_level(children, n_parents, uses, n_uses, gaps, n_edges, n_symbols, scratch, parent, symbol))
         for (size_t i = 0; i < n_edges; ++i) {
             const int rises = !i || parent[i] > parent[i - 1] || (parent[i] == parent[i - 1] && symbol[i] > symbol[i - 1]);
@@ -197,7 +198,8 @@ static void trees(input *in) {
     const int sorted = below(in, 4) != 0;
     for (size_t i = 0; i < n_columns; ++i) {
         if (missing[i] < 250) missing[i] %= 4;
-        if (sorted) ends[i] = (uint32_t)((i + 1) * n_thresholds / n_columns), feature[i] = (uint32_t)i / 2, missing[i] = i % 2 ? 3 : 1;
+        if (!sorted) continue;
+        ends[i] = (uint32_t)((i + 1) * n_thresholds / n_columns), feature[i] = (uint32_t)i / 2, missing[i] = i % 2 ? 3 : 1;
     }
     void *threshold = room(n_thresholds * (wide ? 8 : 4));
     for (size_t i = 0; i < n_thresholds; ++i) {

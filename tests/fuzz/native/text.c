@@ -1,5 +1,5 @@
-/* The text kernels on any code points, over a few vocabularies: every instruction set has plain C's bits, and a document alone the
- * answer that it has among others. Characters are lowered and classed by rules of our own: the kernel knows no others. */
+/* The text kernels on any code points, over a few vocabularies: every instruction set has plain C's bits, and a document alone
+ * the answer that it has among others. Characters are lowered and classed by rules of our own: the kernel knows no others. */
 #include "fuzz.h"
 #include "kernels/text/text.h"
 #include "kernels/table.h"
@@ -21,11 +21,13 @@ static int is_word(uint32_t c) {
     return (c * 2654435761u >> 28) % 3 != 0;
 }
 
-static int is_space(uint32_t c) { return c == ' ' || (c >= 9 && c <= 13) || (c >= 28 && c <= 31) || c == 0x85 || c == 0xA0 || c == 0x3000; }
+static int is_space(uint32_t c) {
+    return c == ' ' || (c >= 9 && c <= 13) || (c >= 28 && c <= 31) || c == 0x85 || c == 0xA0 || c == 0x3000;
+}
 
 static uint32_t lowered(uint32_t c) {
-    if ((c >= 'A' && c <= 'Z') || (c >= 0xC0 && c <= 0xDE && c != 0xD7) || (c >= 0x391 && c <= 0x3AB) || (c >= 0x410 && c <= 0x42F))
-        return c + 32;
+    const int latin = (c >= 'A' && c <= 'Z') || (c >= 0xC0 && c <= 0xDE && c != 0xD7);
+    if (latin || (c >= 0x391 && c <= 0x3AB) || (c >= 0x410 && c <= 0x42F)) return c + 32;
     return c >= 0x10400 && c <= 0x10427 ? c + 40 : c == 0x212A ? 'k' : c;
 }
 
@@ -91,8 +93,10 @@ static void build(int number) {
     t->has_stop_words = kinds[number].stop;
     t->chars = some_chars(kinds[number].lower), t->chars_as_is = some_chars(0);
     for (int i = 1; i < QC_LOG_TABLE; ++i) t->log_table[i] = (float)(1.0 + qc_log(i));
-    const char *const *symbols = t->analyzer == QC_WORD ? words : letters;
-    const uint32_t n = t->hashing ? 0 : (uint32_t)(t->analyzer == QC_WORD ? sizeof words / sizeof *words : sizeof letters / sizeof *letters);
+    const int by_words = t->analyzer == QC_WORD;
+    const char *const *symbols = by_words ? words : letters;
+    const size_t known = by_words ? sizeof words / sizeof *words : sizeof letters / sizeof *letters;
+    const uint32_t n = t->hashing ? 0 : (uint32_t)known;
     const uint32_t n_rows = 7, levels = n ? (uint32_t)t->max_n : 1;
     uint8_t *bytes = room(2048);
     uint32_t *ends = room(n * 4 + 4), size = 0;
@@ -147,10 +151,11 @@ static void build(int number) {
         t->spread = (float)qc_hot_plane(fine, 0, exponent, -16, 0.50001, n_rows, SCORES, SCORES, 16, hot, codes, &least);
         t->scale_base = (uint32_t)(-16 + 127) << 23, t->amplitude = (float)(2000 / least);
         t->hot = hot, t->fine16 = fine, t->fine_scale = scale, t->bias32 = bias32;
-        for (uint32_t i = 0; i < n_nodes; ++i)
-            if (values[i]) values[i] = (uint32_t)values[i] | (uint64_t)(i % n_rows | (uint32_t)codes[i % n_rows] << QC_ROW_BITS) << 32;
-        for (uint32_t i = 0; i < 61; ++i)
-            hashed[i] = (uint32_t)hashed[i] | (uint64_t)(i % n_rows | (uint32_t)codes[i % n_rows] << QC_ROW_BITS) << 32;
+        for (uint32_t i = 0; i < n_nodes || i < 61; ++i) {
+            const uint64_t row = (uint64_t)(i % n_rows | (uint32_t)codes[i % n_rows] << QC_ROW_BITS) << 32;
+            if (i < n_nodes && values[i]) values[i] = (uint32_t)values[i] | row;
+            if (i < 61) hashed[i] = (uint32_t)hashed[i] | row;
+        }
     }
     static const uint8_t stop[] = "abthe";
     static const uint32_t stop_ends[] = {2, 5};
@@ -287,7 +292,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         CHECK(!memcmp(first.scores, other.scores, sizeof first.scores), "%s: scores", qc_isa_name(isa));
         CHECK(!memcmp(first.bounds, other.bounds, sizeof first.bounds), "%s: bounds", qc_isa_name(isa));
         CHECK(!memcmp(first.counted, other.counted, sizeof first.counted), "%s: numbers of features", qc_isa_name(isa));
-        CHECK(!memcmp(first.features, other.features, (size_t)first.n_counts * sizeof *first.features), "%s: features", qc_isa_name(isa));
+        const size_t features = (size_t)first.n_counts * sizeof *first.features;
+        CHECK(!memcmp(first.features, other.features, features), "%s: features", qc_isa_name(isa));
         CHECK(!memcmp(first.sums, other.sums, sizeof first.sums), "%s: counters", qc_isa_name(isa));
     }
     for (size_t i = 0; i < n; ++i) { /* with the best kernels, alone */

@@ -87,7 +87,8 @@ static void sets(input *in, ensemble *e) {
     }
     e->c.n_sets = e->c.n_categorical + below(in, (uint32_t)(SETS - e->c.n_categorical)); /* one for each feature at least */
     for (ptrdiff_t s = 0; s < e->c.n_sets; ++s) {
-        const uint32_t of = s < e->c.n_categorical ? (uint32_t)s : below(in, (uint32_t)e->c.n_categorical), size = e->category_ends[of] - (of ? e->category_ends[of - 1] : 0);
+        const uint32_t of = s < e->c.n_categorical ? (uint32_t)s : below(in, (uint32_t)e->c.n_categorical);
+        const uint32_t size = e->category_ends[of] - (of ? e->category_ends[of - 1] : 0);
         const uint8_t side = (uint8_t)below(in, 4);
         e->set_feature[s] = of, e->set_sides[s] = side;
         e->set_starts[s] = members, e->sides_first[s] = sides;
@@ -136,7 +137,8 @@ static int goes_left(const ensemble *e, const double *row, uint32_t test) {
         const uint32_t start = of ? e->category_ends[of - 1] : 0;
         if (x != x) return e->set_sides[set] & 1;
         int member = 0;
-        const int known = e->c.rule == QC_CATEGORY_EQUAL || (x > -4e18 && x < 4e18 && !(e->c.rule == QC_CATEGORY_UNSIGNED && x < 0));
+        const int negative = e->c.rule == QC_CATEGORY_UNSIGNED && x < 0;
+        const int known = e->c.rule == QC_CATEGORY_EQUAL || (x > -4e18 && x < 4e18 && !negative);
         if (known && e->c.rule != QC_CATEGORY_EQUAL) x = trunc(x);
         for (uint32_t k = start; known && k < e->category_ends[of]; ++k)
             if (e->category_values[k] == x) member = e->members[e->set_starts[set] + k - start];
@@ -189,9 +191,10 @@ typedef struct {
 static void build(input *in, const ensemble *e, state *s) {
     s->nodes = room((size_t)(e->n_splits + 1) * (e->wide ? sizeof(qc_node_int64) : sizeof(qc_node_int32)));
     s->roots = room((size_t)e->n_trees * 4);
-    const int whole = e->wide ? qc_build_int64(e->leaf, e->n_nodes, e->split, e->test_column, e->threshold, e->n_thresholds, s->nodes,
+    const uint32_t *column = e->test_column;
+    const int whole = e->wide ? qc_build_int64(e->leaf, e->n_nodes, e->split, column, e->threshold, e->n_thresholds, s->nodes,
                                                s->roots, e->n_trees)
-                              : qc_build_int32(e->leaf, e->n_nodes, e->split, e->test_column, e->single, e->n_thresholds, s->nodes,
+                              : qc_build_int32(e->leaf, e->n_nodes, e->split, column, e->single, e->n_thresholds, s->nodes,
                                                s->roots, e->n_trees);
     CHECK(whole, "whole trees are refused");
     s->f = (qc_forest){s->nodes, s->roots, e->n_trees};
@@ -263,8 +266,9 @@ static void walk(const ensemble *e, const state *s, const char *isa) {
     }
     for (ptrdiff_t tree = 0; tree < e->n_trees; ++tree)
         for (ptrdiff_t row = 0; row < s->n_rows; ++row)
-            CHECK(leaves[tree * stride + row] == s->leaves[tree * s->n_rows + row], "%s: row %td reaches leaf %u of tree %td, not %u",
-                  isa, row, leaves[tree * stride + row], tree, s->leaves[tree * s->n_rows + row]);
+            CHECK(leaves[tree * stride + row] == s->leaves[tree * s->n_rows + row],
+                  "%s: row %td reaches leaf %u of tree %td, not %u", isa, row, leaves[tree * stride + row], tree,
+                  s->leaves[tree * s->n_rows + row]);
     for (ptrdiff_t i = 0; i < s->n_rows * s->v.n_outputs; ++i) {
         if (s->size == 8) ((double *)sums)[i] = s->base[i % s->v.n_outputs];
         else ((float *)sums)[i] = (float)s->base[i % s->v.n_outputs];
@@ -289,7 +293,8 @@ static void *hold(sliced *l, size_t bytes) { return l->held[l->n_held++] = room(
 static void lay_out(const ensemble *e, const state *s, sliced *l) {
     const void *threshold = e->wide ? (const void *)e->threshold : (const void *)e->single;
     l->r.columns = &e->c;
-    const size_t pivots = (size_t)qc_ranks_build(&e->c, e->ends, threshold, e->wide, &l->r, NULL, NULL), n = (size_t)l->r.n_columns;
+    const size_t pivots = (size_t)qc_ranks_build(&e->c, e->ends, threshold, e->wide, &l->r, NULL, NULL);
+    const size_t n = (size_t)l->r.n_columns;
     l->r.feature = hold(l, n * 4), l->r.missing = hold(l, n), l->r.count = hold(l, n), l->r.levels = hold(l, n);
     l->r.first = hold(l, n * 4), l->r.pivot = hold(l, n * 4), l->r.threshold = e->threshold;
     l->r.exact = hold(l, pivots * 4), l->r.nearest = e->wide ? hold(l, pivots * 4) : NULL;
@@ -319,8 +324,9 @@ static void lay_out(const ensemble *e, const state *s, sliced *l) {
         if (s->size == 8) ((double *)base)[k] = s->base[k];
         else ((float *)base)[k] = (float)s->base[k];
     }
-    l->s = (qc_sliced){layout.groups, test_column, test_rank, layout.program, layout.terms, layout.counts, s->output, layout.table,
-                       values, bytes, base, layout.n_groups, e->n_trees, s->v.width, s->v.n_outputs, layout.most_tests, 1.0};
+    l->s = (qc_sliced){layout.groups, test_column, test_rank, layout.program, layout.terms, layout.counts, s->output,
+                       layout.table, values, bytes, base, layout.n_groups, e->n_trees, s->v.width, s->v.n_outputs,
+                       layout.most_tests, 1.0};
     free(column), free(rank), free(seen), free(tests);
 }
 
@@ -407,8 +413,9 @@ static void from_tops(const ensemble *e, const state *s, const tops *l, const ch
                     node = n->child[((int32_t *)keys)[n->column] > n->key];
                 }
             }
-            CHECK((uint32_t)~node == s->leaves[tree * s->n_rows + row], "%s: row %td, tree %td: the top leads to leaf %d, not %u", isa,
-                  row, tree, ~node, s->leaves[tree * s->n_rows + row]);
+            CHECK((uint32_t)~node == s->leaves[tree * s->n_rows + row],
+                  "%s: row %td, tree %td: the top leads to leaf %d, not %u", isa, row, tree, ~node,
+                  s->leaves[tree * s->n_rows + row]);
         }
     }
     free(at), free(keys);
