@@ -1,7 +1,7 @@
 """Run by test_interrupt.py: predicts for seconds, is sent SIGINT from outside, and prints how long it took to be heard.
 
-``ms`` is what a clock shows; ``cpu_ms``, where Linux tells it, what the thread that predicts ran of that: others' processes are not
-in it.
+``ms`` is what a clock shows; ``cpu_ms``, where Linux tells it, what the thread that predicts ran of that: what others on the
+machine take is not in it.
 """
 
 import json
