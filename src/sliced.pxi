@@ -331,7 +331,9 @@ cdef class Sliced:
         cdef char *spare = <char *>QC_SWAP(&self.spare, NULL)
         cdef uint8_t *ranks
         cdef bint worth_it = n * self.s.n_trees >= SLICED_RELEASE_FROM, refused = False
-        cdef Py_ssize_t start = 0, count
+        cdef Py_ssize_t start = 0, count, pause = 0
+        # Ctrl-C is heard in between: after some 1 ms to 10 ms
+        cdef Py_ssize_t step = max(QC_SLICE, PAUSE // (self.s.n_trees * self.s.n_outputs))
         cdef PyThreadState *released = NULL
         if spare is NULL:
             spare = <char *>PyMem_Malloc(self.ranks_size + self.codes_size + self.scratch_size + 64)
@@ -341,7 +343,8 @@ cdef class Sliced:
         try:
             while start < n and not refused:
                 count = min(n - start, QC_SLICE)
-                if not start & 0x3fff:  # some 4 ms of the usual ensemble
+                if start >= pause:
+                    pause = start + step
                     _acquire(released)
                     PyErr_CheckSignals()
                     released = _release(worth_it)

@@ -66,6 +66,7 @@ cdef enum:
     RELEASE_FROM = 1 << 12  # rows times trees: about 50 us
     SLICED_RELEASE_FROM = 1 << 17
     ROWS_RELEASE_FROM = 1 << 13
+    PAUSE = 1 << 21  # rows times trees times outputs
     KEYS = 1 << 19  # bytes of keys of a block of rows: they stay in the second level of the cache
     ROWS = 4096  # a tree of thousands of leaves is read from the last level of the cache once a block
     DEEP_FROM = 64  # rows

@@ -20,7 +20,8 @@ posix = pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX
 @pytest.mark.slow
 @pytest.mark.parametrize(("case", "method"), [(case, "predict") for case in CASES] + [("one of characters", "decision_function")])
 def test_a_long_call_hears_ctrl_c(case, method):
-    """The shortest of some tries: what the machine adds is no promise of ours, and what a call adds is there in each."""
+    """The shortest of some tries, and of each what this process ran where that is known: what others on the machine add is no
+    promise of ours, and what a call adds is there in each."""
     script = Path(__file__).with_name("interrupted.py")
     found = []
     for _ in range(ROUNDS):
@@ -28,7 +29,7 @@ def test_a_long_call_hears_ctrl_c(case, method):
         assert run.returncode == 0, run.stderr
         found.append(json.loads(run.stdout))
         assert found[-1]["same"] and found[-1]["handler"]
-        print(f"{case}, {method}: {found[-1]['ms']:.1f} ms")
-        if found[-1]["within"] and found[-1]["ms"] < PROMISED:
+        print(f"{case}, {method}: {found[-1]['ms']:.1f} ms, of which it ran {found[-1]['cpu_ms']:.1f} ms")
+        if found[-1]["within"] and min(found[-1]["ms"], found[-1]["cpu_ms"]) < PROMISED:  # of NaN the first
             return
     pytest.fail(f"{found}: none heard within {PROMISED} ms in the middle of a call")
