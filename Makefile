@@ -18,8 +18,10 @@ emulated = python=$$(tools/emulated_python $(BIN) $(1)) && "$$python" -m pytest 
 .DEFAULT_GOAL := help
 # One round of every kind of model is some 50,000 predictions.
 SOAK_PREDICTIONS ?= 100000000
+# Of each part of the fuzzing.
+export FUZZ_SECONDS ?= 60
 
-.PHONY: help demo test exact mutants fuzz soak bench lint types sanitize tsan free-threaded arm old-x86 same-bits sdist wheel wheel-x86_64 \
+.PHONY: help demo test exact mutants fuzz reliability soak bench lint types sanitize tsan free-threaded arm old-x86 same-bits sdist wheel wheel-x86_64 \
 	wheel-aarch64 compat native clean
 
 help: ## list the targets
@@ -37,9 +39,13 @@ exact: native ## whole data sets, a million documents and ten million rows: labe
 mutants: native ## 200,000 changed model files of XGBoost and LightGBM: a model, or an error that names a field (QUANTCORE_MUTANTS)
 	$(BIN)/pytest tests/importers/test_hostile_models.py -m slow $(PYTEST_ARGS)
 
-fuzz: native ## changed artifacts with right checksums, half of the time under sanitizers (FUZZ_SECONDS; the count is in build/fuzz)
+fuzz: native ## changed artifacts with right checksums, natively and under sanitizers, then kernels without Python (FUZZ_SECONDS for each; counts by kind in build/fuzz)
 	$(BIN)/pytest tests/fuzz -m slow -p no:cacheprovider $(PYTEST_ARGS)
 	tools/sanitize $(BIN) tests/fuzz -m slow $(PYTEST_ARGS)
+	tools/fuzz_native $(FUZZ_SECONDS)
+
+reliability: native $(VENV)/.bench ## load, mutants beside the peers, damage, faults, fuzz, soak, shared memory, busy p99: one table (25 minutes; RELIABILITY="load busy" for some)
+	$(BIN)/python tools/reliability.py $(BIN) $(RELIABILITY)
 
 soak: native ## 100 million predictions in all forms, errors and reloads included: the memory does not grow (SOAK_PREDICTIONS; minutes)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore tests/soak/predictions.py $(SOAK_PREDICTIONS)

@@ -28,6 +28,8 @@ cdef extern from "kernels/codec/codec.h":
     int qc_codec_symbols_sound(const uint8_t *, size_t, const uint32_t *, size_t) noexcept nogil
     int qc_codec_nodes_sound(const uint32_t *, const uint32_t *, size_t, size_t, const uint64_t *, size_t) noexcept nogil
     int qc_codec_columns_sound(const uint32_t *, size_t, uint64_t, uint8_t *) noexcept nogil
+    int qc_codec_trees_sound(const uint8_t *, size_t, const uint32_t *, size_t, uint64_t, const uint32_t *, const uint8_t *,
+                             const uint32_t *, size_t, uint64_t, const void *, int, size_t) noexcept nogil
 
 include "gil.pxi"
 
@@ -282,5 +284,33 @@ def columns_sound(column, uint64_t n_features):
     cdef uint8_t *s = <uint8_t *>cnp.PyArray_DATA(seen)
     released = _release(n > RELEASE_FROM)
     status = qc_codec_columns_sound(c, n, n_features, s)
+    _acquire(released)
+    return status == 0
+
+
+def trees_sound(leaf, split, feature, missing, ends, threshold, uint64_t width, uint64_t n_sets):
+    """Whether flags are whole trees in preorder whose splits name tests, and columns and thresholds ascend."""
+    cdef int status
+    cdef PyThreadState *released
+    kind = threshold.dtype
+    if leaf.dtype != np.bool_ or missing.dtype != np.uint8 or kind not in (np.float32, np.float64):
+        return False
+    if leaf.ndim != 1 or missing.ndim != 1 or threshold.ndim != 1 or n_sets >= 1 << 32:
+        return False
+    split, feature, ends = words(split), words(feature), words(ends)
+    if split is None or feature is None or ends is None or not len(feature) == len(missing) == len(ends):
+        return False
+    leaf, missing = np.ascontiguousarray(leaf), np.ascontiguousarray(missing)
+    threshold = np.require(threshold, None, "CA")
+    cdef size_t n = len(leaf), n_splits = len(split), n_columns = len(feature), n_thresholds = len(threshold)
+    cdef const uint8_t *f = bytes_of(leaf)
+    cdef const uint8_t *m = bytes_of(missing)
+    cdef const uint32_t *s = words_of(split)
+    cdef const uint32_t *c = words_of(feature)
+    cdef const uint32_t *e = words_of(ends)
+    cdef const void *t = cnp.PyArray_DATA(threshold)
+    cdef int wide = threshold.itemsize == 8
+    released = _release(n > RELEASE_FROM)
+    status = qc_codec_trees_sound(f, n, s, n_splits, n_thresholds + n_sets, c, m, e, n_columns, width, t, wide, n_thresholds)
     _acquire(released)
     return status == 0

@@ -24,10 +24,11 @@ cdef extern from *:
         QC_MOST_EXITS
         QC_TOP_PLANES
         QC_TOP_COLUMNS
-        QC_TOP_BLOCK
-        QC_TOP_THRESHOLDS
     ptrdiff_t qc_tops_open_int32(const qc_forest *, ptrdiff_t, int, uint32_t *, int32_t *, uint32_t *) noexcept nogil
     ptrdiff_t qc_tops_open_int64(const qc_forest *, ptrdiff_t, int, uint32_t *, int32_t *, uint32_t *) noexcept nogil
+    void qc_tops_order(const qc_forest *, int, const int32_t *, ptrdiff_t, uint32_t *) noexcept nogil
+    ptrdiff_t qc_tops_columns(const qc_forest *, int, const int32_t *, ptrdiff_t, ptrdiff_t, const uint32_t *, qc_tops *,
+                              uint8_t *, uint8_t *) noexcept nogil
     ptrdiff_t qc_tops_write_int32(
         const qc_forest *, const int32_t *, const uint32_t *, const uint8_t *, const uint8_t *, qc_tops *) noexcept nogil
     ptrdiff_t qc_tops_write_int64(
@@ -91,27 +92,31 @@ cdef class Rows:
     cdef bint _open(self) except -1:
         """Lay the tops out; False where they have too many columns of ranks."""
         cdef Forest forest = self.forest
-        cdef Py_ssize_t n_trees = forest.f.n_trees, n_splits = forest.n_leaves - n_trees, n
+        cdef Py_ssize_t n_trees = forest.f.n_trees, n_splits = forest.n_leaves - n_trees, n, size
         held = self.held
         leaves = np.empty(n_splits + 1, np.uint32)
         opened, ends = np.empty(min(n_splits, n_trees * (QC_MOST_EXITS - 1)) + 1, np.int32), np.empty(n_trees, np.uint32)
         n = (qc_tops_open_int64 if forest.wide else qc_tops_open_int32)(
             &forest.f, n_splits, QC_MOST_EXITS, <uint32_t *>_data(leaves), <int32_t *>_data(opened), <uint32_t *>_data(ends)
         )
-        kind = np.dtype({
-            "names": ["key", "column"], "formats": [np.int64 if forest.wide else np.int32, np.uint32],
-            "offsets": [0, 8 if forest.wide else 4],
-            "itemsize": sizeof(qc_node_int64) if forest.wide else sizeof(qc_node_int32),
-        })
-        nodes = np.asarray(forest.nodes).view(kind).take(opened[:n])
-        found = _top_columns(nodes["column"], nodes["key"], forest.c.n_columns)
-        if found is None:
+        order, column, most = np.empty(2 * n + 1, np.uint32), np.empty(n + 1, np.uint8), np.empty(n + 1, np.uint8)
+        cdef const int32_t *splits = <int32_t *>_data(opened)
+        cdef uint32_t *sorted_ = <uint32_t *>_data(order)
+        qc_tops_order(&forest.f, forest.wide, splits, n, sorted_)
+        size = qc_tops_columns(&forest.f, forest.wide, splits, n, forest.c.n_columns, sorted_, &self.t, NULL, NULL)
+        if size < 0:
             return False
-        held["source"], held["blocks"], held["first"], tables, column, most = found
-        held["exact"], held["nearest"] = tables[0], tables[1] if forest.wide else None
+        held["source"], held["blocks"] = np.empty(self.t.n_columns + 1, np.uint8), np.empty(self.t.n_columns + 1, np.uint8)
+        held["first"] = np.empty(self.t.n_columns + 1, np.uint32)
+        held["exact"] = np.empty(size + 1, np.float32)
+        held["nearest"] = np.empty(size + 1, np.float32) if forest.wide else None
         self.t.source, self.t.blocks = <uint8_t *>_data(held["source"]), <uint8_t *>_data(held["blocks"])
-        self.t.first, self.t.n_columns = <uint32_t *>_data(held["first"]), len(held["blocks"])
+        self.t.first = <uint32_t *>_data(held["first"])
         self.t.exact, self.t.nearest = <float *>_data(held["exact"]), <float *>_data(held["nearest"])
+        qc_tops_columns(
+            &forest.f, forest.wide, splits, n, forest.c.n_columns, sorted_, &self.t, <uint8_t *>_data(column),
+            <uint8_t *>_data(most)
+        )
         held["slots"] = np.zeros(self.t.n_packs * QC_TOP_PLANES + 1, np.uint32)
         held["planes"] = np.zeros(self.t.n_packs, np.uint8)
         held["exits"] = np.full((n_trees, QC_MOST_EXITS), -1, np.int32)
@@ -227,53 +232,6 @@ cdef class Rows:
         else:
             _keys_float32(c, <const float *>x, 1, <int *>of.keys, of.codes)
             qc_descend_int32(nodes, <const int *>of.keys, of.at, self.t.n_trees, of.leaves, of.leaves)
-
-
-cdef tuple _top_columns(column, key, Py_ssize_t n_columns):
-    """Columns of ranks of the tests (column, key): the source of each, its blocks and where they begin; thresholds, folded and
-    rounded; and of each test its column of ranks and the most that goes left there. None where they are too many."""
-    wide = key.dtype.itemsize == 8
-    kind, bits = (np.float64, np.int64) if wide else (np.float32, np.int32)
-    # What orders keys as their thresholds, made a threshold again.
-    sign = (key >> (8 * key.dtype.itemsize - 1)).astype(np.uint64 if wide else np.uint32) >> 1
-    value = (key ^ sign.astype(bits)).astype(bits).view(kind)
-    value = np.where(column < n_columns, value, kind(0.0))  # sets: -inf is left of it, NaN right
-    order = np.lexsort((value, column))
-    # take: where memory runs out, indexing by an array may end the process.
-    sorted_column, sorted_value = column.take(order).astype(np.int64), value.take(order)
-    new = np.ones(len(order), bool)
-    new[1:] = (np.diff(sorted_column) != 0) | ~np.equal(*(sorted_value[k : len(order) + k - 1] for k in (0, 1)))
-    kept = np.flatnonzero(new)
-    of, threshold = sorted_column.take(kept), sorted_value.take(kept)
-    numbers = np.empty(len(order), np.int64)
-    np.put(numbers, order, np.cumsum(new) - 1)
-    sources, sizes = np.unique(of, return_counts=True)
-    parts = -(-sizes // QC_TOP_THRESHOLDS)
-    n_parts = parts.sum()
-    if n_parts > QC_TOP_COLUMNS:
-        return None
-    source = np.repeat(np.arange(len(sizes)), parts)
-    within = np.arange(n_parts) - np.repeat(np.cumsum(parts) - parts, parts)
-    low, high = within * sizes.take(source) // parts.take(source), (within + 1) * sizes.take(source) // parts.take(source)
-    count = high - low
-    part = np.repeat(np.arange(n_parts), count)
-    rank = np.arange(len(of)) - np.repeat(np.cumsum(count) - count, count)
-    blocks = -(-count // QC_TOP_BLOCK)
-    widths = QC_TOP_BLOCK * (blocks + (blocks > 1))
-    first = np.cumsum(widths) - widths
-    tables = []
-    with np.errstate(over="ignore"):
-        rounded = threshold.astype(np.float32)
-    for values in (_folded(threshold), rounded):
-        table = np.full(widths.sum() + 1, np.inf, np.float32)
-        np.put(table, (first + widths - QC_TOP_BLOCK * blocks).take(part) + rank, values)
-        for k in np.flatnonzero(blocks > 1):
-            last = table[first[k] + 2 * QC_TOP_BLOCK - 1 : first[k] + widths[k] : QC_TOP_BLOCK]
-            table[first[k] : first[k] + blocks[k]] = last
-        tables.append(table)
-    places = (np.append(a.take(numbers), 0).astype(np.uint8) for a in (part, rank))
-    shown = np.append(sources.take(source), 0).astype(np.uint8), blocks.astype(np.uint8), np.append(first, 0).astype(np.uint32)
-    return *shown, tables, *places
 
 
 cdef void _sum_row(

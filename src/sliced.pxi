@@ -64,12 +64,12 @@ cdef extern from *:
         QC_MOST_RANKS
         QC_MOST_LEAVES
         QC_MOST_PLANES
-        QC_LEAST_LEVELS
     size_t qc_sliced_scratch(const qc_sliced *) noexcept nogil
     bint qc_sliced_build(const qc_sliced_source *, uint32_t *seen, qc_sliced_layout *) noexcept nogil
     void qc_sliced_values(const qc_sliced_source *, const qc_sliced_layout *, const void *values, const uint32_t *index,
                           ptrdiff_t width, int size, void *to, uint8_t *bytes) noexcept nogil
-    void qc_pivots(const float *ascending, int count, int levels, float *pivots) noexcept nogil
+    ptrdiff_t qc_ranks_build(
+        const qc_columns *, const uint32_t *, const void *, bint, qc_ranks *, uint32_t *, uint8_t *) noexcept nogil
     int _ranks_float32 "qc_bound.ranks_blocks_float32"(
         const qc_ranks *, const float *, ptrdiff_t, uint8_t *, int32_t *) noexcept nogil
     int _ranks_float64 "qc_bound.ranks_blocks_float64"(
@@ -179,47 +179,29 @@ cdef class Sliced:
     cdef tuple _columns(self):
         """Columns of ranks; of each test its column and its rank there."""
         cdef Forest forest = self.forest
-        cdef const float[::1] ascending
-        cdef float[::1] pivots
-        cdef Py_ssize_t i
-        threshold, held = forest.threshold, self.held
-        sizes = np.diff(forest.bounds.astype(np.int64), prepend=0)
-        parts = -(-sizes // QC_MOST_RANKS)
-        ends = np.cumsum(parts)
-        of = np.repeat(np.arange(len(sizes)), parts)
-        within = np.arange(ends[len(ends) - 1] if len(ends) else 0) - (ends - parts)[of]
-        # Parts of a column are as equal as can be.
-        low, high = within * sizes[of] // parts[of], (within + 1) * sizes[of] // parts[of]
-        count = high - low
-        first = (np.cumsum(count) - count).astype(np.uint32)
-        levels = np.maximum(np.ceil(np.log2(count + 1)), QC_LEAST_LEVELS).astype(np.uint8)
-        widths = 1 << levels.astype(np.int64)
-        pivot = (np.cumsum(widths) - widths).astype(np.uint32)
-        self.r.n_columns = len(of)
-        held["feature"] = np.asarray(forest.feature)[of] if len(of) else np.zeros(1, np.uint32)
-        held["missing"] = np.asarray(forest.missing)[of] if len(of) else np.zeros(1, np.uint8)
-        held["count"], held["levels"], held["first"], held["pivot"] = count.astype(np.uint8), levels, first, pivot
-        held["threshold"] = threshold.astype(np.float64)
-        tables = {"exact": _folded(threshold)}
-        if forest.wide:
-            with np.errstate(over="ignore"):
-                tables["nearest"] = threshold.astype(np.float32)
-        for name, table in tables.items():
-            held[name] = np.zeros(widths.sum() + 1, np.float32)
-            pivots = held[name]
-            ascending = np.append(table, np.float32(0.0))
-            for i in range(self.r.n_columns):
-                qc_pivots(&ascending[first[i]], count[i], levels[i], &pivots[pivot[i]])
+        cdef const void *threshold = _data(forest.threshold)
+        cdef const uint32_t *ends = <uint32_t *>_data(forest.bounds)
+        cdef Py_ssize_t n_tests = len(forest.threshold) + forest.c.n_sets, n
+        held = self.held
+        n_pivots = qc_ranks_build(&forest.c, ends, threshold, forest.wide, &self.r, NULL, NULL)
+        n = self.r.n_columns + 1
+        for name in ("missing", "count", "levels"):
+            held[name] = np.empty(n, np.uint8)
+        for name in ("feature", "first", "pivot"):
+            held[name] = np.empty(n, np.uint32)
+        held["threshold"] = forest.threshold.astype(np.float64)
+        held["exact"] = np.empty(n_pivots + 1, np.float32)
+        held["nearest"] = np.empty(n_pivots + 1, np.float32) if forest.wide else None
         self.r.feature, self.r.missing = <uint32_t *>_data(held["feature"]), <uint8_t *>_data(held["missing"])
         self.r.count, self.r.levels = <uint8_t *>_data(held["count"]), <uint8_t *>_data(held["levels"])
-        self.r.first, self.r.pivot = <uint32_t *>_data(first), <uint32_t *>_data(pivot)
+        self.r.first, self.r.pivot = <uint32_t *>_data(held["first"]), <uint32_t *>_data(held["pivot"])
         self.r.threshold, self.r.exact = <double *>_data(held["threshold"]), <float *>_data(held["exact"])
-        self.r.nearest = <float *>_data(held["nearest"]) if forest.wide else NULL
-        n_sets = forest.c.n_sets
-        column = np.concatenate([np.repeat(np.arange(len(of)), count), len(of) + np.arange(n_sets)]).astype(np.uint32)
-        rank = np.arange(len(threshold) + n_sets) - np.append(np.repeat(first.astype(np.int64), count), np.arange(n_sets))
-        rank[len(threshold):] = 0
-        return column, rank.astype(np.uint8)
+        self.r.nearest = <float *>_data(held["nearest"])
+        column, rank = np.empty(n_tests + 1, np.uint32), np.empty(n_tests + 1, np.uint8)
+        qc_ranks_build(
+            &forest.c, ends, threshold, forest.wide, &self.r, <uint32_t *>_data(column), <uint8_t *>_data(rank)
+        )
+        return column[:n_tests], rank[:n_tests]
 
     cdef object _sides(self):
         """Of each set, the sides of its codes: missing, unknown, and each category."""
@@ -259,7 +241,6 @@ cdef class Sliced:
         held["program"], held["terms"] = np.empty(n_trees, np.uint32), np.empty(layout.n_terms + 1, "V4")
         held["counts"], held["table"] = np.empty((n_trees, 2 + QC_MOST_PLANES), np.uint16), np.empty(n_trees, np.uint32)
         places = held["places"] = np.empty(n_leaves, np.uint8)
-        held["sizes"] = _sizes(forest.leaf, n_trees)
         layout.groups, layout.tests = <qc_group *>_data(held["groups"]), <uint32_t *>_data(tests)
         layout.program, layout.terms = <uint32_t *>_data(held["program"]), <qc_term *>_data(held["terms"])
         layout.counts, layout.table = <uint16_t *>_data(held["counts"]), <uint32_t *>_data(held["table"])
@@ -301,7 +282,8 @@ cdef class Sliced:
         cdef bint refused = False
         cdef PyThreadState *released
         numbers = np.zeros((n_trees, QC_MOST_LEAVES), np.uint32)
-        numbers[np.repeat(np.arange(n_trees), self.held["sizes"]), self.held["places"]] = np.arange(self.forest.n_leaves)
+        tree = np.repeat(np.arange(n_trees), _sizes(self.forest.leaf, n_trees))
+        numbers[tree, self.held["places"]] = np.arange(self.forest.n_leaves)
         out = np.empty((n, n_trees), np.uint32)
         room = np.empty(self.ranks_size + self.codes_size + _rounded(self.scratch_size) + n_trees * QC_SLICE + 64, np.uint8)
         cdef uint8_t *ranks = <uint8_t *>((<uintptr_t>_data(room) + 63) & ~<uintptr_t>63)
@@ -389,12 +371,3 @@ cdef object _sizes(leaf, Py_ssize_t n_trees):
     lowest = np.minimum(np.minimum.accumulate(np.cumsum(np.where(leaf, -1, 1), dtype=np.int64)), 0)
     ends = np.flatnonzero(np.diff(lowest, prepend=0))
     return np.diff(np.cumsum(leaf)[ends], prepend=0)
-
-
-cdef object _folded(threshold):
-    """The largest float32 not above each threshold."""
-    with np.errstate(over="ignore"):
-        folded = threshold.astype(np.float32)
-    above = folded > threshold
-    folded[above] = np.nextafter(folded[above], np.float32(-np.inf))
-    return folded

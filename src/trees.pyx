@@ -88,15 +88,26 @@ cdef object _array(object x, str name, object dtype, int ndim):
 cdef object _ends(object x, str name, ptrdiff_t count, ptrdiff_t total):
     """Ends of parts of a whole, each part holding something; copied, since what is checked here is trusted later."""
     ends = _array(x, name, np.uint32, 1).copy()
-    sizes = np.diff(ends.astype(np.int64), prepend=0)
-    if len(ends) != count or (count and (sizes <= 0).any()) or (ends[count - 1] if count else 0) != total:
+    cdef const uint32_t *end = <const uint32_t *>cnp.PyArray_DATA(ends)
+    cdef ptrdiff_t i
+    cdef bint rises = len(ends) == count and (end[count - 1] if count else 0) == total
+    if rises:
+        for i in range(count):
+            rises = rises and end[i] > (end[i - 1] if i else 0)
+    if not rises:
         raise ValueError(f"{name}: expected {count} ends that ascend to {total}")
     return ends
 
 
 cdef object _below(object x, str name, ptrdiff_t count, ptrdiff_t limit):
     numbers = _array(x, name, np.uint32, 1).copy()
-    if len(numbers) != count or (count and numbers.max() >= limit):
+    cdef const uint32_t *number = <const uint32_t *>cnp.PyArray_DATA(numbers)
+    cdef ptrdiff_t i
+    cdef uint32_t most = 0
+    if len(numbers) == count:
+        for i in range(count):
+            most = max(most, number[i])
+    if len(numbers) != count or (count and most >= limit):
         raise ValueError(f"{name}: expected {count} numbers below {limit}")
     return numbers
 
@@ -182,14 +193,13 @@ cdef class Forest:
     cdef qc_forest f
     cdef readonly ptrdiff_t n_leaves
     cdef bint wide
-    cdef object nodes
+    cdef object nodes, roots
     cdef Deep deep  # or None
     cdef object leaf, split, bounds, threshold  # what is laid out anew for bit slices; leaf is None where trees are too large
     cdef const unsigned int[::1] feature, category_feature, category_ends, set_feature
     cdef const unsigned char[::1] missing, set_sides, members
     cdef const double[::1] category_values
     cdef const ptrdiff_t[::1] set_starts
-    cdef int[::1] roots
 
     def __cinit__(self, ptrdiff_t n_features, leaf, split, feature, missing, ends, threshold, categories=None):
         leaf = _array(leaf, "leaf", np.bool_, 1).copy()
@@ -208,8 +218,13 @@ cdef class Forest:
             self.c.feature, self.c.missing = &self.feature[0], &self.missing[0]
         self._sets(categories)
         column = np.empty(n_thresholds + self.c.n_sets, np.uint32)
-        column[:n_thresholds] = np.repeat(np.arange(self.c.n_columns), np.diff(bounds.astype(np.int64), prepend=0))
-        column[n_thresholds:] = np.arange(self.c.n_columns, self.c.n_columns + self.c.n_sets)
+        cdef uint32_t *of = <uint32_t *>cnp.PyArray_DATA(column)
+        cdef const uint32_t *end = <const uint32_t *>cnp.PyArray_DATA(bounds)
+        cdef ptrdiff_t test, at = 0
+        for test in range(n_thresholds + self.c.n_sets):
+            while at < self.c.n_columns and test >= end[at]:
+                at += 1
+            of[test] = <uint32_t>(at if test < n_thresholds else at + test - n_thresholds)
         self.n_leaves = np.count_nonzero(leaf)
         self.f.n_trees = 2 * self.n_leaves - n_nodes
         if not 1 <= self.f.n_trees <= self.n_leaves < 1 << 31:
@@ -245,33 +260,26 @@ cdef class Forest:
             self.c.set_starts = &self.set_starts[0]
 
     cdef object _build(self, leaf, split, column, threshold):
-        cdef const unsigned char[::1] flags = leaf.view(np.uint8)
-        cdef ptrdiff_t n_splits = len(split), n_thresholds = len(threshold)
-        # One more of each, so that there is an address where there is nothing else.
-        cdef const unsigned int[::1] tests = np.append(split, np.uint32(0)), columns = np.append(column, np.uint32(0))
-        cdef const float[::1] single
-        cdef const double[::1] double_
-        cdef unsigned char[::1] nodes
+        cdef const uint8_t *flags = <const uint8_t *>cnp.PyArray_DATA(leaf)
+        cdef const uint32_t *tests = <const uint32_t *>cnp.PyArray_DATA(split)
+        cdef const uint32_t *columns = <const uint32_t *>cnp.PyArray_DATA(column)
+        cdef const void *bounds = cnp.PyArray_DATA(threshold)
+        cdef ptrdiff_t n_splits = len(split), n_thresholds = len(threshold), n_nodes = len(leaf)
+        cdef void *nodes
+        cdef int *roots
         cdef bint whole
         self.nodes = np.empty((n_splits + 1) * (sizeof(qc_node_int64) if self.wide else sizeof(qc_node_int32)), np.uint8)
-        nodes = self.nodes
         self.roots = np.empty(self.f.n_trees, np.intc)
-        padded = np.append(threshold, threshold.dtype.type(0.0))
+        nodes, roots = cnp.PyArray_DATA(self.nodes), <int *>cnp.PyArray_DATA(self.roots)
         if self.wide:
-            double_ = padded
-            whole = qc_build_int64(
-                &flags[0], flags.shape[0], &tests[0], &columns[0], &double_[0], n_thresholds, <qc_node_int64 *>&nodes[0],
-                &self.roots[0], self.f.n_trees
-            )
+            whole = qc_build_int64(flags, n_nodes, tests, columns, <const double *>bounds, n_thresholds,
+                                   <qc_node_int64 *>nodes, roots, self.f.n_trees)
         else:
-            single = padded
-            whole = qc_build_int32(
-                &flags[0], flags.shape[0], &tests[0], &columns[0], &single[0], n_thresholds, <qc_node_int32 *>&nodes[0],
-                &self.roots[0], self.f.n_trees
-            )
+            whole = qc_build_int32(flags, n_nodes, tests, columns, <const float *>bounds, n_thresholds,
+                                   <qc_node_int32 *>nodes, roots, self.f.n_trees)
         if not whole:
             raise ValueError("leaf: the flags do not end with a whole tree")
-        self.f.nodes, self.f.roots = &nodes[0], &self.roots[0]
+        self.f.nodes, self.f.roots = nodes, roots
 
     @property
     def shape(self):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from quantcore.artifact._fail import invalid
@@ -13,10 +15,15 @@ MAX_TEXT = 1 << 24
 
 def dumps(value: Any) -> bytes:
     """Canonical text: sorted keys, no spaces, shortest round-trip floats, no NaN, UTF-8 with lone surrogates passed."""
+    text: str = _encode()(value)
+    return text.encode("utf-8", "surrogatepass")
+
+
+@functools.cache
+def _encode() -> Callable[[Any], str]:
     import json  # as long to import as a fifth of quantcore, and only files need it
 
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode("utf-8", "surrogatepass")
+    return json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 
 
 def parsed_size(text: bytes) -> int:

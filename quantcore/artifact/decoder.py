@@ -22,7 +22,7 @@ __all__ = ["Decoder", "content"]
 Array = NDArray[Any]
 _DEEPEST = 64
 _DEEPEST_NODE = 6
-_NESTED = (dict, list)
+_NESTED = frozenset((dict, list))
 _STRING = 64  # bytes that a Python string needs besides its text
 
 
@@ -57,7 +57,7 @@ class Decoder:
         self._pooled = 0
         self._own: list[Section] = []
         self._taken = 0
-        self._path = ""
+        self._path: list[str | int] = []
         self._arrays: list[Array | None] = []
         self._ranks: dict[int, Array] = {}
 
@@ -81,37 +81,47 @@ class Decoder:
         if self._memory is not None and self.used != self._memory:
             raise invalid(f"it needs {self.used} bytes, its header declares {self._memory}")
 
-    def value(self, value: Any, path: str = "", depth: int = 0) -> Any:
+    def value(self, value: Any, depth: int = 0) -> Any:
         """Inverse of `Encoder.value`."""
         if depth > _DEEPEST:
             raise invalid("its metadata is nested too deeply")
         if type(value) is list:
-            return [self.value(v, f"{path}.{i}", depth + 1) if type(v) in _NESTED else v for i, v in enumerate(value)]
+            return value if _NESTED.isdisjoint(map(type, value)) else self._list(value, depth)
         if type(value) is not dict:
             return value
         if "$" in value:
             if len(value) != 1:
                 raise invalid("a coded value has members besides '$'")
-            return self._coded(value["$"], path)
+            return self._coded(value["$"])
         late = {}
         out = {}
+        path = self._path
         for key, member in value.items():
             if type(member) not in _NESTED:
                 out[key] = member
                 continue
-            where = f"{path}.{key}" if path else key
+            path.append(key)
             if (node := _by_idf(member)) is not None:
-                late[key] = self._waiting(node, where)
-                continue
-            out[key] = self.value(member, where, depth + 1)
+                late[key] = self._waiting(node)
+            else:
+                out[key] = self.value(member, depth + 1)
+            path.pop()
         for key, join in late.items():
             out[key] = join(out.get("idf"))
         return out
 
-    def _coded(self, node: Any, path: str) -> Any:
+    def _list(self, value: list[Any], depth: int) -> list[Any]:
+        out, path = list(value), self._path
+        for i, member in enumerate(value):
+            if type(member) in _NESTED:
+                path.append(i)
+                out[i] = self.value(member, depth + 1)
+                path.pop()
+        return out
+
+    def _coded(self, node: Any) -> Any:
         if not _shallow(node, _DEEPEST_NODE):
             raise invalid("a coded value is nested too deeply, or holds an object")
-        self._path = path
         result = self._node(node)
         # only whole arrays can be named again
         self._arrays.append(result if isinstance(result, np.ndarray) else None)
@@ -151,7 +161,7 @@ class Decoder:
         section = self._own[self._taken]
         self._taken += 1
         self.charge(section.decoded)
-        self.sizes[f"{self._taken}:{self._path}"] = len(section.stored), section.decoded
+        self.sizes[f"{self._taken}:{'.'.join(map(str, self._path))}"] = len(section.stored), section.decoded
         return np.frombuffer(self._content(section), f"<{section.dtype}").reshape(section.dims)
 
     def _content(self, section: Section) -> bytes | memoryview:
@@ -267,9 +277,8 @@ class Decoder:
         self._ranks[id(result)] = ranks
         return result
 
-    def _waiting(self, node: list[Any], path: str) -> Callable[[Any], Array]:
+    def _waiting(self, node: list[Any]) -> Callable[[Any], Array]:
         """What is taken out of the file now, and becomes an array when its sibling ``idf`` is there."""
-        self._path = path
         self._arrays.append(None)
         name, count = node[0], _BY_IDF[node[0]]
         if len(node) != count + 1:
@@ -428,20 +437,34 @@ _BY_IDF = {"byidf": 2, "rowsbyidf": 7}
 
 def _by_idf(member: Any) -> list[Any] | None:
     """The node of an array that has to wait for its sibling ``idf``."""
-    node = member["$"] if isinstance(member, dict) and list(member) == ["$"] else None
-    return node if isinstance(node, list) and node and type(node[0]) is str and node[0] in _BY_IDF else None
+    if type(member) is not dict or "$" not in member or len(member) != 1:
+        return None
+    node = member["$"]
+    return node if type(node) is list and node and type(node[0]) is str and node[0] in _BY_IDF else None
 
 
 def _shallow(value: Any, depth: int) -> bool:
     """Whether a node is lists within lists, not too many, around what holds nothing."""
     if type(value) is not list:
         return type(value) is not dict
-    return depth > 0 and all(_shallow(v, depth - 1) for v in value if type(v) in _NESTED)
+    if depth <= 0:
+        return False
+    for member in value:
+        if type(member) in _NESTED and not _shallow(member, depth - 1):
+            return False
+    return True
 
 
 def _shape(dims: Any) -> tuple[int, ...]:
-    valid = isinstance(dims, list) and len(dims) <= 3 and all(type(d) is int and d >= 0 for d in dims)
-    if not valid or math.prod(max(d, 1) for d in dims) >= 1 << 48:
+    size = 0
+    if type(dims) is list and len(dims) <= 3:
+        size = 1
+        for d in dims:
+            if type(d) is not int or d < 0:
+                size = 0
+                break
+            size *= d or 1
+    if not 0 < size < 1 << 48:
         raise invalid(f"an array of shape {dims!r}"[:200])
     return tuple(dims)
 

@@ -10,7 +10,7 @@ import functools
 import operator
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Union
 
 import numpy as np
@@ -20,7 +20,7 @@ from quantcore.plan import OPS, Op, Plan, Vocabulary
 
 __all__ = ["plan_from_tree", "plan_to_tree"]
 
-_HINTS: dict[type[Any], tuple[dict[str, Any], frozenset[str]]] = {}
+_HINTS: dict[type[Any], tuple[dict[str, tuple[Any, Any]], frozenset[str]]] = {}
 
 
 def plan_to_tree(plan: Plan) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _fields(item: Plan | Op) -> dict[str, Any]:
     for field in dataclasses.fields(item):
         value = getattr(item, field.name)
         if field.name != "ops" and not _is_default(value, field.default):
-            out[field.name] = _plain(value, hints[field.name])
+            out[field.name] = _plain(value, hints[field.name][0])
     return out
 
 
@@ -84,63 +84,115 @@ def _build(cls: type[Any], raw: dict[str, Any], where: str, **known: Any) -> Any
         raise newer(f"a field {min(raw.keys() - hints.keys())!r} of {where}")
     if not (raw.keys() | known.keys()) >= required:
         raise invalid(f"{where} has no {min(required - raw.keys())!r}")
-    return cls(**{name: _typed(value, hints[name], (name, where)) for name, value in raw.items()}, **known)
+    for name, value in raw.items():
+        hint, check = hints[name]
+        known[name] = value if type(value) is hint else check(value, name, where)
+    return cls.of(known)
 
 
-def _hints(cls: type[Any]) -> tuple[dict[str, Any], frozenset[str]]:
-    """Types of a dataclass's fields, and those without a default; looked up once, for it costs more than reading a small file."""
+_Check = Callable[[Any, str, str], Any]
+
+
+def _hints(cls: type[Any]) -> tuple[dict[str, tuple[Any, _Check]], frozenset[str]]:
+    """Types and checks of a dataclass's fields, and the names of those without a default; looked up once, for it costs more than
+    reading a small file."""
     if cls not in _HINTS:
         hints, declared = typing.get_type_hints(cls), dataclasses.fields(cls)
         required = frozenset(f.name for f in declared if f.default is dataclasses.MISSING)
-        _HINTS[cls] = {f.name: hints[f.name] for f in declared}, required
+        _HINTS[cls] = {f.name: (hints[f.name], _check_of(hints[f.name])) for f in declared}, required
     return _HINTS[cls]
 
 
 @functools.cache
-def _parsed(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    return typing.get_origin(hint), typing.get_args(hint)
-
-
-def _typed(value: Any, hint: Any, where: tuple[str, str]) -> Any:
-    """The value as the declared type wants it, or ArtifactError."""
-    if type(value) is hint:
-        return value
+def _check_of(hint: Any) -> _Check:
+    """What gives a value as the declared type wants it, or raises ArtifactError."""
     if hint is Any:
-        return _classes(value, where)
-    origin, args = _parsed(hint)
+        return _classes
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (Union, types.UnionType):
-        if value is None and types.NoneType in args:
+        rest = next(a for a in args if a is not types.NoneType)
+        other, optional = _check_of(rest), types.NoneType in args
+
+        def check(value: Any, name: str, where: str) -> Any:
+            if (value is None and optional) or type(value) is rest:
+                return value
+            return other(value, name, where)
+
+        return check
+    convert = _CONVERSIONS.get(origin, lambda hint, args: None)(hint, args)
+
+    def converted(value: Any, name: str, where: str) -> Any:
+        if type(value) is hint:
+            return value
+        found = None if convert is None else convert(value, name, where)
+        if found is None:
+            raise invalid(f"{name!r} of {where} is {_shown(value)}, expected {_shown_type(hint)}")
+        return found
+
+    return converted
+
+
+# Each makes a function of (value, name, where) that gives None for what does not fit.
+
+
+def _literal(hint: Any, args: tuple[Any, ...]) -> _Check:
+    return lambda value, name, where: value if any(type(value) is type(a) and value == a for a in args) else None
+
+
+def _tuple(hint: Any, args: tuple[Any, ...]) -> _Check:
+    many = args[1:] == (...,)
+    inner = args[0]
+    checks = [_check_of(a) for a in args if a is not ...]
+
+    def convert(value: Any, name: str, where: str) -> Any:
+        if not isinstance(value, (list, tuple)) or not (many or len(value) == len(args)):
             return None
-        rest = [a for a in args if a is not types.NoneType]
-        return _typed(value, rest[0], where)
-    if origin is Literal:
-        if any(type(value) is type(a) and value == a for a in args):
-            return value
-    elif origin is tuple:
-        if isinstance(value, (list, tuple)) and (args[1:] == (...,) or len(value) == len(args)):
-            return tuple(_typed(v, args[0] if args[1:] == (...,) else args[i], where) for i, v in enumerate(value))
-    elif origin is Mapping:
-        if isinstance(value, dict):
-            return {k: _typed(v, args[1], where) for k, v in value.items()}
-    elif origin is np.ndarray:
-        wanted = typing.get_args(args[1])[0]
-        if isinstance(value, np.ndarray) and (wanted is Any or value.dtype == np.dtype(wanted)):
-            return value
-    raise invalid(f"{where[0]!r} of {where[1]} is {_shown(value)}, expected {_shown_type(hint)}")
+        if many and all(type(v) is inner for v in value):
+            return tuple(value)
+        return tuple([checks[0 if many else i](v, name, where) for i, v in enumerate(value)])
+
+    return convert
 
 
-def _classes(value: Any, where: tuple[str, str]) -> Any:
+def _mapping(hint: Any, args: tuple[Any, ...]) -> _Check:
+    inner, check = args[1], _check_of(args[1])
+
+    def convert(value: Any, name: str, where: str) -> Any:
+        if not isinstance(value, dict):
+            return None
+        return {k: v if type(v) is inner else check(v, name, where) for k, v in value.items()}
+
+    return convert
+
+
+def _array(hint: Any, args: tuple[Any, ...]) -> _Check:
+    kind = typing.get_args(args[1])[0]
+    wanted = None if kind is Any else np.dtype(kind)
+    return lambda value, name, where: (
+        value if isinstance(value, np.ndarray) and (wanted is None or value.dtype == wanted) else None
+    )
+
+
+_CONVERSIONS: dict[Any, Callable[[Any, tuple[Any, ...]], _Check]] = {
+    Literal: _literal,
+    tuple: _tuple,
+    Mapping: _mapping,
+    np.ndarray: _array,
+}
+
+
+def _classes(value: Any, name: str, where: str) -> Any:
     """Labels: an array, a tuple of Python scalars, a list of arrays or of such tuples (one per output), or None."""
     if value is None or (isinstance(value, np.ndarray) and value.ndim == 1):
         return value
     if isinstance(value, list) and value and all(isinstance(v, (list, np.ndarray)) for v in value):
-        return [_classes(v, where) if isinstance(v, np.ndarray) else _scalars(v, where) for v in value]
-    return _scalars(value, where)
+        return [_classes(v, name, where) if isinstance(v, np.ndarray) else _scalars(v, name, where) for v in value]
+    return _scalars(value, name, where)
 
 
-def _scalars(value: Any, where: tuple[str, str]) -> tuple[Any, ...]:
+def _scalars(value: Any, name: str, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list) or not all(v is None or isinstance(v, (str, int, float)) for v in value):
-        raise invalid(f"{where[0]!r} of {where[1]} is {_shown(value)}, expected labels")
+        raise invalid(f"{name!r} of {where} is {_shown(value)}, expected labels")
     return tuple(value)
 
 

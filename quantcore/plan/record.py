@@ -51,6 +51,14 @@ class Record:
             raise TypeError(f"{type(self).__name__} takes the fields {[*defaults]}; missing: {missing}, unknown: {unknown}")
         self.__dict__.update(whole)
 
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Any:
+        """From fields that are known to be all that have no default, and no others."""
+        found = object.__new__(cls)
+        found.__dict__.update(cls._defaults)
+        found.__dict__.update(values)
+        return found
+
     def __repr__(self) -> str:
         shown = (f"{f.name}={_shown(getattr(self, f.name))}" for f in fields(self))
         return f"{type(self).__name__}({', '.join(shown)})"

@@ -59,8 +59,9 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
         few = plan.input != "table" or (width or 0) <= _MOST_COLUMNS  # a row holds a place for each
         _require(few, f"a table of {width} columns")
         # A number costs a file nothing, rows of so many columns cost memory: there have to be weights for them, or the like.
-        held = max((a.size for op in plan.ops for a in vars(op).values() if isinstance(a, np.ndarray)), default=0)
-        _require((width or 0) <= max(_MOST_COLUMNS, held), f"n_features_in is {width}, but no op holds so many numbers")
+        if (width or 0) > _MOST_COLUMNS:
+            held = max((a.size for op in plan.ops for a in vars(op).values() if isinstance(a, np.ndarray)), default=0)
+            _require((width or 0) <= held, f"n_features_in is {width}, but no op holds so many numbers")
     else:
         _require(plan.n_features_in is None, f"a Plan over {plan.input} has no n_features_in")
     _require(type(plan.by_name) is bool, f"by_name is {plan.by_name!r}")
@@ -84,9 +85,11 @@ class _Result(NamedTuple):
 
 
 def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None) -> _Result:
-    _require(type(op.inputs) is tuple and all(_is_int(i) for i in op.inputs), "inputs must be a tuple of integers")
-    _require(1 <= len(op.inputs) <= (65536 if op.joins else 1), f"it can't take {len(op.inputs)} inputs")
-    _require(all(INPUT <= i < len(results) for i in op.inputs), f"its inputs {op.inputs[:5]} must come before it")
+    _require(type(op.inputs) is tuple and {*map(type, op.inputs)} <= {int}, "inputs must be a tuple of integers")
+    if not 1 <= len(op.inputs) <= (65536 if op.joins else 1):
+        raise ValueError(f"it can't take {len(op.inputs)} inputs")
+    if min(op.inputs) < INPUT or max(op.inputs) >= len(results):
+        raise ValueError(f"its inputs {op.inputs[:5]} must come before it")
     if isinstance(op, ops.Text):
         documents = op.inputs[0] >= 0 and isinstance(plan.ops[op.inputs[0]], ops.Documents)
         _require(documents or (plan.input == "text" and op.inputs == (INPUT,)), "it must read documents")
@@ -114,21 +117,20 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         labels = [plan.ops[i] if i >= 0 else None for i in op.inputs]
         widths = [results[i].width if i >= 0 else 0 for i in op.inputs]
         return _Result(validate_ensembles.LABEL_READERS[op.kind](op, labels, widths), "scores")
-    check = _CHECKS.get(op.kind)
-    if check is None:
+    if op.kind not in _CHECKS and not isinstance(op, ops.Trees):
         raise ValueError("this op is not known")
     _require(plan.input == "matrix" or INPUT not in op.inputs, "it reads a matrix, but the caller passes none")
     incoming = [results[i] if i >= 0 else _Result(plan.n_features_in or 0, "matrix") for i in op.inputs]
     _require(all(r.what in ("matrix", "scores") for r in incoming), "it reads labels, leaves or a list, which it can't")
     matrices = any(r.what == "matrix" for r in incoming)
     _require(not matrices or isinstance(op, _READS_MATRIX), "it reads scores, but its input is a matrix")
-    width = check(op, [r.width for r in incoming])
+    if isinstance(op, ops.Trees):
+        return _Result(validate_trees.check_trees(op, incoming[0].width, codec), "leaves")
+    width = _CHECKS[op.kind](op, [r.width for r in incoming])
     if isinstance(op, _LABEL_OPS):
         return _Result(width, "labels")
     if isinstance(op, ops.Several):
         return _Result(width, "list")
-    if isinstance(op, ops.Trees):
-        return _Result(width, "leaves")
     if isinstance(op, ops.Layers):
         return _Result(width, "layers")
     if isinstance(op, ops.Affine) and not matrices:  # predictions that are scaled back stay predictions
@@ -289,7 +291,6 @@ _CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
         "Take": _take,
         "TfIdf": _tfidf,
         "Threshold": _threshold,
-        "Trees": validate_trees.check_trees,
         **validate_columns.CHECKS,
         **validate_ensembles.CHECKS,
         **validate_matrix.CHECKS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,20 +20,30 @@ _MOST_VALUES = 1 << 31
 _CATEGORICAL = ("category_feature", "category_ends", "category_values", "set_feature", "set_sides", "members")
 
 
-def check_trees(op: tree_ops.Trees, incoming: list[int]) -> int:
-    """Check a Trees op over so many columns; returns its number of trees."""
-    width = incoming[0]
-    _structure(op)
-    _thresholds(op, width)
-    n_sets = _sets(op, width)
-    n_tests = len(op.threshold) + n_sets
-    require(len(op.split) == 0 or int(op.split.max()) < n_tests, f"split names a test beyond the {n_tests} that are there")
+def check_trees(op: tree_ops.Trees, width: int, codec: ModuleType | None) -> int:
+    """Check a Trees op over so many columns; returns its number of trees. What compiled checks refuse is looked at here."""
+    if codec is None or not _sound(op, width, codec):
+        _structure(op)
+        _thresholds(op, width)
+        n_tests = len(op.threshold) + _sets(op, width)
+        require(len(op.split) == 0 or int(op.split.max()) < n_tests, f"split names a test beyond the {n_tests} that are there")
+    else:
+        _sets(op, width)
     boolean(op.allow_nan, "allow_nan")
     boolean(op.allow_infinity, "allow_infinity")
     require(op.absent is None or is_finite(op.absent), "absent must be None or a finite number")
     require(op.sparse in ("zero", "finite", "missing", "refuse"), f"sparse is {op.sparse!r}")
     require(op.category in ("equal", "truncated", "unsigned"), f"category is {op.category!r}")
     return op.n_trees
+
+
+def _sound(op: tree_ops.Trees, width: int, codec: ModuleType) -> bool:
+    sets = op.set_feature
+    if sets is not None and sets.ndim != 1:
+        return False
+    arrays = (op.leaf, op.split, op.feature, op.missing, op.ends, op.threshold)
+    found: bool = codec.trees_sound(*arrays, width, 0 if sets is None else len(sets))
+    return found
 
 
 def _structure(op: tree_ops.Trees) -> None:

@@ -14,9 +14,6 @@ from quantcore.reference.matrices import Matrix, as_csr
 
 __all__ = ["basis", "spline", "spline_sizes"]
 
-# What is beyond the base interval continues from: its ends, the values and slopes of the splines there, and how many continue.
-_Ends = tuple[float, float, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], int]
-
 
 def spline(op: Spline, X: Matrix) -> Matrix:
     """Each column's splines by de Boor's recursion, with SciPy's operations in its order."""
@@ -43,9 +40,7 @@ def _all(op: Spline, X: NDArray[Any], out: NDArray[Any], *, sizes: bool) -> NDAr
         part, x = out[:, j * n : (j + 1) * n], X[:, j]
         with np.errstate(all="ignore"):
             if op.extrapolation in ("constant", "linear"):
-                ends = _ends_of(op, j, degree, sizes)
-                _inside(op, j, x, part, ends, sizes)
-                degree = ends[-1]
+                degree = _with_ends(op, j, x, part, degree, sizes)
             else:
                 _everywhere(op, j, x, part, sizes)
     return out if op.bias else out[:, np.arange(out.shape[1]) % n != n - 1]
@@ -63,36 +58,35 @@ def _everywhere(op: Spline, column: int, x: NDArray[Any], out: NDArray[Any], siz
     out[np.isnan(x)] = 0.0
 
 
-def _ends_of(op: Spline, column: int, degree: int, sizes: bool) -> _Ends:
-    """What the ends of a column's base interval are to a source whose ``degree`` is now that."""
+def _with_ends(op: Spline, column: int, x: NDArray[Any], out: NDArray[Any], degree: int, sizes: bool) -> int:
+    """Inside of a column's base interval, and what its ends are to a source whose ``degree`` is now that; returns what it is
+    behind this column."""
     knots, k, n = op.knots[column], op.degree, op.n_splines
     low, high = float(knots[degree]), float(knots[-degree - 1])
-    at = np.array([low, high])
-    (f_low, f_high), (s_low, s_high) = (basis(knots, at, k, n, slope=slope, sizes=sizes) for slope in (False, True))
-    if op.extrapolation == "linear" and degree <= 1:
-        degree += 1  # and so it stays for the columns behind, as in scikit-learn
-    return low, high, f_low, f_high, s_low, s_high, degree
-
-
-def _inside(op: Spline, column: int, x: NDArray[Any], out: NDArray[Any], ends: _Ends, sizes: bool) -> None:
-    low, high, f_low, f_high, s_low, s_high, reach = ends
+    linear = op.extrapolation == "linear"
+    reach = degree + 1 if linear and degree <= 1 else degree  # and so it stays for the columns behind, as in scikit-learn
     wide = x.astype(np.float64)
     inside, below, above = (low <= wide) & (wide <= high), wide < low, wide > high
-    out[inside] = basis(op.knots[column], wide[inside], op.degree, out.shape[1], sizes=sizes)
-    n = out.shape[1]
-    if op.extrapolation == "constant":
+    out[inside] = basis(knots, wide[inside], k, n, sizes=sizes)
+    if not (below.any() or above.any()):
+        return reach
+    at = np.array([low, high])
+    f_low, f_high = basis(knots, at, k, n, sizes=sizes)
+    if not linear:
         if below.any():
             out[below, :reach] = f_low[:reach]
         if above.any() and reach == 0 and not op.sparse and n != 1:
             raise ValueError("constant extrapolation above the last knot fails for degree=0, as in scikit-learn")
         if above.any() and not (reach == 0 and not op.sparse):
             out[above, n - reach if reach else 0 :] = f_high[-reach:]
-        return
+        return reach
+    s_low, s_high = basis(knots, at, k, n, slope=True, sizes=sizes)
     for j in range(reach):
         k = n - 1 - j
         away_low, away_high = wide[below] - low, wide[above] - high
         out[below, j] = f_low[j] + (-away_low if sizes else away_low) * s_low[j]
         out[above, k] = f_high[k] + away_high * s_high[k]
+    return reach
 
 
 def basis(

@@ -344,6 +344,16 @@ class Executor:
         low, high = found.interval
         return found.value, ((high - low) / 2).max(axis=1)
 
+    def bare_scores(self, X: Any) -> Any:
+        """The scores of ``checked`` rows without their bounds, which take most of the time of a few rows; None where ``predict``
+        is missing."""
+        at = self.plan.outputs.get("predict")
+        if at is None:
+            return None
+        if self.front is not None:
+            return self.front.inner.bare_scores(self._at_cut(X))
+        return self.value_at(self.plan.ops[at].inputs[0], X)
+
     def bound(self, method: str, X: Any, *, checked: bool = False) -> float | None:
         """The largest proved error of a method's values over rows, infinite where one has no bound; None where its values are no
         scores, probabilities or predicted numbers. ``checked`` as for ``scores``."""

@@ -35,19 +35,21 @@ def cut(plan: Plan) -> int | None:
     """
     if plan.input != "table":
         return None
-    first = last = None
-    for position in range(len(plan.ops)):
-        after = plan.ops[position + 1 :]
-        if not after or any(i < position for op in after for i in op.inputs) or min(plan.outputs.values()) <= position:
-            continue
-        try:
-            ways.at(plan, position)
-        except NoWay:
-            continue
-        first, last = position if first is None else first, position
-    if last is None:
-        return None
-    return last if isinstance(plan.ops[last + 1], Trees) else first
+    last = next((position for position in reversed(range(len(plan.ops))) if _cuts(plan, position)), None)
+    if last is None or isinstance(plan.ops[last + 1], Trees):
+        return last
+    return next(position for position in range(len(plan.ops)) if _cuts(plan, position))
+
+
+def _cuts(plan: Plan, position: int) -> bool:
+    after = plan.ops[position + 1 :]
+    if not after or any(i < position for op in after for i in op.inputs) or min(plan.outputs.values()) <= position:
+        return False
+    try:
+        ways.at(plan, position)
+    except NoWay:
+        return False
+    return True
 
 
 def obstacle(plan: Plan) -> str | None:
@@ -57,8 +59,9 @@ def obstacle(plan: Plan) -> str | None:
     ----------
     plan : Plan
     """
-    if cut(plan) is not None:
-        rows = ways.at(plan, cut(plan) or 0)
+    found = cut(plan)
+    if found is not None:
+        rows = ways.at(plan, found)
         return None if rows.dtype == np.float64 else f"a matrix of {rows.dtype} in front of the model"
     for position in range(len(plan.ops)):
         try:
@@ -69,11 +72,10 @@ def obstacle(plan: Plan) -> str | None:
     return "no single matrix is in front of the model"
 
 
-def behind(plan: Plan, position: int) -> Plan:
-    """The Plan over matrices that reads what stands at a position."""
+def behind(plan: Plan, position: int, width: int) -> Plan:
+    """The Plan over matrices that reads what stands at a position, so many columns."""
     moved = [replace(op, inputs=tuple(i - position - 1 for i in op.inputs)) for op in plan.ops[position + 1 :]]
     outputs = {method: at - position - 1 for method, at in plan.outputs.items()}
-    width = ways.at(plan, position).width
     return replace(
         plan, ops=tuple(moved), outputs=outputs, input="matrix", n_features_in=width, feature_names_in=None, by_name=False
     )

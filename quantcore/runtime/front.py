@@ -6,6 +6,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from quantcore.native import registry
 from quantcore.plan import Csr, Plan
 from quantcore.plan.ops import Several, Trees
@@ -52,7 +54,9 @@ class Front:
     ) -> None:
         self.plan, self.position, self.evaluate = plan, position, evaluate
         rows = ways.at(plan, position)
-        whole = frames.behind(plan, position)
+        if rows.dtype != np.float64:
+            raise NoWay(f"a matrix of {rows.dtype} in front of the model")
+        whole = frames.behind(plan, position, rows.width)
         self.csr = frames.form(rows, whole) == "csr"
         # What a sparse matrix may not hold for trees, a dense one may: such rows are left to the reference.
         self.finite = rows.sparse and any(isinstance(op, Trees) and op.sparse == "finite" for op in whole.ops if frames.reads(op))
@@ -99,8 +103,10 @@ def front(
     module = registry.door("frame")
     if module is None or plan.input != "table":
         return None
-    reason, position = frames.obstacle(plan), frames.cut(plan)
-    if reason is None and position is not None:
+    position = frames.cut(plan)
+    if position is None:
+        reason = frames.obstacle(plan)
+    else:
         try:
             return Front(plan, position, module, serve, evaluate, own)
         except (NoWay, ValueError) as error:  # the door refuses what no conversion makes, but a file may hold

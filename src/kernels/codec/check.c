@@ -1,4 +1,5 @@
-/* What plan.validate_text asks of a vocabulary. */
+/* What plan.validate_text asks of a vocabulary, and plan.validate_trees of trees. */
+#include <math.h>
 #include <string.h>
 
 #include "kernels/codec/codec.h"
@@ -60,4 +61,42 @@ int qc_codec_columns_sound(const uint32_t *column, size_t n, uint64_t n_features
         seen[column[i] >> 3] |= bit;
     }
     return 0;
+}
+
+/* Whether numbers ascend, none being NaN or -0.0. */
+#define ASCENDING(name, type)                                                  \
+    static int name(const type *value, size_t n) {                             \
+        for (size_t i = 0; i < n; i++) {                                       \
+            if (value[i] != value[i] || (value[i] == 0 && signbit(value[i]))) return 0; \
+            if (i && !(value[i] > value[i - 1])) return 0;                     \
+        }                                                                      \
+        return 1;                                                              \
+    }
+
+ASCENDING(ascending_float, float)
+ASCENDING(ascending_double, double)
+
+int qc_codec_trees_sound(const uint8_t *leaf, size_t n_nodes, const uint32_t *split, size_t n_splits, uint64_t n_tests,
+                         const uint32_t *feature, const uint8_t *missing, const uint32_t *ends, size_t n_columns, uint64_t width,
+                         const void *threshold, int wide, size_t n_thresholds) {
+    size_t waiting = 0, splits = 0, start = 0; /* waiting: nodes that the tree still lacks */
+    if (!n_nodes || n_nodes >= (size_t)1 << 31) return -1;
+    for (size_t i = 0; i < n_nodes; i++) {
+        if (!waiting) waiting = 1;
+        if (leaf[i]) waiting--;
+        else waiting++, splits++;
+    }
+    if (waiting || splits != n_splits) return -1;
+    for (size_t i = 0; i < n_splits; i++)
+        if (split[i] >= n_tests) return -1;
+    for (size_t i = 0; i < n_columns; i++) {
+        if (feature[i] >= width || missing[i] > 3) return -1;
+        if (i && (feature[i] < feature[i - 1] || (feature[i] == feature[i - 1] && missing[i] <= missing[i - 1]))) return -1;
+        if (ends[i] <= start || ends[i] > n_thresholds) return -1;
+        const size_t n = ends[i] - start;
+        if (!(wide ? ascending_double((const double *)threshold + start, n) : ascending_float((const float *)threshold + start, n)))
+            return -1;
+        start = ends[i];
+    }
+    return start == n_thresholds ? 0 : -1;
 }

@@ -48,6 +48,11 @@ int qc_codec_rows(const uint8_t *low, const uint8_t *codes, size_t n_groups, siz
 int qc_codec_symbols_sound(const uint8_t *bytes, size_t n_bytes, const uint32_t *ends, size_t n);
 int qc_codec_nodes_sound(const uint32_t *parent, const uint32_t *symbol, size_t n, size_t n_symbols, const uint64_t *levels,
                          size_t n_levels);
+/* What plan.validate_trees checks: flags that are whole trees in preorder, a test below n_tests for each split, ascending columns of
+ * features below `width`, and the ascending thresholds of each (float64 where `wide`). */
+int qc_codec_trees_sound(const uint8_t *leaf, size_t n_nodes, const uint32_t *split, size_t n_splits, uint64_t n_tests,
+                         const uint32_t *feature, const uint8_t *missing, const uint32_t *ends, size_t n_columns, uint64_t width,
+                         const void *threshold, int wide, size_t n_thresholds);
 /* `seen` has a bit for each of n_features, all zero. */
 int qc_codec_columns_sound(const uint32_t *column, size_t n, uint64_t n_features, uint8_t *seen);
 

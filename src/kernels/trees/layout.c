@@ -1,5 +1,4 @@
 /* Trees → terms of the bit-sliced kernels. */
-#include <math.h>
 #include <string.h>
 
 #include "kernels/trees/trees.h"
@@ -182,18 +181,6 @@ void qc_sliced_values(const qc_sliced_source *source, const qc_sliced_layout *la
                 if (bytes)
                     for (int b = 0; b < size; ++b) bytes[(start + k * entries) * size + b * entries + at] = from[b];
             }
-        }
-    }
-}
-
-void qc_pivots(const float *ascending, int count, int levels, float *pivots) {
-    const int n = (1 << levels) - 1;
-    pivots[0] = 0.0f;
-    for (int level = 0, at = 1; level < levels; ++level) {
-        const int step = (n + 1) >> level;
-        for (int k = 0; k < 1 << level; ++k, ++at) {
-            const int i = step / 2 - 1 + k * step;
-            pivots[at] = i < count ? ascending[i] : INFINITY;
         }
     }
 }

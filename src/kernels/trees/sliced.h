@@ -104,7 +104,11 @@ int qc_sliced_build(const qc_sliced_source *source, uint32_t *seen, qc_sliced_la
 void qc_sliced_values(const qc_sliced_source *source, const qc_sliced_layout *layout, const void *values, const uint32_t *index,
                       ptrdiff_t width, int size, void *to, uint8_t *bytes);
 
-/* Pivots in breadth-first order from `count` ascending ones; the rest is infinite. */
-void qc_pivots(const float *ascending, int count, int levels, float *pivots);
+/* Columns of ranks, of at most QC_MOST_RANKS thresholds each, from all thresholds (float64 where `wide`) and the end of each
+ * column's. Fills feature, missing, count, levels, first, pivot, exact and (not NULL) nearest, and of each test its column and its
+ * rank there; where `column` is NULL, n_columns alone is found. Returns the number of pivots: in breadth-first order, the rest
+ * infinite; of `exact` the largest float32 not above each. */
+ptrdiff_t qc_ranks_build(const qc_columns *c, const uint32_t *ends, const void *threshold, int wide, qc_ranks *to,
+                         uint32_t *column, uint8_t *rank);
 
 #endif

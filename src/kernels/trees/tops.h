@@ -43,6 +43,16 @@ ptrdiff_t qc_tops_open_int32(const qc_forest *f, ptrdiff_t n_splits, int most_ex
 ptrdiff_t qc_tops_open_int64(const qc_forest *f, ptrdiff_t n_splits, int most_exits, uint32_t *leaves, int32_t *opened,
                              uint32_t *ends);
 
+/* Puts the places of the opened splits in order, by column, then by key: `order` is room for 2 * n numbers. */
+void qc_tops_order(const qc_forest *f, int wide, const int32_t *opened, ptrdiff_t n, uint32_t *order);
+
+/* Columns of ranks of the opened splits, in that order: fills source, blocks, first, exact and (not NULL) nearest, and of each
+ * split its column of ranks and the most that goes left there; where `column` is NULL, n_columns alone is found. Columns from
+ * `n_columns` on are sets: -infinity is left there, NaN right. Returns the numbers in a table, -1 where QC_TOP_COLUMNS are too
+ * few. */
+ptrdiff_t qc_tops_columns(const qc_forest *f, int wide, const int32_t *opened, ptrdiff_t n, ptrdiff_t n_columns,
+                          const uint32_t *order, qc_tops *to, uint8_t *column, uint8_t *most);
+
 /* Fills slots and planes, and returns the number of tests; where `tests` is not NULL, tests (which hold what never strikes) and
  * exits as well. `column` and `most` are those of each opened split. */
 ptrdiff_t qc_tops_write_int32(const qc_forest *f, const int32_t *opened, const uint32_t *ends, const uint8_t *column,
