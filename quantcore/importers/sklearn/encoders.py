@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import sklearn
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
-from quantcore.importers.versions import release
+from quantcore.importers.sklearn.common import VERSION
 from quantcore.plan import INPUT
 from quantcore.plan.ops import Codes, Join, Lookup, OneHot
 
@@ -100,7 +99,7 @@ def _grouped(estimator: Any, column: int, count: int) -> tuple[Any, int | None]:
         return range(count), None
     mapping = estimator._default_to_infrequent_mappings[column]
     # scikit-learn 1.6 and 1.7 leave all columns of an unknown category 0 under "warn".
-    warns = estimator.handle_unknown == "warn" and release(sklearn.__version__) >= (1, 8)
+    warns = estimator.handle_unknown == "warn" and VERSION >= (1, 8)
     takes_unknown = estimator.handle_unknown == "infrequent_if_exist" or warns
     return mapping, int(mapping[rare[0]]) if takes_unknown else None
 
