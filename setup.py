@@ -43,10 +43,9 @@ WRITTEN_OUT = ("src/kernels/pack/avx2.c", "src/kernels/pack/avx512.c")
 ALSO = {"table": ("src/kernels/dense/dot_*.c", "src/kernels/dense/layout.c")}
 # No contraction and no fast-math: every kernel gives the same bits. -g0 keeps Python's own -g out of installs; no exception
 # passes through C, so that tables for unwinding would only take space.
-# Sections of their own, so that the linker leaves out what a door does not call: of another family's kernels most.
-UNIX_FLAGS = (
-    "-std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -g0 -fno-asynchronous-unwind-tables -ffunction-sections -MMD"
-)
+UNIX_FLAGS = "-std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -g0 -fno-asynchronous-unwind-tables -MMD"
+# Of another family's kernels the linker leaves out what a door does not call, which is most.
+BORROWED_FLAGS = "-ffunction-sections"
 LINKER_FLAGS = {"linux": "-Wl,--gc-sections", "darwin": "-Wl,-dead_strip"}
 # Half of a wheel is what Cython makes of the doors. -O3 inlines its helpers until that is a fourth larger and no call is faster.
 UNIX_LEVELS = {"kernel": "-O3", "written out": "-O2", "door": "-O2 -ftree-vectorize", "spare": "-Os"}
@@ -160,7 +159,10 @@ class BuildDoors(build_ext):
             if self.targets(isa):
                 level = "spare" if source in SPARE and self.machine() in X86 else "kernel"
                 level = "written out" if source in WRITTEN_OUT else level
-                objects.append(self.compile(ext, source, temp, self.flags(level, isa)))
+                flags = self.flags(level, isa)
+                if not source.startswith((f"src/kernels/{stem}/", "src/cpu/")) and self.compiler.compiler_type != "msvc":
+                    flags += BORROWED_FLAGS.split()
+                objects.append(self.compile(ext, source, temp, flags))
         library = self.get_ext_fullpath(ext.name)
         if self.force or self.stale(library, objects):
             self.compiler.link_shared_object(

@@ -84,7 +84,7 @@ cdef Deep _deep(Forest forest, split, bounds, threshold, categories):
     n = qc_tops_open_int32(
         &forest.f, n_splits, QC_DEEP_TOP, <uint32_t *>_data(leaves), <int32_t *>_data(opened), <uint32_t *>_data(ends)
     )
-    roots = np.asarray(forest.roots)
+    roots = forest.roots
     if leaves[roots[roots >= 0]].max() * 2 > QC_DEEP_SLOTS:
         return None
     is_open = np.zeros(n_splits + 1, np.uint8)
@@ -101,8 +101,8 @@ cdef Deep _deep(Forest forest, split, bounds, threshold, categories):
     if len(kept) + len(numeric) // QC_MOST_RANKS + forest.c.n_sets > MOST_RANKS:
         return None
     top = Forest(
-        forest.c.n_features, leaf.view(np.bool_), number[test].astype(np.uint32), np.asarray(forest.feature)[kept],
-        np.asarray(forest.missing)[kept], np.cumsum(sizes[kept]).astype(np.uint32), threshold[numeric], categories
+        forest.c.n_features, leaf.view(np.bool_), number[test].astype(np.uint32), forest.feature[kept],
+        forest.missing[kept], np.cumsum(sizes[kept]).astype(np.uint32), threshold[numeric], categories
     )
     places = Values(np.zeros((1, 1), np.float32), np.zeros(len(exits), np.uint32), None, len(exits), n_trees, 1)
     tree = np.repeat(np.arange(n_trees), np.diff(ends.astype(np.int64), prepend=0) + 1)

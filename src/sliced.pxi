@@ -224,8 +224,8 @@ cdef class Sliced:
         cdef Py_ssize_t n_sets = forest.c.n_sets
         if not n_sets:
             return
-        of, sides = np.asarray(forest.set_feature), np.asarray(forest.set_sides)
-        sizes = np.diff(np.asarray(forest.category_ends).astype(np.int64), prepend=0).take(of)
+        of, sides = forest.set_feature, forest.set_sides
+        sizes = np.diff(forest.category_ends.astype(np.int64), prepend=0).take(of)
         first = np.cumsum(sizes + 2) - sizes - 2
         missing_left, members_left = (sides & 1).astype(bool), (sides & 2).astype(bool)
         table = np.empty((sizes + 2).sum(), np.uint8)
@@ -233,7 +233,7 @@ cdef class Sliced:
         table[first + 1] = members_left
         inside = np.ones(len(table), bool)
         inside[first] = inside[first + 1] = False
-        table[inside] = np.asarray(forest.members).astype(bool) != np.repeat(members_left, sizes)
+        table[inside] = forest.members.astype(bool) != np.repeat(members_left, sizes)
         self.held["sides"], self.held["sides_first"] = table, first.astype(np.uint32)
         self.r.sides, self.r.sides_first = <uint8_t *>_data(table), <uint32_t *>_data(self.held["sides_first"])
 

@@ -147,32 +147,26 @@ cdef class Values:
     cdef readonly object dtype
     cdef bint single_
     cdef tuple held
-    cdef const float[:, ::1] single
-    cdef const double[:, ::1] double_
-    cdef const unsigned int[::1] index, output
+    cdef object values, index, output
 
     def __cinit__(self, values, index, output, ptrdiff_t n_leaves, ptrdiff_t n_trees, ptrdiff_t n_outputs):
         values = np.asarray(values)
         self.dtype = values.dtype
         self.single_ = values.dtype == FLOAT32
-        if self.single_:
-            self.single = _array(values, "values", FLOAT32, 2)
-            self.v.values = &self.single[0, 0] if values.size else NULL
-        else:
-            self.double_ = _array(values, "values", FLOAT64, 2)
-            self.v.values = &self.double_[0, 0] if values.size else NULL
+        self.values = values = _array(values, "values", FLOAT32 if self.single_ else FLOAT64, 2)
+        self.v.values = cnp.PyArray_DATA(values)
         self.v.width, self.v.n_outputs = values.shape[1], n_outputs
         self.n_leaves, self.n_trees = n_leaves, n_trees
         if not 1 <= self.v.width <= n_outputs:
             raise ValueError(f"values: a leaf has {self.v.width} of them for {n_outputs} outputs")
         if index is not None:
             self.index = _below(index, "index", n_leaves, len(values))
-            self.v.index = &self.index[0]
+            self.v.index = <const unsigned int *>cnp.PyArray_DATA(self.index)
         elif len(values) != n_leaves:
             raise ValueError(f"values: {len(values)} rows for {n_leaves} leaves")
         if output is not None:
             self.output = _below(output, "output", n_trees, n_outputs - self.v.width + 1)
-            self.v.output = &self.output[0]
+            self.v.output = <const unsigned int *>cnp.PyArray_DATA(self.output)
 
 
 cdef class Deep
@@ -197,10 +191,7 @@ cdef class Forest:
     cdef object nodes, roots
     cdef Deep deep  # or None
     cdef object leaf, split, bounds, threshold  # what is laid out anew for bit slices; leaf is None where trees are too large
-    cdef const unsigned int[::1] feature, category_feature, category_ends, set_feature
-    cdef const unsigned char[::1] missing, set_sides, members
-    cdef const double[::1] category_values
-    cdef const ptrdiff_t[::1] set_starts
+    cdef object feature, missing, category_feature, category_ends, category_values, set_feature, set_sides, set_starts, members
 
     def __cinit__(self, ptrdiff_t n_features, leaf, split, feature, missing, ends, threshold, categories=None):
         leaf = _array(leaf, "leaf", np.bool_, 1).copy()
@@ -212,11 +203,12 @@ cdef class Forest:
         self.c.n_columns = len(np.asarray(feature))
         self.feature = _below(feature, "feature", self.c.n_columns, n_features)
         self.missing = _array(missing, "missing", np.uint8, 1).copy()
-        if self.missing.shape[0] != self.c.n_columns:
+        if len(self.missing) != self.c.n_columns:
             raise ValueError(f"missing: expected one a column, {self.c.n_columns}")
         bounds = _ends(ends, "ends", self.c.n_columns, n_thresholds)
         if self.c.n_columns:
-            self.c.feature, self.c.missing = &self.feature[0], &self.missing[0]
+            self.c.feature = <const unsigned int *>cnp.PyArray_DATA(self.feature)
+            self.c.missing = <const unsigned char *>cnp.PyArray_DATA(self.missing)
         self._sets(categories)
         column = np.empty(n_thresholds + self.c.n_sets, np.uint32)
         cdef uint32_t *of = <uint32_t *>cnp.PyArray_DATA(column)
@@ -250,15 +242,18 @@ cdef class Forest:
         self.set_sides = _array(sides, "set_sides", np.uint8, 1).copy()
         self.members = _array(members, "members", np.bool_, 1).copy().view(np.uint8)
         sizes = np.diff(bounds.astype(np.intp), prepend=0)[np.asarray(of, np.intp)]
-        if self.set_sides.shape[0] != self.c.n_sets or sizes.sum() != self.members.shape[0]:
-            raise ValueError(f"members: expected {sizes.sum()} of {self.c.n_sets} sets, got {self.members.shape[0]}")
+        if len(self.set_sides) != self.c.n_sets or sizes.sum() != len(self.members):
+            raise ValueError(f"members: expected {sizes.sum()} of {self.c.n_sets} sets, got {len(self.members)}")
         self.set_starts = (np.cumsum(sizes) - sizes).astype(np.intp)
         self.c.rule = RULES.index(rule)
         if self.c.n_sets:
-            self.c.category_feature, self.c.category_ends = &self.category_feature[0], &self.category_ends[0]
-            self.c.category_values, self.c.members = &self.category_values[0], &self.members[0]
-            self.c.set_feature, self.c.set_sides = &self.set_feature[0], &self.set_sides[0]
-            self.c.set_starts = &self.set_starts[0]
+            self.c.category_feature = <const unsigned int *>cnp.PyArray_DATA(self.category_feature)
+            self.c.category_ends = <const unsigned int *>cnp.PyArray_DATA(self.category_ends)
+            self.c.category_values = <const double *>cnp.PyArray_DATA(self.category_values)
+            self.c.members = <const unsigned char *>cnp.PyArray_DATA(self.members)
+            self.c.set_feature = <const unsigned int *>cnp.PyArray_DATA(self.set_feature)
+            self.c.set_sides = <const unsigned char *>cnp.PyArray_DATA(self.set_sides)
+            self.c.set_starts = <const ptrdiff_t *>cnp.PyArray_DATA(self.set_starts)
 
     cdef object _build(self, leaf, split, column, threshold):
         cdef const uint8_t *flags = <const uint8_t *>cnp.PyArray_DATA(leaf)

@@ -46,7 +46,7 @@ cdef class Walk:
             return 1
         if self.forest.c.n_categorical and self.forest.c.rule == 0:
             X = np.ascontiguousarray(X)
-            if np.isinf(X[:, np.asarray(self.forest.category_feature)]).any():
+            if np.isinf(X[:, self.forest.category_feature]).any():
                 return 1
         if (width == 8) != self.forest.wide:
             with np.errstate(over="ignore"):

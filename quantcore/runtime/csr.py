@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from quantcore.plan import INPUT, Csr, Op, Plan
+from quantcore.plan import Csr, Plan
 from quantcore.plan.ops import Affine, ArgMax, Linear, PlanarLinear, Threshold
 from quantcore.reference.bounds import edges
-from quantcore.runtime import pruned
+from quantcore.runtime import pruned, table
 from quantcore.runtime.text import class_array
 
 __all__ = ["Chain", "build", "chain", "obstacle"]
@@ -44,16 +44,14 @@ def chain(plan: Plan, position: int) -> Chain | None:
     plan : Plan
     position : int
     """
-    op: Op | None = plan.ops[position] if position >= 0 and plan.input == "matrix" else None
-    if not isinstance(op, Linear | PlanarLinear):
-        return None
-    if op.inputs[0] == INPUT:
-        return Chain(None, op)
-    scaler = plan.ops[op.inputs[0]]
-    if not isinstance(scaler, Affine) or scaler.inputs[0] != INPUT or scaler.clip is not None:
+    found = table.chain(plan, position)
+    if found is None or not found.before:
+        return None if found is None else Chain(None, found.scores)
+    scaler, *others = found.before
+    if others or not isinstance(scaler, Affine) or scaler.clip is not None:
         return None
     refuses = scaler.sparse == "refuse" or (scaler.sparse == "centre" and scaler.shift is not None)
-    return None if refuses else Chain(scaler if scaler.scale is not None else None, op)
+    return None if refuses else Chain(scaler if scaler.scale is not None else None, found.scores)
 
 
 def obstacle(found: Chain) -> str | None:

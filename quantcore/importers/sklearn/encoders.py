@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from quantcore.importers.builder import Builder, Node, Result
+from quantcore.importers.sklearn.common import VERSION
 from quantcore.plan import INPUT
 from quantcore.plan.ops import Codes, Join, Lookup, OneHot
 
@@ -97,7 +98,9 @@ def _grouped(estimator: Any, column: int, count: int) -> tuple[Any, int | None]:
     if rare is None:
         return range(count), None
     mapping = estimator._default_to_infrequent_mappings[column]
-    takes_unknown = estimator.handle_unknown in ("infrequent_if_exist", "warn")
+    # scikit-learn 1.6 and 1.7 leave all columns of an unknown category 0 under "warn".
+    warns = estimator.handle_unknown == "warn" and VERSION >= (1, 8)
+    takes_unknown = estimator.handle_unknown == "infrequent_if_exist" or warns
     return mapping, int(mapping[rare[0]]) if takes_unknown else None
 
 
