@@ -7,6 +7,7 @@ they stay as they are.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from threading import get_ident
 from typing import Any, NamedTuple
 
 __all__ = ["REASONS", "Fallback", "Fallbacks", "on_fallback"]
@@ -90,14 +91,14 @@ class Fallbacks:
 
     def __init__(self, digest: Callable[[], str]) -> None:
         self._digest = digest
-        self._rows = dict.fromkeys(REASONS, 0)
+        self._counted: dict[tuple[str, int], list[int]] = {}  # by reason and thread: without a GIL no two of them add to one
         self._told: set[tuple[str, str]] = set()
         self.answerer = "open"
         self.lasting: tuple[str, str] | None = None  # reason and detail, where no compiled pass serves this model at all
 
     def count(self, reason: str, rows: int, detail: str, *, once: bool = False) -> None:
         """Rows that fell back; ``once``: the hook hears of a detail once."""
-        self._rows[reason] += rows  # no call in between: one step under the GIL
+        self._counted.setdefault((reason, get_ident()), [0])[0] += rows
         if _hook is not None:
             self._tell(_hook, reason, rows, detail, once=once)
 
@@ -120,7 +121,10 @@ class Fallbacks:
 
     def stats(self) -> dict[str, int]:
         """Rows by reason, under the names of ``model.stats()``."""
-        return {f"fallback_{reason}": rows for reason, rows in self._rows.items()}
+        total = dict.fromkeys(REASONS, 0)
+        for (reason, _), (rows,) in list(self._counted.items()):
+            total[reason] += rows
+        return {f"fallback_{reason}": rows for reason, rows in total.items()}
 
     def _tell(self, hook: Hook, reason: str, rows: int, detail: str, *, once: bool) -> None:
         if once and (reason, detail) in self._told:
