@@ -334,6 +334,23 @@ def trees_lightgbm() -> Any:
 
 
 @family
+def trees_means() -> Any:
+    """Leaves that are sums over counts, thresholds of float64: codings of their own."""
+    from lightgbm import LGBMRegressor
+
+    return _table(LGBMRegressor(n_estimators=12, num_leaves=8, min_child_samples=5, n_jobs=1, verbose=-1), regression=True)
+
+
+@family
+def trees_rounded() -> Any:
+    """Leaves on a grid, which certify nothing."""
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    source = GradientBoostingClassifier(n_estimators=12, max_depth=3, random_state=0)
+    return _table(source, calibration=numbers(160, 3)[0], guarantee="measured", min_agreement=0.95)
+
+
+@family
 def text_multi_label() -> Any:
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import SGDClassifier

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from quantcore.artifact.dictionary import DICTIONARY
+from quantcore.artifact.dictionary import TABLES
 from quantcore.plan.ops import OPS, Op
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +109,7 @@ def check(found: dict[str, Any], fields: dict[str, tuple[str, str | None]]) -> N
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_golden_files_hold_what_is_told(path):
     plan_fields, op_fields = told()
-    plan = READER.read(path.read_bytes(), DICTIONARY)["plan"]
+    plan = READER.read(path.read_bytes(), TABLES)["plan"]
     check(plan, plan_fields)
     for op in plan["ops"]:
         name = op.pop("op")

@@ -69,7 +69,7 @@ def test_the_file_is_what_quantize_makes_with_the_same_options(folder, which):
 def test_candidates_and_the_report_are_printed(folder, monkeypatch):
     monkeypatch.setattr(out, "width", 300)  # no cell is wrapped
     common = ("quantize", folder / "m.joblib", "--trust-pickle", "--calibration", folder / "rows.txt", "-o", folder / "o.qc")
-    made = qc.quantize(joblib.load(folder / "m.joblib"), DOCUMENTS, guarantee="measured", min_agreement=0.9)
+    made = qc.quantize(folder / "m.joblib", DOCUMENTS, guarantee="measured", min_agreement=0.9, trust_pickle=True)
     shown = " ".join(run(*common, *MEASURED, "--candidates").stdout.split())
     kept = next(one for one in made.report().candidates if one["kept"])
     assert f"→ {kept['form']}" in shown
