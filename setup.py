@@ -53,7 +53,7 @@ UNIX_LEVELS = {"kernel": "-O3", "written out": "-O2", "door": "-O2 -ftree-vector
 # by their names, in what Cython makes of them; one that is not named here is fast and large.
 ONCE = re.compile(
     r"(?:__cinit__|__dealloc__|_tp_(?:new|vectorcall)_\w+)$|_5numpy_|MemoryView|_(?:reduce|setstate)_cython_"
-    r"|_\d*(?:kernels|select|selected|stats|settle|settled|hot_plane|describe|require|require_short|make|genexpr)$"
+    r"|_\d*(?:kernels|select|selected|stats|settle|settled|hot_plane|make|genexpr)$"
     r"|__(?:row|array|ends|below|finite|scale|index|buffer|padded|nibbles|hold|sets|build|sides|trees|sizes|folded|open|write|deep)$"
     r"|__(?:top_columns|base_of|values_of|check|scales|native|odd_rows)$|_(?:set_plane|set_codes|set_weights|new_scratch)$"
     r"|Weights__at$|Sliced__columns$"
