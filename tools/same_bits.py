@@ -2,6 +2,7 @@
 """Show that every CPU gives the same bits: this one with each of its instruction sets, and the emulated ones.
 
 Usage: tools/same_bits.py BIN    (BIN: the bin folder of a virtual environment)
+       tools/same_bits.py serve TARGET    (the models of build/same-bits alone, for tools/wheel)
 
 What is asked is made here, once, in build/same-bits; each CPU answers it in one process that needs NumPy and SciPy alone, and
 only hashes of answers are compared:
@@ -17,6 +18,7 @@ only hashes of answers are compared:
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pickle
@@ -56,6 +58,16 @@ def answer(target: str) -> None:
     served = {path.stem: answers(path) for path in sorted((WORK / "models").glob("*.qc"))}
     config = {"isa": qc.show_config()["isa"], "seconds": time.process_time() - started}
     Path(target).write_text(json.dumps({**config, "bound": bound, "kernels": kernels, "models": served}))
+
+
+def serve(target: str) -> None:
+    """What an install answers for the models. NumPy may be all that is there: rows in CSR are left out where SciPy is not."""
+    import quantcore as qc
+
+    sparse = importlib.util.find_spec("scipy") is not None
+    paths = [path for path in sorted((WORK / "models").glob("*.qc")) if sparse or not path.stem.startswith("csr-")]
+    found = {"isa": qc.show_config()["isa"], "models": {path.stem: answers(path) for path in paths}}
+    Path(target).write_text(json.dumps(found))
 
 
 def answers(path: Path) -> dict[str, Any]:
@@ -167,6 +179,8 @@ def compare_models(runs: dict[str, dict[str, Any]]) -> list[str]:
 def main() -> None:
     if sys.argv[1] == "answer":
         answer(sys.argv[2])
+    elif sys.argv[1] == "serve":
+        serve(sys.argv[2])
     else:
         names = collect(str(Path(sys.argv[1]).absolute()))
         runs = {name: json.loads((WORK / f"{name}.json").read_text()) for name in names}
