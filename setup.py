@@ -36,7 +36,15 @@ X86, ARM = ("x86_64", "amd64"), ("aarch64", "arm64")
 ISA_MACHINES = {"avx2": X86, "avx512": X86, "neon": ARM, "dotprod": ARM}
 # Scalar kernels that on x86-64 only processors without AVX2 run (before 2013): there small beats fast. A file that holds a slot's
 # only kernel does not belong here.
-SPARE = ("src/kernels/pack/scalar.c", "src/kernels/table/scalar.c", "src/kernels/text/scalar.c")
+SPARE = (
+    "src/kernels/dense/dot_scalar.c",
+    "src/kernels/dense/scores_scalar.c",
+    "src/kernels/pack/scalar.c",
+    "src/kernels/sparse/exact_scalar.c",
+    "src/kernels/table/scalar.c",
+    "src/kernels/text/scalar.c",
+    "src/kernels/trees/sliced_scalar.c",
+)
 # Kernels whose loops are written out: -O3 makes of them twice as much that is no faster.
 WRITTEN_OUT = ("src/kernels/pack/avx2.c", "src/kernels/pack/avx512.c")
 # Kernels of other families that a door's own are built on.
