@@ -48,8 +48,8 @@ def _smallest(extra: Extra) -> list[tuple[str, ...]]:
     rows, flips, won, lost = (sum(run[name] for run in runs) for name in ("rows", "flips", "won", "lost"))
     agreeing = share(rows - flips, rows)
     ratio, wanted = sizes["joblib"] / own["bytes"], SMALLEST[extra["case"]]
-    # the probability of so uneven a split of the rows that changed sides, if either way is as likely
-    even = binomtest(won, won + lost).pvalue if won + lost else 1.0
+    # the probability of so many lost, of the rows that changed sides, if either way is as likely
+    even = binomtest(lost, won + lost, alternative="greater").pvalue if won + lost else 1.0
     most = SECONDS.get(extra["case"])
     met = ratio >= wanted and agreeing.high >= own["agreement"] and even >= 0.05 and (most is None or own["cpu_seconds"] <= most)
     return [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip("pandas", reason="data frames of pandas are tested with it")
 sys.path.append(str(Path(__file__).parent))
 from interrupted import CASES  # noqa: E402
 
