@@ -55,6 +55,7 @@ ARTIFACT = [
 BOUNDS = ["tests/reference/test_bounds.py", "tests/reference/test_rounding.py", "tests/reference/test_rounding_formulas.py"]
 _SMALL = ("_fail", "ascending", "bits", "canonical", "preorder", "strings", "threads", "transforms", "trie")
 _CODINGS = ("context", "deflate", "idf", "prefix", "repeats", "rows")
+_OWN = ("decoder", "encoder", "tree")
 # Whose tests a module's are.
 OWNERS: dict[str, list[str]] = {
     **{
@@ -64,6 +65,7 @@ OWNERS: dict[str, list[str]] = {
     },
     **{f"quantcore/artifact/{name}.py": [PARTS] for name in _SMALL},
     **{f"quantcore/artifact/{name}.py": CODINGS for name in _CODINGS},
+    **{f"quantcore/artifact/{name}.py": [f"tests/artifact/test_{name}.py"] for name in _OWN},
     "quantcore/reference/bounds.py": BOUNDS,
     "quantcore/reference/planar.py": [*BOUNDS, "tests/reference/test_ops.py"],
     "quantcore/runtime/certify.py": ["tests/runtime/test_certify.py"],
