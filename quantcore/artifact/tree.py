@@ -57,8 +57,8 @@ def _fields(item: Plan | Op) -> dict[str, Any]:
 
 
 def _is_default(value: Any, default: Any) -> bool:
-    simple = type(value) is type(default) and not isinstance(value, np.ndarray)
-    return value is default or (simple and repr(value) == repr(default))  # repr tells -0.0 from 0.0
+    # repr tells -0.0 from 0.0; no default is an array
+    return value is default or (type(value) is type(default) and repr(value) == repr(default))
 
 
 def _plain(value: Any, hint: Any) -> Any:
@@ -82,8 +82,8 @@ def _build(cls: type[Any], raw: dict[str, Any], where: str, **known: Any) -> Any
     hints, required = _hints(cls)
     if not hints.keys() >= raw.keys():
         raise newer(f"a field {min(raw.keys() - hints.keys())!r} of {where}")
-    if not (raw.keys() | known.keys()) >= required:
-        raise invalid(f"{where} has no {min(required - raw.keys())!r}")
+    if missing := required - raw.keys() - known.keys():
+        raise invalid(f"{where} has no {min(missing)!r}")
     for name, value in raw.items():
         hint, check = hints[name]
         known[name] = value if type(value) is hint else check(value, name, where)

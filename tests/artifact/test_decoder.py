@@ -385,6 +385,18 @@ def test_too_many_steps_are_refused_before_they_are_looked_at():
         refused({"$": ["sum", "u1", [size], ["own"]]}, words, own=(own,), memory=size)
 
 
+def test_too_many_references_are_refused_before_they_are_looked_at(monkeypatch):
+    """2**31 of them: one item again and again, which takes no memory."""
+    many = np.broadcast_to(np.uint8(1), 1 << 31)
+    decoder = Decoder(0, transforms(None))
+    decoder._arrays = [many.view(np.bool_)]
+    with pytest.raises(ArtifactError, match="numbers of leaves need the flags of trees"):
+        decoder._leaves(0)
+    monkeypatch.setattr(decoder, "_integers", lambda node: many)
+    with pytest.raises(ArtifactError, match="back references do not fill the shape"):
+        decoder._again("u1", [1 << 31], None, None)
+
+
 def test_places_of_the_document():
     """k counts every `$`, whatever it stands for; only arrays that came before can be named."""
     flags = {"$": ["bool", [7], u1(0b1101110)]}
@@ -521,11 +533,12 @@ def test_what_is_copied_of_memory_that_others_can_change():
             found, _ = read({"$": ["own"]}, own=(own,), shared=shared)
             stored[:] = b"\1" * 8
             assert found.any() != stays
-    stored = bytearray(1)
-    decoder = Decoder(None, transforms(None), shared=True)
-    decoder.load(Section(POOL, RAW, "u1", (1,), memoryview(stored)), [])
-    stored[0] = 1
-    assert decoder.value({"$": ["pool", "u1", 1]}).tolist() == [0]
+    for settings, stays in (({"shared": True}, True), ({}, False)):
+        stored = bytearray(1)
+        decoder = Decoder(None, transforms(None), **settings)
+        decoder.load(Section(POOL, RAW, "u1", (1,), memoryview(stored)), [])
+        stored[0] = 1
+        assert decoder.value({"$": ["pool", "u1", 1]}).tolist() == [not stays]
 
 
 def test_what_sections_hold():

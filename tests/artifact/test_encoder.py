@@ -149,6 +149,8 @@ TRIED: dict[str, tuple[np.ndarray, str, list[str]]] = {
     "one string, not a list": (np.array("abc"), "", ["ucs4"]),
     "strings in two dimensions": (np.array([["a"], ["bc"]]), "", ["ucs4"]),
     "strings of another byte order": (np.array([["a"], ["bc"]], ">U2"), "", ["ucs4"]),
+    "the widest string": (np.array([""], "U16"), "", ["text"]),
+    "one that is too wide": (np.array([""], "U17"), "", ["ucs4"]),
     "one string far longer than the others": (np.array(["x" * 500] + [""] * 99), "", ["ucs4"]),
     "numbers of another byte order": (some(3, ">i4"), "", ["leaf", "int"]),
 }

@@ -136,6 +136,8 @@ INVALID: list[tuple[Any, str]] = [
     (without(1, "bias"), "op 1 (Linear) has no 'bias'"),
     (without(2, "classes"), "op 2 (Threshold) has no 'classes'"),
     (without(None, "input"), "the Plan has no 'input'"),
+    (without(None, "outputs"), "the Plan has no 'outputs'"),
+    ({"ops": []}, "the Plan has no 'input'"),
     (changed(0, lowercase=1), "'lowercase' of op 0 (Text) is 1, expected bool"),
     (changed(0, n_features=True), "'n_features' of op 0 (Text) is True, expected int"),
     (changed(0, n_features=2.0), "'n_features' of op 0 (Text) is 2.0, expected int"),
