@@ -258,7 +258,7 @@ class Encoder:
             return []
         plain = np.array_equal(new, np.arange(len(new)))
         values = [None] if plain else [new, *self._int_nodes(new, _name(new))]
-        return [["again", _name(flat), dims, min(values, key=self._cost), self._ints(back)]] if values else []
+        return [["again", _name(flat), dims, min(values, key=self._cost), self._ints(back)]]
 
     def _ints(self, values: Array) -> Any:
         """A node for integers whose dtype is free: the narrowest that holds them."""
@@ -269,7 +269,7 @@ class Encoder:
 
     def _int_nodes(self, array: Array, name: str) -> list[Any]:
         signed = int(array.size > 0 and array.min() < 0)
-        if name in ("u8", "i8") and array.size and (int(array.max()) >> 31 or int(array.min()) < -(1 << 31)):
+        if name in ("u8", "i8") and array.size and (int(array.max()) >= 1 << 31 or int(array.min()) < -(1 << 31)):
             return []
         flat = array.reshape(-1)
         coded = self._do.split_bits(bits.zigzag(flat) if signed else flat)

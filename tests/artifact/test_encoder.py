@@ -116,6 +116,7 @@ TRIED: dict[str, tuple[np.ndarray, str, list[str]]] = {
     "too large": (np.array([0, 0, 0, 2**31], "u8"), "", ["leaf", "sum"]),
     "too far for steps": (np.array([0, 0, 0, 2**31 + 1], "u8"), "", ["leaf"]),
     "int of i8": (np.array([0, 0, 0, -(2**31)], "i8"), "", ["leaf", "int", "sum"]),
+    "negative numbers of i8": (np.full(3, -7, "i8"), "", ["leaf", "int"]),
     "too small": (np.array([0, 0, 0, -(2**31) - 1], "i8"), "", ["leaf"]),
     "the largest": (np.array([2**64 - 1] * 2, "u8"), "", ["leaf"]),
     "all of i4": (np.repeat([-(2**31), 2**31 - 1], 3).astype("i4"), "", ["leaf", "int", "sum"]),
