@@ -39,6 +39,7 @@ from quantcore.plan.ops import (
 )
 
 sys.path.append(str(Path(__file__).parents[1] / "fuzz"))
+sys.path.append(str(Path(__file__).parent))  # for the modules that some tests here share
 from checksums import repaired  # noqa: E402
 
 WORDS = "account alarm balance book card cancel change check food hotel music play quick réserver transfer water weather".split()

@@ -88,7 +88,9 @@ def test_numbers_become_pythons():
         Binarize(threshold=np.float32(0.5)),
         Binarize(threshold=3),
         Concat(weights=(1, np.float64(2.0)), sparse=np.True_),
-        Text(**{**TEXT, "ngram_range": (np.int64(1), 2), "n_features": np.uint8(2), "encoding": np.str_("utf-8"), "stop_words": ()}),
+        Text(
+            **{**TEXT, "ngram_range": (np.int64(1), 2), "n_features": np.uint8(2), "encoding": np.str_("utf-8"), "stop_words": ()}
+        ),
         Threshold(classes=(1, 2.5, True, None, "a", np.int64(7), np.float64(8.0), np.False_)),
         WeightedMean(weights=None, divisor=2),
     )
