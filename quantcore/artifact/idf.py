@@ -61,7 +61,7 @@ def split_idf(idf: NDArray[np.float64]) -> tuple[str, int, NDArray[np.int64], ND
     if idf.min() < 1.0 - 2.0**-20:  # no D is above N: these are biases, means and the like, not worth the search
         return None
     values, inverse = np.unique(idf, return_inverse=True)
-    for kind in ("f8", "f4"):
+    for kind in ("f4", "f8"):  # the search in doubles finds nothing for a source of singles, and takes its time
         exact = values.astype(kind)
         if not np.array_equal(exact.astype(np.float64), values):
             continue

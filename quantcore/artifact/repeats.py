@@ -37,6 +37,6 @@ def numbers(back: NDArray[Any]) -> NDArray[np.uint32]:
         root = np.where(source >= 0, source, own)
         while not np.array_equal(further := root[root], root):
             root = further
-        known = np.where((source < 0) & (block > 0), out[at + np.minimum(source, 0)], count[at : at + _BLOCK])
+        known = np.where(source < 0, out[at + np.minimum(source, 0)], count[at : at + _BLOCK])
         out[at : at + _BLOCK] = known[root]
     return out
