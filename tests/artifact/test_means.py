@@ -247,10 +247,11 @@ def test_factors_that_libraries_multiply_by(scale):
 def test_shifts_are_looked_for_near_those_of_a_sample():
     """Four more or less than any that 48 values of all have; a pair at the nearest shift does as well."""
     values = np.full(480, 11 / 3 / 2**10)
-    values[np.setdiff1d(np.arange(480), np.linspace(0, 479, 48).astype(int))[:3]] = [
+    values[np.setdiff1d(np.arange(480), np.linspace(0, 479, 48).astype(int))[:4]] = [
         5 / 3 / 2**14,
         5 / 3 / 2**15,
         1001 / 3 / 2**6,
+        1001 / 3 / 2**5,
     ]
     parts = means.split_means(values)
     found = dict(zip(values.tolist(), zip(parts.counts.tolist(), parts.shift.tolist(), strict=True), strict=True))
