@@ -77,8 +77,8 @@ def test_neighbours_are_merged_that_gain_most():
 
 def test_what_gains_nothing_is_left_apart():
     """Groups of one symbol each: together a group of 24 bits less, and a bit more for each entry."""
-    for entries, expected in ((11, [0, 0]), (12, [0, 1]), (13, [0, 1])):
-        assert context._merged(np.diag([float(entries)] * 2)).tolist() == expected
+    for entries, expected in (([11, 11], [0, 0]), ([11, 13], [0, 0]), ([12, 12], [0, 1]), ([13, 13], [0, 1])):
+        assert context._merged(np.diag(np.array(entries, np.float64))).tolist() == expected
 
 
 def test_at_most_256_groups():

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from quantcore.artifact import prefix, rows
+from quantcore.artifact.container import POOL, RAW, Section
+from quantcore.artifact.decoder import Decoder
+from quantcore.artifact.transforms import transforms
 from quantcore.errors import ArtifactError
 
 RANDOM = np.random.default_rng(31)
@@ -108,7 +111,17 @@ def outliers():
     return matrix
 
 
+def misled():
+    """Rows of ones of which one entry makes the mean that of other rows: they move to the ones."""
+    matrix = RANDOM.choice(np.array([-1, 1], np.int16), (60, 40))
+    matrix[20:] *= 45
+    matrix[20:24] //= 45
+    matrix[20:24, 7] = 1761
+    return matrix
+
+
 MATRICES = {
+    "misled": misled(),
     "small": heavy(60, 5, 30, np.int16),
     "four columns": heavy(150, 4, 5000, np.int16),
     "three columns": heavy(150, 3, 5000, np.int16),
@@ -170,6 +183,7 @@ READ = {
     "whole bytes": ([[3, -4]], [0], [every()], [0], "i2"),
     "256 groups": ([[g] for g in range(256)], [g % 9 for g in range(256)], [every()] * 256, list(range(256)), "i2"),
     "stretches": ([[g % 7, -g] for g in range(5000)], [0, 2], [every()] * 2, [g % 5 // 4 for g in range(5000)], "i2"),
+    "stretches of 240 rows": ([[-(g % 2)] * 17 for g in range(490)], [0], [[1, 1]], [0] * 490, "i2"),
     "stretches of a row": ([[g % 11] * 4095 for g in range(3)], [0], [every()], [0] * 3, "i2"),
     "ends of a type": ([[2**15 - 1], [-(2**15)]], [4], [every()], [0, 0], "i2"),
 }
@@ -180,6 +194,32 @@ def test_parts_by_hand(name):
     matrix, low, lengths, group, dtype = READ[name]
     found = rows.join_rows(parts_of(matrix, low, lengths, group), dtype)
     assert found.dtype == np.dtype(dtype) and found.tolist() == matrix
+
+
+def test_an_outlier_among_many():
+    """Low bits enough for it to have a symbol, though the mean entry asks for fewer."""
+    for dtype, entry in ((np.int32, 2**31 - 1), (np.int32, -(2**31)), (np.int16, -(2**15))):
+        matrix = np.zeros((60_000, 1), dtype)
+        matrix[777] = entry
+        parts = rows.split_rows(matrix)
+        assert parts.low == [14 if entry > 0 else 15 if dtype == np.int32 else 0]
+        assert np.array_equal(rows.join_rows(parts, matrix.dtype.str[1:]), matrix)
+
+
+def test_the_widest_matrix():
+    """4096 columns."""
+    for width in (4096, 4097):
+        pool = bytes([1, 1, 0, *[0] * (width // 8 + (width % 8 > 0))])
+        size = len(pool) - 3
+        decoder = Decoder(None, transforms(None))
+        decoder.load(Section(POOL, RAW, "u1", (len(pool) + 2,), pool[:3] + size.to_bytes(2, "little") + pool[3:]), [])
+        node = ["rows", "i2", width, [0], *(["pool", "u1", n] for n in (2, 1)), ["pool", "u2", 1], ["pool", "u1", size]]
+        if width == 4096:
+            assert decoder.value({"$": node}).tolist() == [[0] * width]
+        else:
+            with pytest.raises(ArtifactError) as caught:
+                decoder.value({"$": node})
+            assert caught.value.reason == "invalid"
 
 
 def test_no_rows():
