@@ -102,9 +102,8 @@ def _histograms(rows: NDArray[Any], low: int) -> NDArray[np.uint16]:
     for at in range(0, len(rows), _BLOCK):
         symbol = np.minimum(_parts(rows[at : at + _BLOCK], low)[1], _SYMBOLS)
         keys = np.arange(len(symbol))[:, None] * (_SYMBOLS + 1) + symbol
-        out[at : at + _BLOCK] = np.bincount(keys.ravel(), minlength=len(symbol) * (_SYMBOLS + 1)).reshape(
-            out[at : at + _BLOCK].shape
-        )
+        found = np.bincount(keys.ravel(), minlength=len(symbol) * (_SYMBOLS + 1))
+        out[at : at + _BLOCK] = found.reshape(len(symbol), _SYMBOLS + 1)
     return out
 
 
