@@ -52,8 +52,9 @@ ARTIFACT = [
     "--deselect=tests/artifact/test_round_trip.py::test_reading_needs_numpy_alone",  # another process
 ]
 BOUNDS = ["tests/reference/test_bounds.py", "tests/reference/test_rounding.py", "tests/reference/test_rounding_formulas.py"]
-_SMALL = ("_fail", "ascending", "bits", "canonical", "preorder", "strings", "threads", "transforms", "trie")
+_SMALL = ("_fail", "bits", "canonical", "preorder", "strings", "threads", "transforms", "trie")
 _BY_TOPIC = {  # tests of one module alone
+    "ascending": ["doubles", "parts"],
     "codec": ["document"],
     "container": ["container_layout"],
     "context": ["context"],
