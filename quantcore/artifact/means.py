@@ -100,18 +100,15 @@ def _shortest(
     for _ in range(_STEPS):
         live &= b > 0
         whole = a // np.maximum(b, 1)
-        # Of products that overflow the floats tell: what is beyond these limits is dropped.
-        live &= (whole * m1.astype(np.float64) < 2.0**_BITS) & (whole * n1.astype(np.float64) < 2.0 * _MOST_COUNT)
-        whole = np.where(live, whole, 0)
+        # Floats tell what is too large before integers overflow: below 2**53 they are exact.
+        live &= (whole * m1.astype(np.float64) + m0 < 2.0**_BITS) & (whole * n1.astype(np.float64) + n0 < _MOST_COUNT)
         m, n = whole * m1 + m0, whole * n1 + n0
-        live &= (m < 1 << _BITS) & (n < _MOST_COUNT)
         if not live.any():
             break
         a, b = np.where(live, b, a), np.where(live, a - whole * b, b)
         m0, m1 = np.where(live, m1, m0), np.where(live, m, m1)
         n0, n1 = np.where(live, n1, n0), np.where(live, n, n1)
-        fits = live & (m > 0) & (n > 0)
-        fits &= ((m * power) / np.maximum(n, 1)) * scale == magnitude[:, None]
+        fits = live & (((m * power) / np.maximum(n, 1)) * scale == magnitude[:, None])
         best[fits] = np.log2(m[fits]) + np.log2(n[fits])
         live &= ~fits
     choice = best.argmin(axis=1)

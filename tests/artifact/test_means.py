@@ -203,6 +203,8 @@ def values_of(kind):
         return [float(n) * 2.0**30 / 3 for n in range(1, 9)]
     if kind == "small":
         return [float(n) * 2.0**-36 / 5 for n in range(1, 9)]
+    if kind in ("the first", "the last"):
+        return [5 / 3 / 2**20, *[11 / 3 / 2**10] * 20][:: 1 if kind == "the first" else -1]
     if kind == "whole":
         return [float(n) for n in range(1, 9)]
     if kind == "half of them":
@@ -216,7 +218,7 @@ def values_of(kind):
 
 KINDS = [
     "few bits", "sizes", "many bits", "large counts", "large", "small", "whole", "half of them", "less than half of them",
-    "of a learning rate", "noise",
+    "of a learning rate", "the first", "the last", "noise",
 ]  # fmt: skip
 
 
