@@ -125,7 +125,7 @@ def _packed(fields: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.
     """Fields of so many bits, at most 53, one after another, lowest bits first."""
     ends = np.cumsum(widths)
     starts = ends - widths
-    total = int(ends[-1]) if len(ends) else 0
+    total = int(ends[-1])
     out = np.zeros(total // 64 + 2, np.uint64)
     word, bit = starts >> 6, (starts & 63).astype(np.uint64)
     low = fields.view(np.uint64)

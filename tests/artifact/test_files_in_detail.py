@@ -60,6 +60,15 @@ def test_a_new_file_comes_about_under_another_name(tmp_path, calls):
     ]
 
 
+@posix
+@pytest.mark.parametrize("name", ["é" * 127, "☃" * 85, "\U0001f600" * 63], ids=["two bytes", "three bytes", "four bytes"])
+def test_names_of_long_characters(tmp_path, name):
+    """Systems count bytes, 255 mostly, not characters."""
+    write(tmp_path / name, DATA)
+    write(tmp_path / name, DATA)
+    assert os.listdir(tmp_path) == [name]
+
+
 def test_temporary_names_are_not_guessed(tmp_path, calls):
     for _ in range(3):
         write(tmp_path / "model.qc", DATA)

@@ -142,3 +142,4 @@ def test_counts_stay_below_the_limit():
     assert split("f8", MOST, [1, MOST]) is not None
     values = np.array([value("f8", MOST + 1, 1), value("f8", MOST + 1, 3)])
     assert idf.split_idf(values) is None
+    assert split("f8", MOST, [1, MOST + 1]) is None  # 1 but for the last places

@@ -205,6 +205,8 @@ def values_of(kind):
         return [float(n) * 2.0**-36 / 5 for n in range(1, 9)]
     if kind in ("the first", "the last"):
         return [5 / 3 / 2**20, *[11 / 3 / 2**10] * 20][:: 1 if kind == "the first" else -1]
+    if kind == "the smallest":  # with more bits than the largest shift leaves without a count
+        return [(2**25 + 2 * n + 1) * 2.0**-63 / 3 for n in range(8)]
     if kind == "whole":
         return [float(n) for n in range(1, 9)]
     if kind == "half of them":
@@ -218,7 +220,7 @@ def values_of(kind):
 
 KINDS = [
     "few bits", "sizes", "many bits", "large counts", "large", "small", "whole", "half of them", "less than half of them",
-    "of a learning rate", "the first", "the last", "noise",
+    "of a learning rate", "the first", "the last", "the smallest", "noise",
 ]  # fmt: skip
 
 
