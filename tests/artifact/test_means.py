@@ -133,6 +133,17 @@ def test_a_bit_too_few():
             means.join_means(longer._replace(packed=longer.packed[:-1]))
 
 
+def test_padding_of_every_width():
+    for n in range(1, 20):
+        for sign in (0, 1):
+            parts = parts_of([(sign, 1, 0, 1)] * n)
+            assert means.join_means(parts).tolist() == [1.0 - 2.0 * sign] * n
+            for bit in range(n, 8 * len(parts.packed)):
+                packed = changed(parts.packed, bit // 8, parts.packed[bit // 8] | 1 << bit % 8, np.uint8)
+                with pytest.raises(ArtifactError, match="do not fill"):
+                    means.join_means(parts._replace(packed=packed))
+
+
 def shortest(value, scale, shifts):
     """(bits, shift, m, n): the first convergent, of the value over the factor times 2**shift, that gives the value's bits."""
     best = (math.inf, 0, 1, 0)
