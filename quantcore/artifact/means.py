@@ -91,14 +91,13 @@ def _shortest(
     fraction, exponent = np.frexp(magnitude / scale)
     a = np.broadcast_to((fraction * 2.0**_BITS).astype(np.int64)[:, None], (len(magnitude), len(shifts))).copy()
     below = (_BITS - exponent)[:, None] - shifts
-    live = (below > 0) & (below <= 62)
-    b = np.int64(1) << np.clip(below, 0, 62)
+    held = np.clip(below, 0, 62)
+    live, b = below == held, np.int64(1) << held
     m0, m1 = np.zeros_like(a), np.ones_like(a)
     n0, n1 = np.ones_like(a), np.zeros_like(a)
     best = np.full(a.shape, np.inf)
     power = np.ldexp(1.0, -shifts)
     for _ in range(_STEPS):
-        live &= b > 0
         whole = a // np.maximum(b, 1)
         # Floats tell what is too large before integers overflow: below 2**53 they are exact.
         live &= (whole * m1.astype(np.float64) + m0 < 2.0**_BITS) & (whole * n1.astype(np.float64) + n0 < _MOST_COUNT)

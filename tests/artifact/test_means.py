@@ -208,6 +208,8 @@ def values_of(kind):
             for _ in "ab"
         ]
         return [m / n for m, n in pairs] + [5.5, 7.0, 8.25, 3.0]
+    if kind == "large sums":  # the next convergent is not much longer
+        return [(int(RANDOM.integers(1 << b, 2 << b)) | 1) / n * 2.0**-20 for b in range(38, 45, 2) for n in (1, 3, 5, 7)]
     if kind == "large counts":
         return [101 / n for n in (32_749, 32_767, 32_769, 32_771, 16_411, 65_537)] + [0.5, 0.25, 77.0]
     if kind == "large":
@@ -230,8 +232,8 @@ def values_of(kind):
 
 
 KINDS = [
-    "few bits", "sizes", "many bits", "large counts", "large", "small", "whole", "half of them", "less than half of them",
-    "of a learning rate", "the first", "the last", "the smallest", "noise",
+    "few bits", "sizes", "many bits", "large sums", "large counts", "large", "small", "whole", "half of them",
+    "less than half of them", "of a learning rate", "the first", "the last", "the smallest", "noise",
 ]  # fmt: skip
 
 
