@@ -6,6 +6,7 @@ more than its code gains; ranks are in the file already, so that groups which ar
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,8 @@ def split_by_rank(rows: NDArray[Any], ranks: NDArray[Any]) -> tuple[Rows, NDArra
     symbol, extra = symbols(rows[:, 0], least)
     width = int(symbol.max(initial=0)) + 1
     keys = first[ranks].astype(np.int64) * width + symbol
-    histograms = np.bincount(keys, minlength=(int(first[-1]) + 1) * width).reshape(-1, width).astype(np.float64)
+    shape = int(first[-1]) + 1, width
+    histograms = np.bincount(keys, minlength=math.prod(shape)).reshape(shape).astype(np.float64)
     table = _merged(histograms)[first].astype(np.uint8)
     group = table[ranks]
     size = np.bincount(group, np.abs(rows[:, 0].astype(np.float64))) / np.bincount(group)
@@ -45,7 +47,7 @@ def split_by_rank(rows: NDArray[Any], ranks: NDArray[Any]) -> tuple[Rows, NDArra
 
 def _first_ranges(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """The range of each rank: few enough, and none of few rows but the last."""
-    least = max(_LEAST, -(-int(counts.sum()) // (4 * _MOST_GROUPS)))
+    least = max(_LEAST, int(counts.sum()) / (4 * _MOST_GROUPS))
     out, number, have = np.empty(len(counts), np.int64), 0, 0
     for rank, count in enumerate(counts.tolist()):
         out[rank] = number

@@ -52,7 +52,7 @@ def _deflate_chunks(data: bytes, dictionary: bytes) -> bytes:
     view = memoryview(data)
 
     def chunk(start: int) -> bytes:
-        before = bytes(view[max(0, start - _WINDOW) : start]) if start else dictionary
+        before = bytes(view[start - _WINDOW : start]) if start else dictionary
         part = view[start : start + _CHUNK]
         return _deflate([part], *_way(part), before, last=start + _CHUNK >= len(view))
 
@@ -79,8 +79,7 @@ def _way(part: memoryview) -> tuple[int, int]:
 
 def estimate(data: bytes) -> int:
     """About how long `compress` would make it, in a fraction of the time."""
-    part = data if len(data) < _SAMPLED else _sample(data, 1 << 15)
-    level = 9 if len(data) < _SAMPLED else 6
+    part, level = (data, 9) if len(data) < _SAMPLED else (_sample(data, 1 << 15), 6)
     found = min(len(part), *(len(_deflate([part], strategy, level)) for strategy in _STRATEGIES[1:]))
     return found * len(data) // max(len(part), 1)
 
@@ -144,12 +143,12 @@ def inflate(stored: memoryview | bytes, decoded: int, dictionary: bytes = b"") -
 
 def shuffle(array: NDArray[np.generic]) -> bytes:
     """Bytes of a little-endian array, all first bytes before all second ones, and so on."""
-    raw = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-    return bytes(raw.reshape(-1, array.itemsize).T.tobytes())
+    raw = np.ascontiguousarray(array).ravel().view(np.uint8)
+    return bytes(raw.reshape(array.size, array.itemsize).T.tobytes())
 
 
 def unshuffle(data: bytes | memoryview, itemsize: int) -> bytes | memoryview:
     """Inverse of `shuffle`."""
     if itemsize == 1:
         return data
-    return bytes(np.frombuffer(data, np.uint8).reshape(itemsize, -1).T.tobytes())
+    return bytes(np.frombuffer(data, np.uint8).reshape(itemsize, len(data) // itemsize).T.tobytes())

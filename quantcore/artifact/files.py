@@ -33,7 +33,7 @@ def write(path: str | os.PathLike[str], data: bytes | memoryview) -> None:
     """
     target = os.path.realpath(os.fspath(path))  # a link stays a link
     folder, name = os.path.split(target)
-    temporary = os.path.join(folder, f".{name[:200]}.{os.urandom(8).hex()}.tmp")
+    temporary = os.path.join(folder, f".{name[:50]}.{os.urandom(8).hex()}.tmp")  # of 255 bytes at most
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     mode = _mode(target)
     handle = os.open(temporary, flags, 0o666 if mode is None else mode)

@@ -56,35 +56,35 @@ def _bits(values: NDArray[Any], kind: str) -> NDArray[Any]:
 
 def split_idf(idf: NDArray[np.float64]) -> tuple[str, int, NDArray[np.int64], NDArray[np.int64]] | None:
     """The source's dtype, N, the D of every value, and the last-place differences per distinct D; or None."""
-    if idf.ndim != 1 or not len(idf) or not np.isfinite(idf).all() or idf.max() > 700:
+    if idf.ndim != 1 or not len(idf) or not idf.max() < 23.0:  # NaN, or more than log(2**31) + 1
         return None
     if idf.min() < 1.0 - 2.0**-20:  # no D is above N: these are biases, means and the like, not worth the search
         return None
     values, inverse = np.unique(idf, return_inverse=True)
-    for kind in ("f8", "f4"):
+    for kind in ("f4", "f8"):  # the search in doubles finds nothing for a source of singles, and takes its time
         exact = values.astype(kind)
         if not np.array_equal(exact.astype(np.float64), values):
             continue
         ratio = np.exp(values - 1)
         tops = np.round(ratio[-1] * np.arange(1, _DEEPEST + 1))
-        tops = tops[(tops > 0) & (tops < MAX_COUNT)]
+        tops = tops[tops < MAX_COUNT]
         # all but a few candidates fail on one value already
         near = tops / ratio[0]
-        for top in tops[np.abs(near - np.round(near)) <= 1e-6 * near + 1e-9].astype(int).tolist():
+        for top in tops[np.abs(near - np.round(near)) <= 1e-6 * near].astype(int).tolist():
             counts = np.round(top / ratio).astype(np.int64)
             if counts.min() < 1 or counts.max() >= MAX_COUNT or (np.diff(counts) >= 0).any():
                 continue
             off = _bits(exact, kind) - _bits(_idf(top, counts, kind), kind)
             if np.abs(off).max() <= 2:
-                return kind, top, counts[inverse.reshape(-1)], off[::-1]  # ascending in D
+                return kind, top, counts[inverse], off[::-1]  # ascending in D
     return None
 
 
 def ranks(counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Distinct values, ascending, and the position of each value among them."""
-    if counts.max() > len(counts) + (1 << 12):
+    if counts.max() > len(counts) + 4096:
         distinct, rank = np.unique(counts, return_inverse=True)
-        return distinct, rank.reshape(-1)
+        return distinct, rank
     seen = np.bincount(counts) > 0
     return np.flatnonzero(seen), (np.cumsum(seen, dtype=np.int32) - np.int32(1))[counts]
 

@@ -91,27 +91,23 @@ def _shortest(
     fraction, exponent = np.frexp(magnitude / scale)
     a = np.broadcast_to((fraction * 2.0**_BITS).astype(np.int64)[:, None], (len(magnitude), len(shifts))).copy()
     below = (_BITS - exponent)[:, None] - shifts
-    live = (below > 0) & (below <= 62)
-    b = np.int64(1) << np.clip(below, 0, 62)
+    held = np.clip(below, 0, 62)
+    live, b = below == held, np.int64(1) << held
     m0, m1 = np.zeros_like(a), np.ones_like(a)
     n0, n1 = np.ones_like(a), np.zeros_like(a)
     best = np.full(a.shape, np.inf)
     power = np.ldexp(1.0, -shifts)
     for _ in range(_STEPS):
-        live &= b > 0
         whole = a // np.maximum(b, 1)
-        # Of products that overflow the floats tell: what is beyond these limits is dropped.
-        live &= (whole * m1.astype(np.float64) < 2.0**_BITS) & (whole * n1.astype(np.float64) < 2.0 * _MOST_COUNT)
-        whole = np.where(live, whole, 0)
+        # Floats tell what is too large before integers overflow: below 2**53 they are exact.
+        live &= (whole * m1.astype(np.float64) + m0 < 2.0**_BITS) & (whole * n1.astype(np.float64) + n0 < _MOST_COUNT)
         m, n = whole * m1 + m0, whole * n1 + n0
-        live &= (m < 1 << _BITS) & (n < _MOST_COUNT)
         if not live.any():
             break
         a, b = np.where(live, b, a), np.where(live, a - whole * b, b)
         m0, m1 = np.where(live, m1, m0), np.where(live, m, m1)
         n0, n1 = np.where(live, n1, n0), np.where(live, n, n1)
-        fits = live & (m > 0) & (n > 0)
-        fits &= ((m * power) / np.maximum(n, 1)) * scale == magnitude[:, None]
+        fits = live & (((m * power) / np.maximum(n, 1)) * scale == magnitude[:, None])
         best[fits] = np.log2(m[fits]) + np.log2(n[fits])
         live &= ~fits
     choice = best.argmin(axis=1)
@@ -128,7 +124,7 @@ def _packed(fields: NDArray[np.int64], widths: NDArray[np.int64]) -> NDArray[np.
     """Fields of so many bits, at most 53, one after another, lowest bits first."""
     ends = np.cumsum(widths)
     starts = ends - widths
-    total = int(ends[-1]) if len(ends) else 0
+    total = int(ends[-1])
     out = np.zeros(total // 64 + 2, np.uint64)
     word, bit = starts >> 6, (starts & 63).astype(np.uint64)
     low = fields.view(np.uint64)

@@ -13,7 +13,7 @@ _BLOCK = 8192  # temporaries stay small and in the cache
 def leaf_numbers(leaf: NDArray[np.bool_]) -> NDArray[np.uint32]:
     """Of each node that is a leaf, its number within its own tree: a tree ends where leaves outnumber its other nodes."""
     out = np.empty(np.count_nonzero(leaf), "<u4")
-    height, lowest, root, done = 0, 1, 0, 0
+    height = lowest = root = done = 0
     for at in range(0, len(leaf), _BLOCK):
         block = leaf[at : at + _BLOCK]
         steps = np.where(block, -1, 1)

@@ -27,16 +27,15 @@ def numbers(back: NDArray[Any]) -> NDArray[np.uint32]:
     """The number of each value, new ones counted in their order: the inverse of `distances`."""
     if (back > np.arange(len(back), dtype=np.int32)).any():
         raise invalid("a back reference points before the start")
-    count = np.cumsum(back == 0, dtype=np.uint32) - np.uint32(1)
-    out: NDArray[np.uint32] = count.copy()
+    out: NDArray[np.uint32] = np.cumsum(back == 0, dtype=np.uint32) - np.uint32(1)
     for at in range(0, len(back), _BLOCK):
         block = back[at : at + _BLOCK].astype(np.int64)
         own = np.arange(len(block))
         source = own - block
         # within the block each round doubles how far a reference reaches; what is before it is known
         root = np.where(source >= 0, source, own)
+        known = out[at + np.where(root == own, source, own)]
         while not np.array_equal(further := root[root], root):
             root = further
-        known = np.where((source < 0) & (block > 0), out[at + np.minimum(source, 0)], count[at : at + _BLOCK])
         out[at : at + _BLOCK] = known[root]
     return out

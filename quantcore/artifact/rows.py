@@ -73,8 +73,7 @@ def split_rows(rows: NDArray[Any]) -> Rows:
     # naming the group costs more than it gains where rows are short
     mean = size.mean(axis=1) if rows.shape[1] >= _GROUPED_FROM else np.full(len(rows), size.mean())
     halves = np.ceil(2.0 * np.log2(mean + 2.0**-8)).astype(np.int64)
-    levels, inverse = np.unique(halves, return_inverse=True)
-    group = inverse.reshape(-1)
+    levels, group = np.unique(halves, return_inverse=True)
     least = np.zeros(len(levels), np.int64)
     np.maximum.at(least, group, np.frexp(size.max(axis=1).astype(np.float64))[1] - MOST_BITS)
     low = np.clip(levels // 2 - 4, least, MAX_LOW)
@@ -84,7 +83,7 @@ def split_rows(rows: NDArray[Any]) -> Rows:
     for _ in range(_ROUNDS):
         group = _assigned(counts, low, group, rows.shape[1])
     used, inverse = np.unique(group, return_inverse=True)
-    return coded(rows, low[used], inverse.reshape(-1).astype(np.uint8))
+    return coded(rows, low[used], inverse.astype(np.uint8))
 
 
 def _parts(rows: NDArray[Any], low: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -103,7 +102,8 @@ def _histograms(rows: NDArray[Any], low: int) -> NDArray[np.uint16]:
     for at in range(0, len(rows), _BLOCK):
         symbol = np.minimum(_parts(rows[at : at + _BLOCK], low)[1], _SYMBOLS)
         keys = np.arange(len(symbol))[:, None] * (_SYMBOLS + 1) + symbol
-        out[at : at + _BLOCK] = np.bincount(keys.reshape(-1), minlength=len(symbol) * (_SYMBOLS + 1)).reshape(len(symbol), -1)
+        found = np.bincount(keys.ravel(), minlength=len(symbol) * (_SYMBOLS + 1))
+        out[at : at + _BLOCK] = found.reshape(len(symbol), _SYMBOLS + 1)
     return out
 
 
@@ -120,7 +120,7 @@ def _assigned(
         for at in range(0, n, _BLOCK):
             part = slice(at, at + _BLOCK)
             beyond = counts[h][part, _SYMBOLS] > 0
-            cost = counts[h][part, :_SYMBOLS] @ bits + h * width - np.log2((np.count_nonzero(mine) + 0.5) / n)
+            cost = counts[h][part, :_SYMBOLS] @ bits + h * width - np.log2(np.count_nonzero(mine) + 0.5)
             better = (cost < best[part]) & ~beyond
             best[part][better], out[part][better] = cost[better], g
     return out
@@ -140,7 +140,7 @@ def coded(rows: NDArray[Any], low: NDArray[np.int64], group: NDArray[np.uint8]) 
     rest, symbol, extra = _parts(rows[order], h)
     n_symbols = max(2, int(symbol.max()) + 1)
     keys = groups[:, None].astype(np.int64) * n_symbols + symbol
-    counts = np.bincount(keys.reshape(-1), minlength=len(low) * n_symbols).reshape(len(low), n_symbols)
+    counts = np.bincount(keys.ravel(), minlength=len(low) * n_symbols).reshape(len(low), n_symbols)
     lengths = np.stack([prefix.code_lengths(c) for c in counts])
     codes = np.stack([prefix.codes(one) for one in lengths])
     at = groups[:, None], symbol
@@ -148,7 +148,7 @@ def coded(rows: NDArray[Any], low: NDArray[np.int64], group: NDArray[np.uint8]) 
     values = (rest | codes[at] << h | extra << (before + h)).astype(np.uint64)
     _, stretches = _stretches(np.bincount(groups), rows.shape[1])
     sizes, packed = _pack(values, before + h + _EXTRA[symbol], stretches)
-    return Rows(rows.shape[1], low.tolist(), lengths.reshape(-1), group, sizes, packed)
+    return Rows(rows.shape[1], low.tolist(), lengths.ravel(), group, sizes, packed)
 
 
 def _pack(
@@ -160,7 +160,7 @@ def _pack(
     sizes = -(-bits // 8)
     steps = lengths.copy()
     steps[last, -1] += 8 * sizes - bits
-    flat, steps, lengths = values.reshape(-1), steps.reshape(-1), lengths.reshape(-1)
+    flat, steps, lengths = values.ravel(), steps.ravel(), lengths.ravel()
     starts = np.cumsum(steps) - steps
     word, shift = starts >> 6, (starts & 63).astype(np.uint64)
     # every word holds the start of a value: they are at most 50 + 7 bits apart
@@ -218,7 +218,7 @@ def _tables(parts: Rows) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[
     low = np.array(parts.low, np.int64)
     if not n or len(parts.codes) % n or not 2 <= len(parts.codes) // n <= _SYMBOLS:
         raise invalid("the codes of a matrix do not fit its groups")
-    lengths = parts.codes.reshape(n, -1)
+    lengths = parts.codes.reshape(n, len(parts.codes) // n)
     if not all(map(prefix.is_complete, lengths)):
         raise invalid("a code of a matrix is no complete prefix code")
     return np.stack([prefix.table(one) for one in lengths]), lengths.astype(np.int64), low

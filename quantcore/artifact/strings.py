@@ -47,11 +47,10 @@ def split_sorted(data: Bytes, ends: NDArray[Any]) -> tuple[Bytes, NDArray[np.int
     lengths = np.diff(stops, prepend=0)
     starts = stops - lengths
     prefix = np.zeros(len(stops), np.int64)
-    padded = np.concatenate([data, np.zeros(MAX_PREFIX + 1, np.uint8)])
     open_ = np.arange(1, len(stops))
     for k in range(MAX_PREFIX):
         open_ = open_[(lengths[open_] > k) & (lengths[open_ - 1] > k)]
-        open_ = open_[padded[starts[open_] + k] == padded[starts[open_ - 1] + k]]
+        open_ = open_[data[starts[open_] + k] == data[starts[open_ - 1] + k]]
         prefix[open_] = k + 1
     within = np.arange(len(data)) - np.repeat(starts, lengths)
     return prefix.astype(np.uint8), lengths - prefix, data[within >= np.repeat(prefix, lengths)]

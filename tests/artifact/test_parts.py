@@ -305,6 +305,30 @@ def test_front_coded_strings_that_are_none():
     assert join([0, 15], [20, 1], b"x" * 21)[0].tobytes() == b"x" * 36
 
 
+def test_strings_at_the_edges():
+    assert strings.join_text(np.array([1, 2]), np.frombuffer(b"abc", np.uint8)) == ["a", "bc"]
+    texts = [b"abcd", b"abcde", b"ab"]  # the last is all prefix, and shorter than what the others share
+    parts = np.array([0, 4, 2], np.uint8), np.array([4, 1, 0]), np.frombuffer(b"abcde", np.uint8)
+    assert strings.join_sorted(*parts)[0].tobytes() == b"".join(texts)
+    large = np.broadcast_to(np.uint8(97), 1 << 32)  # a byte that takes no more room than one
+    with pytest.raises(ArtifactError, match="bytes or more"):
+        strings.join_sorted(np.zeros(1, np.uint8), np.array([1 << 32]), large)
+
+
+def test_integers_at_the_ends_of_a_type():
+    for dtype in ("i1", "i2", "i4"):
+        info = np.iinfo(dtype)
+        for value in (info.min, info.max):
+            assert join(*split(zigzag(np.array([value]))), dtype, True).tolist() == [value]
+        with pytest.raises(ArtifactError, match=f"does not fit {dtype}"):
+            join(*split(zigzag(np.array([int(info.min) - 1]))), dtype, True)
+
+
+def test_a_tree_that_begins_at_the_end_of_a_block():
+    leaf = np.array([True] * 8191 + [False, True, False, True, True] + [True] * 9 + [False, True, True])
+    assert leaf_numbers(leaf).tolist() == [0] * 8191 + [1, 3, 4] + [0] * 9 + [1, 2]
+
+
 def test_terms_in_the_order_of_a_walk():
     """A walk that visits a node before its children numbers the terms."""
     for sizes in ((1,), (3,), (2, 5), (4, 9, 3, 11), (1, 1, 1), (30, 80, 60)):
