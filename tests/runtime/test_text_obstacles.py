@@ -1,0 +1,76 @@
+"""What the compiled pass over texts does not serve: NumPy serves it, with the source's labels, and the report says why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import quantcore as qc
+from quantcore.importers import convert
+from quantcore.native import registry
+from quantcore.runtime import text
+
+TEXTS = ["the cat sat on the mat", "a dog ran far away", "the bird flew high"] * 4
+LABELS = ["cat", "dog", "bird"] * 4
+NEW = [*TEXTS, "", "far cat", "BIRD \0 dog", "mat on the mat é", "the bird flew high " * 9]
+
+
+def fitted(*steps):
+    return make_pipeline(*steps, LogisticRegression()).fit(TEXTS, LABELS)
+
+
+def scaled(idf=1.0, weights=1.0):
+    source = fitted(CountVectorizer(), TfidfTransformer(sublinear_tf=True))
+    source[1].idf_ = source[1].idf_ * idf
+    source[-1].coef_, source[-1].intercept_ = source[-1].coef_ * weights, source[-1].intercept_ * weights
+    return source
+
+
+OBSTACLES = {
+    "may find tokens with spaces": lambda: fitted(CountVectorizer(token_pattern=r"[a-z ]{2,}", ngram_range=(1, 2))),
+    "takes NUL or lone surrogates": lambda: fitted(HashingVectorizer(token_pattern=r"[^ ]+", n_features=64)),
+    "hashed character n-grams": lambda: fitted(HashingVectorizer(analyzer="char", n_features=64)),
+    "n-grams of 61 are longer than 60": lambda: fitted(CountVectorizer(analyzer="char", ngram_range=(1, 61))),
+    "needs Python's re": lambda: fitted(TfidfVectorizer(token_pattern=r"(?!the)\b\w+\b")),
+    "an idf beyond the range of float32": lambda: scaled(idf=2.0**60),
+    "weights beyond the range of float32": lambda: scaled(weights=2.0**-140),
+}
+
+
+@pytest.mark.skipif(registry.door("text") is None, reason="nothing is compiled")
+@pytest.mark.parametrize("reason", OBSTACLES)
+def test_numpy_serves_what_the_pass_does_not(reason):
+    source = OBSTACLES[reason]()
+    model = qc.quantize(source)
+    report = model.report()
+    assert report["served_by"] == "op by op" and reason in " ".join(report["slower_because"])
+    np.testing.assert_array_equal(model.predict(NEW), source.predict(NEW))
+
+
+def test_more_hashed_features_than_the_pass_counts():
+    op = convert(HashingVectorizer(n_features=2**25)).ops[0]
+    assert "33554432 hashed features are more than" in text.obstacle(op)
+
+
+@pytest.mark.parametrize("factor", [2.0**-60, 0.5, 8.0, 64.0, 2.0**39, 2.0**60])
+def test_an_idf_of_the_caller_s_own_says_nothing_about_how_rare_words_are(factor):
+    """A step is coarser where a word is rare; of no document, as exp(-idf) has it, it would take the word away."""
+    source = scaled(idf=factor)
+    found = qc.quantize(source)
+    np.testing.assert_array_equal(found.predict(NEW), source.predict(NEW))
+    np.testing.assert_allclose(found.predict_proba(NEW), source.predict_proba(NEW), atol=1e-3)
+
+
+@pytest.mark.parametrize("form", ["ascii", "unicode"])
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_accents_of_either_case(form, lowercase):
+    texts = ["Café one", "té two", "x\u0301 İ three"] * 3
+    vectorizer = CountVectorizer(strip_accents=form, lowercase=lowercase, token_pattern=r"(?u)\b\w+\b")
+    source = make_pipeline(vectorizer, LogisticRegression()).fit(texts, LABELS[:9])
+    new = [*texts, "CAFÉ", "cafe", "te\u0301 İ", "ﬁ é", "plain"]
+    model = qc.quantize(source)
+    np.testing.assert_array_equal(model.predict(new), source.predict(new))
+    np.testing.assert_allclose(model.predict_proba(new), source.predict_proba(new), atol=1e-3)
