@@ -1,12 +1,15 @@
-"""What the compiled pass over texts does not serve: NumPy serves it, with the source's labels, and the report says why."""
+"""What no compiled pass serves: NumPy serves it, with the source's labels, and the report says why."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer
+from sklearn.feature_selection import SelectKBest
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 import quantcore as qc
 from quantcore.importers import convert
@@ -74,3 +77,22 @@ def test_accents_of_either_case(form, lowercase):
     model = qc.quantize(source)
     np.testing.assert_array_equal(model.predict(new), source.predict(new))
     np.testing.assert_allclose(model.predict_proba(new), source.predict_proba(new), atol=1e-3)
+
+
+STEPS = {
+    "more than one scaler": (StandardScaler(), MinMaxScaler()),
+    "more than one imputer": (SimpleImputer(), SimpleImputer(missing_values=0.0)),
+    "a selection in front of an imputer": (SelectKBest(k=4), SimpleImputer(missing_values=0.0)),
+}
+
+
+@pytest.mark.skipif(registry.door("table") is None, reason="nothing is compiled")
+@pytest.mark.parametrize("reason", STEPS)
+def test_what_has_no_kernel_has_the_source_s_labels(reason):
+    rng = np.random.default_rng(3)
+    X = np.round(np.abs(rng.normal(size=(90, 6))), 1)
+    source = make_pipeline(*STEPS[reason], LogisticRegression()).fit(X, np.arange(90) % 3)
+    model = qc.quantize(source)
+    assert reason in " ".join(model.report()["slower_because"])
+    new = np.round(np.abs(rng.normal(size=(200, 6))), 1)
+    np.testing.assert_array_equal(model.predict(new), source.predict(new))
