@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer
-from sklearn.feature_selection import SelectKBest
-from sklearn.impute import SimpleImputer
+from sklearn.feature_selection import SelectKBest, VarianceThreshold
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import quantcore as qc
 from quantcore.importers import convert
@@ -96,3 +99,52 @@ def test_what_has_no_kernel_has_the_source_s_labels(reason):
     assert reason in " ".join(model.report()["slower_because"])
     new = np.round(np.abs(rng.normal(size=(200, 6))), 1)
     np.testing.assert_array_equal(model.predict(new), source.predict(new))
+
+
+def most_frequent(marker):
+    return SimpleImputer(strategy="most_frequent", missing_values=marker)
+
+
+COLUMNS = {
+    "gaps filled twice": (
+        make_pipeline(most_frequent("?"), most_frequent("!"), OneHotEncoder(handle_unknown="ignore")),
+        ["c", "d"],
+    ),
+    "an indicator behind filled gaps": (
+        make_pipeline(most_frequent("!"), MissingIndicator(features="all", missing_values="?")),
+        ["c", "d"],
+    ),
+    "an indicator of strings": (MissingIndicator(features="all", missing_values="?"), ["c", "d"]),
+    "intervals of float32": (KBinsDiscretizer(3, dtype=np.float32), ["a", "b"]),
+    "intervals of codes": (make_pipeline(OrdinalEncoder(), KBinsDiscretizer(2)), ["c", "a"]),
+    "an indicator that is sparse": (make_pipeline(StandardScaler(), MissingIndicator(features="all", sparse=True)), ["e"]),
+    "an indicator of some columns": (make_pipeline(StandardScaler(), MissingIndicator()), ["a", "e"]),
+    "a selection that lets gaps through": (make_pipeline(StandardScaler(), VarianceThreshold(), SimpleImputer()), ["a", "e"]),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_that_are_read_op_by_op(name):
+    step, columns = COLUMNS[name]
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame({"a": np.round(rng.normal(size=300), 1), "b": np.round(rng.normal(size=300), 1)})
+    rows["c"], rows["d"] = rng.choice(["x", "y", "?", "!"], 300), rng.choice(["u", "v", "?"], 300)
+    rows["e"] = np.where(rng.random(300) < 0.3, np.nan, rows["a"])
+    source = make_pipeline(ColumnTransformer([("step", step, columns)]), LogisticRegression()).fit(rows, np.arange(300) % 3)
+    model, new = qc.quantize(source), rows.sample(frac=1.0, random_state=0)
+    np.testing.assert_array_equal(model.predict(new), source.predict(new))
+    np.testing.assert_allclose(model.predict_proba(new), source.predict_proba(new), atol=1e-3)
+    one = new.iloc[0].to_dict()
+    np.testing.assert_array_equal(model.predict(one), source.predict(new[:1]))
+
+
+def test_votes_for_more_classes_than_bit_slices_sum():
+    rng = np.random.default_rng(6)
+    X, y = rng.normal(size=(700, 4)), np.arange(700) % 70
+    source = RandomForestClassifier(3, max_depth=5, random_state=0).fit(X, y)
+    model = qc.quantize(source)
+    new = rng.normal(size=(400, 4))
+    np.testing.assert_array_equal(model.predict(new), source.predict(new))
+    np.testing.assert_allclose(model.predict_proba(new), source.predict_proba(new), rtol=1e-12)
+    assert "70 outputs are more than 64" in " ".join(model.report()["slower_because"])
