@@ -180,10 +180,13 @@ def leaves(fitted):
 
 # What was fitted, and the one parameter that is named.
 FITTED = {
-    "a boosted linear model": (lambda: AdaBoostClassifier(LogisticRegression(), n_estimators=2).fit(X, Y), "estimator"),
+    "a boosted linear model": (
+        lambda: changed(AdaBoostClassifier(LogisticRegression(), n_estimators=2).fit(X, Y), algorithm="SAMME"),
+        "estimator",
+    ),
     "a boosted regression": (lambda: AdaBoostRegressor(Ridge(), n_estimators=2).fit(X, TARGET), "estimator"),
     "SAMME.R": (lambda: changed(AdaBoostClassifier(n_estimators=2).fit(X, Y), algorithm="SAMME.R"), "algorithm"),
-    "boosting of one class": (lambda: AdaBoostClassifier(n_estimators=2).fit(X, Y * 0), ""),
+    "boosting of one class": (lambda: changed(AdaBoostClassifier(n_estimators=2).fit(X, Y * 0), algorithm="SAMME"), ""),
     "a start that is a model": (lambda: GradientBoostingClassifier(n_estimators=2, init=LogisticRegression()).fit(X, Y), "init"),
     "bagging of lines": (lambda: BaggingRegressor(Ridge(), n_estimators=2).fit(X, TARGET), "estimator"),
     "a loss of another link": (
