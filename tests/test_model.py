@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
-from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
 import quantcore as qc
+from quantcore import _api
 from quantcore.artifact import decode
 from quantcore.runtime import Executor, settle_cold
 
@@ -576,3 +577,36 @@ def test_the_environment_caps_threads(tmp_path, model):
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, env={**os.environ, "QUANTCORE_THREADS": "no"}
     )
     assert done.returncode and "QUANTCORE_THREADS='no'; expected a positive number" in done.stderr
+
+
+def test_progress_is_printed_where_it_is_true(source, capsys):
+    qc.quantize(source, progress=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("quantcore: ") and lines[0].endswith(" ...") and lines[-1] == "quantcore: done"
+
+
+def test_scores_of_too_few_rows_and_of_others():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    regressor = Ridge().fit(X, X[:, 0])
+    model = qc.quantize(regressor)
+    assert model.score(X, X[:, 1]) == pytest.approx(regressor.score(X, X[:, 1]))
+    with pytest.warns(UserWarning, match="fewer than two rows"):
+        assert np.isnan(model.score(X[:1], X[:1, 0]))  # as scikit-learn's, which warns too
+    with pytest.raises(ValueError, match=r"y has shape \(2,\), but the predictions have \(30,\)"):
+        model.score(X, [0.0, 1.0])
+
+
+def test_methods_are_found_on_the_class():
+    assert callable(qc.Model.predict) and qc.Model.transform is vars(qc.Model)["transform"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("<built-in> returned NULL without setting an exception", MemoryError), ("something else", SystemError)]
+)
+def test_memory_that_runs_out_within_numpy_is_a_memory_error(monkeypatch, tmp_path, text, wanted):
+    def fails(*arguments, **options):
+        raise SystemError(text)
+
+    monkeypatch.setattr(_api, "read", fails)
+    with pytest.raises(wanted):
+        qc.load(tmp_path / "m.qc")

@@ -145,6 +145,24 @@ def test_boosters(name, tmp_path):
         np.testing.assert_array_equal(qc.quantize(str(path)).predict(ROWS), source.predict(categories(ROWS)))
 
 
+@pytest.mark.parametrize("name", ["LGBMRegressor", "XGBRegressor"])
+def test_boosters_of_categories_alone(name):
+    if name.startswith("XGB") and not _stores_categories():
+        pytest.skip("XGBoost stores no categories before 3.1")
+    rows = categories(X)[["job", "town"]]
+    source = boosters()[0][name].fit(rows, X["level"])
+    np.testing.assert_array_equal(qc.quantize(source).predict(rows), source.predict(rows))
+
+
+def test_a_number_for_what_is_missing_beside_categories_is_refused():
+    xgboost = pytest.importorskip("xgboost")
+    if not _stores_categories():
+        pytest.skip("XGBoost stores no categories before 3.1")
+    source = xgboost.XGBRegressor(n_estimators=2, enable_categorical=True).fit(categories(X), X["level"])
+    with pytest.raises(qc.UnsupportedModelError, match="only NaN can be missing"):
+        qc.quantize(source.set_params(missing=3.0))
+
+
 @pytest.mark.parametrize("name", ["LGBMClassifier", "XGBClassifier"])
 def test_codes_in_an_array_are_refused(name):
     """LightGBM and XGBoost take an array's numbers for codes; here they would be values."""

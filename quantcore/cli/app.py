@@ -41,7 +41,9 @@ app = typer.Typer(
 )
 
 Artifact = Annotated[Path, typer.Argument(help="An artifact (.qc).", exists=True, dir_okay=False)]
-Source = Annotated[Path, typer.Argument(help="A fitted model: .joblib, .pkl, or a file of XGBoost or LightGBM.", exists=True)]
+Source = Annotated[
+    Path, typer.Argument(help="A fitted model: .joblib, .pkl, or a file of XGBoost or LightGBM.", exists=True, dir_okay=False)
+]
 Trust = Annotated[bool, typer.Option("--trust-pickle", help="Read a pickle: that runs whatever code it holds.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Guarantee = Annotated[Literal["exact", "certified", "measured"], typer.Option(help="What is promised.")]

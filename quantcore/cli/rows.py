@@ -24,7 +24,6 @@ __all__ = ["KINDS", "STREAM", "Reader", "Record", "Unreadable", "chunks", "count
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".txt": "text"}
 STREAM = "-"  # as a path: standard input or output
-_STREAMED = ("jsonl", "csv", "text")
 _TEXT = "text"
 _CHUNK = 10_000
 _LARGEST_CELL = 2**31 - 1  # the csv module's own limit is 128 KiB, less than a document may have
@@ -49,8 +48,6 @@ class Unreadable(NamedTuple):
 def kind_of(path: Path, named: str | None = None) -> str:
     """What a file holds, by its name; what a stream holds, by what the caller named (JSON lines if nothing)."""
     if str(path) == STREAM:
-        if named not in (None, *_STREAMED):
-            raise ValueError(f"a stream of {named!r}; expected one of {', '.join(_STREAMED)}")
         return named or "jsonl"
     kind = KINDS.get(path.suffix.lower())
     if kind is None:

@@ -45,8 +45,6 @@ def read_source(path: Path, *, trust: bool, any_version: bool = False) -> Any:
     """
     if path.suffix.lower() not in PICKLES:
         return path
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
     if not trust:
         raise PermissionError(f"{path.name}: {TRUST}")
     from quantcore.importers.pickles import load_pickle

@@ -16,7 +16,7 @@ __all__ = ["coded"]
 
 def coded(
     estimator: Any, source: Node, build: Builder, categories: Sequence[tuple[str, ...] | None], *, refuse: bool
-) -> tuple[Node, NDArray[np.int64]] | None:
+) -> tuple[Node, NDArray[np.int64]]:
     """The matrix that the trees read: codes of categories, then numbers; and the column of it for each of the caller's.
 
     Parameters
@@ -31,9 +31,7 @@ def coded(
     """
     width = len(categories)
     table = build.read_table(estimator, source, width)
-    if table is None or table.table is None:
-        build.obstacle(estimator, "categories", "it reads categories that another step computes; encode them before fitting")
-        return None
+    columns = table.table or ()
     known = [i for i, found in enumerate(categories) if found is not None]
     rest = [i for i, found in enumerate(categories) if found is None]
     values: list[float] = []
@@ -43,7 +41,7 @@ def coded(
         ends.append(len(values))
     codes = Codes(
         inputs=(table.position,),
-        columns=np.array([table.table[i] for i in known], np.uint32),
+        columns=np.array([columns[i] for i in known], np.uint32),
         categories=[(*(categories[i] or ()), None) for i in known],
         nan=(True,) * len(known),
         unknown="error" if refuse else "keep",
@@ -51,8 +49,6 @@ def coded(
     lookup = Lookup(inputs=(build.add(codes, len(known)).position,), ends=tuple(ends), values=np.array(values)[:, None])
     node = build.add(lookup, len(known), np.dtype(np.float64))
     if rest:
-        numbers = build.read_matrix(
-            estimator, Node(table.position, len(rest), table=tuple(table.table[i] for i in rest)), len(rest)
-        )
+        numbers = build.read_matrix(estimator, Node(table.position, len(rest), table=tuple(columns[i] for i in rest)), len(rest))
         node = build.add(Concat(inputs=(node.position, numbers.position), weights=(1.0, 1.0), sparse=False), width)
     return node, np.argsort([*known, *rest])

@@ -58,11 +58,13 @@ def regressor(estimator: Any, source: Node, build: Builder) -> Result:
 
 def classifier(estimator: Any, source: Node, build: Builder) -> Result:
     """LGBMClassifier."""
+    from quantcore.importers.sklearn.common import classes_of  # LightGBM's own classes need scikit-learn, its files do not
+
     found = _scores(estimator, estimator.booster_.model_to_string().encode(), source, build)
     if found is None:
         return Result()
     model, scores = found
-    classes = _classes(estimator, build)
+    classes = classes_of(estimator, estimator.classes_, build)
     name = _name(model)
     if name in ("multiclass", "multiclassova") and model.n_outputs == len(classes):
         probabilities = _value(model, scores, build)
@@ -84,16 +86,6 @@ def classifier(estimator: Any, source: Node, build: Builder) -> Result:
     return Result(methods, classes)
 
 
-def _classes(estimator: Any, build: Builder) -> Any:
-    array = np.asarray(estimator.classes_)
-    if array.dtype.kind in "bifuU":
-        return array
-    values = tuple(array.tolist())
-    if not all(isinstance(v, (str, int, float)) for v in values):
-        build.obstacle(estimator, "classes_", "labels of other types than strings and numbers; fit with those")
-    return values
-
-
 def _scores(estimator: Any, data: bytes, source: Node, build: Builder) -> tuple[LightgbmModel, Node] | None:
     try:
         model = parse(data)
@@ -104,10 +96,7 @@ def _scores(estimator: Any, data: bytes, source: Node, build: Builder) -> tuple[
             _slope(model)
         nodes = model.nodes
         if any(model.categories):
-            found = coded(estimator, source, build, model.categories, refuse=False)
-            if found is None:
-                return None
-            read, place = found
+            read, place = coded(estimator, source, build, model.categories, refuse=False)
             nodes = replace(nodes, feature=place[np.where(nodes.leaf, 0, nodes.feature)])
         else:
             read = build.read_matrix(estimator, source, model.n_features)

@@ -73,8 +73,6 @@ def parse(data: bytes) -> LightgbmModel:
         raise Malformed("end of trees", "missing: the text is cut short")
     head, *blocks = re.split(r"\n(?=Tree=)", body)
     header = _pairs(head, "header")
-    if not head.startswith("tree"):
-        raise Malformed("tree", "missing: this is no model text of LightGBM")
     version = header.get("version")
     if version not in ("v3", "v4"):
         raise Malformed("version", f"{version!r} is not supported, only v3 and v4 are")

@@ -145,10 +145,7 @@ def _margin(
         if absent is not None:
             build.obstacle(estimator, "missing", "of a data frame with categories only NaN can be missing")
         # XGBoost refuses other categories too, though 3.1 and 3.2 take most of them for the next one in the alphabet.
-        found = coded(estimator, source, build, model.categories, refuse=True)
-        if found is None:
-            return None
-        read, place = found
+        read, place = coded(estimator, source, build, model.categories, refuse=True)
         nodes = replace(nodes, feature=place[np.where(nodes.leaf, 0, nodes.feature)])
     else:
         read = build.read_matrix(estimator, source, model.n_features)

@@ -93,7 +93,7 @@ class Shadow:
         try:
             own = getattr(self._checked, name)(X)
             rows = _different(served, own, self._tolerance)
-            self._count(checked=1, checked_rows=len(np.asarray(served)), different_rows=len(rows))
+            self._count(checked=1, checked_rows=_n_rows(served), different_rows=len(rows))
             if len(rows) and self._tell is not None:
                 self._tell(Difference(name, X, rows, served, own))
         except Exception:
@@ -174,6 +174,13 @@ def shadow(
         raise ValueError(f"most_waiting={most_waiting!r}; expected at least 1")
     pair = (source, model) if serve == "source" else (model, source)
     return Shadow(*pair, sample, on_difference, tolerance, most_waiting, seed)
+
+
+def _n_rows(answer: Any) -> int:
+    """Rows of an answer: a list has an array for each output, a sparse matrix no length."""
+    if isinstance(answer, list):
+        return _n_rows(answer[0]) if answer else 0
+    return int(answer.shape[0])
 
 
 def _different(a: Any, b: Any, tolerance: float) -> NDArray[np.int64]:

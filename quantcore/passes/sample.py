@@ -16,6 +16,7 @@ __all__ = ["Sample", "drawn", "drawn_counts", "given", "thinned", "usage"]
 
 ROWS = 2000
 _CLASSES = 50
+_MOST_IDF = 24.0  # 1 + log(n_documents) of ten billion: a larger one is the caller's own
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ def given(counts: Csr, op: TfIdf | None) -> Sample:
 
 
 def usage(op: TfIdf | None, n_features: int) -> NDArray[np.float64]:
-    """Share of documents that hold each feature, up to a factor: from the idf where there is one."""
-    if op is None or op.idf is None:
+    """Share of documents that hold each feature, up to a factor: from the idf where there is one that scikit-learn computed."""
+    if op is None or op.idf is None or op.idf.max(initial=0.0) > _MOST_IDF:
         return np.ones(n_features)
     share: NDArray[np.float64] = np.exp(op.idf.min() - op.idf)
     return share

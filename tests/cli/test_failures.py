@@ -9,6 +9,7 @@ import sys
 import time
 
 import joblib
+import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -76,6 +77,15 @@ def test_scan_survives_what_its_models_do(folder):
     assert found["near.joblib"]["obstacles"] == [str(obstacle) for obstacle in known.value.obstacles]
 
 
+def test_scan_where_processes_have_no_groups(folder, monkeypatch):
+    monkeypatch.delattr(os, "killpg", raising=False)
+    done = run("scan", folder, "--trust-pickle", "--json")
+    assert [one["file"] for one in json.loads(done.stdout)] == ["good.joblib"]
+    joblib.dump(Sleeps(), folder / "sleeps.pickle")
+    done = run("scan", folder, "--trust-pickle", "--json", "--timeout", 10, code=1)
+    assert json.loads(done.stdout)[1]["obstacles"] == ["no answer within 10 s (--timeout)"]
+
+
 def test_scan_shows_obstacles_in_full(folder):
     near = make_pipeline(TfidfVectorizer(), KNeighborsClassifier()).fit(DOCUMENTS, [0, 1] * 10)
     joblib.dump(near, folder / "near.joblib")
@@ -122,6 +132,9 @@ def test_exit_codes_of_sources(folder):
     (folder / "cut.joblib").write_bytes((folder / "good.joblib").read_bytes()[:-40])
     done = run("quantize", folder / "cut.joblib", "--trust-pickle", "-o", folder / "o.qc", code=1)
     assert "can't be read" in done.stderr
+    (folder / "folder.joblib").mkdir()
+    for name in ("none.joblib", "folder.joblib"):
+        run("quantize", folder / name, "--trust-pickle", "-o", folder / "o.qc", code=2)
     joblib.dump(LogisticRegression(), folder / "raw.joblib")
     assert "fitted" in run("quantize", folder / "raw.joblib", "--trust-pickle", "-o", folder / "o.qc", code=1).stderr
     joblib.dump(KNeighborsClassifier().fit([[0.0]] * 5, [0] * 5), folder / "near.joblib")
@@ -130,6 +143,31 @@ def test_exit_codes_of_sources(folder):
     run("inspect", folder / "bad.qc", code=1)
     run("inspect", folder / "none.qc", code=2)
     run("inspct", code=2)
+
+
+def test_exit_codes_of_rows(folder):
+    qc.save(qc.quantize(SOURCE), folder / "m.qc")
+    (folder / "rows.txt").write_text("good\n", "utf-8")
+    (folder / "rows.xml").write_text("good\n", "utf-8")
+    for rows, out, message in (
+        ("no.txt", "o.csv", "no.txt: no such file"),
+        ("rows.xml", "o.csv", "rows.xml: expected a name that ends in one of"),
+        ("rows.txt", "o.xml", "o.xml: expected a name that ends in one of"),
+    ):
+        done = run("predict", folder / "m.qc", folder / rows, "-o", folder / out, code=2)
+        assert message in " ".join(done.stderr.split())
+        assert not (folder / out).exists()
+    (folder / "empty").mkdir()
+    assert "no models" in run("scan", folder / "empty", code=2).stderr
+
+
+def test_a_model_file_of_another_library(folder):
+    xgboost = pytest.importorskip("xgboost")
+    rows = np.arange(40.0).reshape(-1, 2)
+    booster = xgboost.train({"nthread": 1}, xgboost.DMatrix(rows, rows[:, 0]), 2)
+    booster.save_model(folder / "model.json")
+    run("quantize", folder / "model.json", "-o", folder / "m.qc")
+    np.testing.assert_array_equal(qc.load(folder / "m.qc").predict(rows), booster.predict(xgboost.DMatrix(rows)))
 
 
 def test_inspect_has_stable_keys(folder):

@@ -15,6 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
@@ -176,6 +177,33 @@ def test_where_all_rows_fail_there_is_a_file_without_rows(text, tmp_path):
         assert len(read(tmp_path / "no.jsonl")) == 3
 
 
+def test_bytes_that_are_no_utf_8_are_kept_apart(text, tmp_path):
+    source, _, folder = text
+    for name in ("rows.csv", "rows.txt"):
+        rows, out = tmp_path / name, tmp_path / "labels.txt"
+        rows.write_bytes(b"text\ngood film\nfine \xff\nboring plot \xc3\xa9\n")
+        run("predict", folder / "m.qc", rows, "-o", out, code=1)
+        good = ["text"] * (name == "rows.txt") + ["good film", "boring plot é"]
+        assert [one["label"] for one in read(out)] == source.predict(good).tolist()
+        [rejected] = [json.loads(line) for line in (tmp_path / "labels.rejected.jsonl").read_text("utf-8").splitlines()]
+        assert rejected["error"] == f"{name}, line 3: no UTF-8"
+
+
+def test_a_chunk_without_a_row(text, tmp_path):
+    source, _, folder = text
+    (tmp_path / "rows.jsonl").write_text('nothing\n{"text": "good film"}\n', "utf-8")
+    run("predict", folder / "m.qc", tmp_path / "rows.jsonl", "-o", tmp_path / "labels.txt", "--batch", 1, code=1)
+    assert [one["label"] for one in read(tmp_path / "labels.txt")] == source.predict(["good film"]).tolist()
+
+
+def test_a_column_that_is_missing_is_named(table, tmp_path):
+    _, frame, _, folder = table
+    rows = written(frame.drop(columns="income").head(2), tmp_path / "rows.csv")
+    run("predict", folder / "m.qc", rows, "-o", tmp_path / "labels.csv", code=1)
+    kept = [json.loads(line) for line in (tmp_path / "labels.rejected.jsonl").read_text("utf-8").splitlines()]
+    assert [one["error"] for one in kept] == ["column 'income' is missing; there are age, city"] * 2
+
+
 def test_a_document_may_be_long(text, tmp_path):
     source, _, folder = text
     long = "good film, " * 60_000  # the csv module's own limit is 128 KiB
@@ -192,6 +220,38 @@ def test_columns_without_names_keep_the_order_of_the_first_row(tmp_path):
     records = [{"a": a, "b": b} if i % 2 == 0 else {"b": b, "a": a} for i, (a, b) in enumerate(X.tolist())]
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
     run("predict", tmp_path / "m.qc", tmp_path / "rows.jsonl", "-o", tmp_path / "labels.jsonl", "--batch", 1)
+    assert [one["label"] for one in read(tmp_path / "labels.jsonl")] == source.predict(X).tolist()
+
+
+def test_columns_of_a_source_without_names(table, tmp_path):
+    """Two of three columns are read: the first and the last."""
+    _, frame, y, _ = table
+    parts = [("number", SimpleImputer(), [0]), ("kinds", OneHotEncoder(handle_unknown="ignore"), [2])]
+    rows = frame.to_numpy(object)
+    source = make_pipeline(ColumnTransformer(parts), LogisticRegression(max_iter=500)).fit(rows, y)
+    qc.save(qc.quantize(source), tmp_path / "m.qc")
+    for kind in KINDS:
+        run("predict", tmp_path / "m.qc", written(frame, tmp_path / f"rows.{kind}"), "-o", tmp_path / "labels.csv")
+        assert [one["label"] for one in read(tmp_path / "labels.csv")] == source.predict(rows).tolist()
+
+
+def test_documents_beside_other_columns(table, tmp_path):
+    _, frame, y, _ = table
+    parts = [("words", TfidfVectorizer(), "city"), ("number", SimpleImputer(), ["age"])]
+    source = make_pipeline(ColumnTransformer(parts), LogisticRegression(max_iter=500)).fit(frame, y)
+    qc.save(qc.quantize(source), tmp_path / "m.qc")
+    rows = frame.assign(city=[*frame["city"][1:], "1999"])
+    for kind in ("csv", "jsonl"):
+        run("predict", tmp_path / "m.qc", written(rows, tmp_path / f"rows.{kind}"), "-o", tmp_path / "labels.csv")
+        assert [one["label"] for one in read(tmp_path / "labels.csv")] == source.predict(rows).tolist()
+
+
+def test_several_labels_a_row(tmp_path):
+    X = np.random.default_rng(1).normal(size=(60, 2))
+    source = OneVsRestClassifier(LogisticRegression()).fit(X, (X > 0).astype(int))
+    qc.save(qc.quantize(source), tmp_path / "m.qc")
+    rows = written(pd.DataFrame(X, columns=["a", "b"]), tmp_path / "rows.csv")
+    run("predict", tmp_path / "m.qc", rows, "-o", tmp_path / "labels.jsonl")
     assert [one["label"] for one in read(tmp_path / "labels.jsonl")] == source.predict(X).tolist()
 
 

@@ -87,6 +87,7 @@ def test_candidates_and_the_report_are_printed(folder, monkeypatch):
         ((*MEASURED, "--prune", "half"), 2, "--prune half"),
         ((*MEASURED, "--prune", "1.0"), 2, "--prune 1.0"),
         (("--certify", "top_k"), 2, "--certify top_k"),
+        (("--certify", "beauty=1"), 2, "--certify beauty=1"),
         (("--certify", "threshold=2"), 1, "threshold"),
         (("--metadata", "team"), 2, "NAME=VALUE"),
         (("--objective", "beauty"), 2, "beauty"),

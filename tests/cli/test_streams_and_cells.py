@@ -24,7 +24,10 @@ import quantcore as qc
 pytest.importorskip("typer", reason="the command line is made with typer")
 pd = pytest.importorskip("pandas", reason="tables are data frames")
 
-from quantcore.cli.rows import Reader, chunks  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
+
+from quantcore.cli.app import app  # noqa: E402
+from quantcore.cli.rows import Reader, chunks, matcher  # noqa: E402
 
 DOCUMENTS = ["good film", "bad film", 'fine plot, "good" film', "boring\tplot é", "great", "awful and bad"] * 5
 LABELS = ["yes", "no", "yes", "no", "yes", "no"] * 5
@@ -93,6 +96,40 @@ def test_cells_that_nobody_knows_and_empty_ones(mixed, tmp_path):
     np.testing.assert_array_equal(model.predict(rows), source.predict(odd))
 
 
+def test_cells_of_categories_that_are_missing(mixed, tmp_path):
+    source, model, X = mixed
+    odd = X.head(3).astype({"rooms": float})
+    odd.loc[0, "rooms"], odd.loc[1, "since"], odd.loc[2, "plan"] = np.nan, None, None
+    for ending in ("csv", "jsonl"):
+        (records,) = chunks(written(odd, tmp_path / f"rows.{ending}"), 10)
+        np.testing.assert_array_equal(model.predict(Reader(model._artifact.plan).rows(records)), source.predict(odd))
+
+
+@pytest.mark.parametrize(
+    ("known", "cell", "meant"),
+    [
+        (["1", "2", "free"], 1.0, "1"),
+        (["1.0", "1"], 1.0, "1.0"),
+        (["2.5"], 2.5, "2.5"),
+        (["true", "false"], True, "true"),
+        (["True"], True, "True"),
+        ([0, 1], True, 1),
+        ([False, True], "TRUE", True),
+        ([1.0, 2.0], "2", 2.0),
+        ([1.0, 2.0], "7", 7.0),
+        (["2024-01-01"], datetime.date(2024, 1, 1), "2024-01-01"),
+        (["a"], datetime.date(2024, 1, 1), datetime.date(2024, 1, 1)),
+        (["a", ""], "", ""),
+        (["a"], "", None),
+        (["a"], "b", "b"),
+    ],
+    ids=repr,
+)
+def test_a_cell_is_the_category_that_it_means(known, cell, meant):
+    found = matcher(known)(cell)
+    assert (type(found), found) == (type(meant), meant)
+
+
 def test_records(tmp_path):
     found = [{"city": "Bonn", "n": 2.0}, {"city": "Ulm"}, {"n": 1.0, "flag": 3.0}] * 6
     source = make_pipeline(DictVectorizer(), LogisticRegression()).fit(found, ["a", "b", "c"] * 6)
@@ -131,6 +168,15 @@ def test_json_lines_through_pipes(text):
     assert told["row"] == len(DOCUMENTS)
     assert "expected a document" in told["error"]
     assert f"{len(DOCUMENTS)} rows answered" in err
+
+
+def test_a_stream_that_is_no_file(text):
+    """A test or a notebook puts something of its own in place of standard input."""
+    source, path = text
+    data = "".join(json.dumps({"text": d}) + "\n" for d in DOCUMENTS)
+    done = CliRunner().invoke(app, ["predict", str(path), "-", "-o", "-", "--stdout", "text"], input=data)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines() == source.predict(DOCUMENTS).tolist()
 
 
 def test_csv_through_pipes(text):

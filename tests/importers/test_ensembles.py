@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import sklearn
+from sklearn.base import is_regressor
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import (
@@ -24,11 +25,11 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier, MultiOutputRegressor, RegressorChain
 from sklearn.naive_bayes import GaussianNB, MultinomialNB
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PowerTransformer, RobustScaler, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from quantcore.errors import UnsupportedModelError
@@ -320,12 +321,189 @@ OBSTACLES = {
 }
 
 
+def obstacles(model):
+    with pytest.raises(UnsupportedModelError) as caught:
+        convert(model)
+    assert all(o.advice for o in caught.value.obstacles)
+    return [(o.estimator, o.parameter) for o in caught.value.obstacles]
+
+
 @pytest.mark.parametrize("name", OBSTACLES)
 def test_obstacles(name):
     model, expected = OBSTACLES[name]
-    with pytest.raises(UnsupportedModelError) as caught:
-        convert(model().fit(X, LABELS))
-    assert [(o.estimator, o.parameter) for o in caught.value.obstacles] == expected
+    assert obstacles(model().fit(X, LABELS)) == expected
+
+
+def put(model, *members, **attributes):
+    """A fitted ensemble with other members, as people make one of models that are fitted already."""
+    vars(model).update(attributes, **({"estimators_": list(members)} if members else {}))
+    return model
+
+
+WORDS, PAIR = NAMES["str"][LABELS], np.c_[TARGET, -TARGET]
+
+
+def stacked(y):
+    """Its last model was fitted on y, not on the numbers of the classes."""
+    model = StackingClassifier(trees(), cv=2).fit(X, WORDS)
+    return put(model, final_estimator_=LogisticRegression().fit(model.transform(X), y))
+
+
+def stacked_labels(final, Y=INDICATORS):
+    return StackingClassifier([("forest", RandomForestClassifier(3, random_state=0))], final, cv=2).fit(X, Y)
+
+
+FITTED = {
+    "votes of words": (
+        lambda: put(VotingClassifier(trees()).fit(X, LABELS), *(t.fit(X, WORDS) for _, t in trees())),
+        "estimators",
+    ),
+    "votes of other numbers": (
+        lambda: put(VotingClassifier(trees()).fit(X, LABELS), *(t.fit(X, LABELS * 10) for _, t in trees())),
+        "estimators",
+    ),
+    "soft votes of scores": (lambda: VotingClassifier(members(), voting="soft").fit(X, LABELS), "voting"),
+    "soft votes of fewer classes": (
+        lambda: put(VotingClassifier(trees(), voting="soft").fit(X, LABELS), trees()[0][1].fit(X, LABELS > 0)),
+        "voting",
+    ),
+    "weights that are NaN": (lambda: VotingClassifier(members(), weights=[1, np.nan, 1, 1]).fit(X, LABELS), "weights"),
+    "weights that cancel": (
+        lambda: VotingRegressor([("a", Ridge()), ("b", Ridge(2))], weights=[1, -1]).fit(X, TARGET),
+        "weights",
+    ),
+    "a mean of two targets": (
+        lambda: put(VotingRegressor([("a", Ridge())]).fit(X, TARGET), Ridge().fit(X, PAIR)),
+        "estimators",
+    ),
+    "a last model of words": (lambda: stacked(WORDS), "final_estimator"),
+    "a last model of other numbers": (lambda: stacked(LABELS * 10), "final_estimator"),
+    "a last model of one label": (
+        lambda: put(stacked_labels(RidgeClassifier()), final_estimator_=LogisticRegression().fit(INDICATORS + X[:, :3], LABELS)),
+        "final_estimator",
+    ),
+    "labels by one-vs-rest": (lambda: stacked_labels(OneVsRestClassifier(LogisticRegression())), "final_estimator"),
+    "labels in a chain": (lambda: stacked_labels(ClassifierChain(LogisticRegression())), "final_estimator"),
+    "labels 0 and 2": (lambda: stacked_labels(OneVsRestClassifier(LogisticRegression()), INDICATORS * 2), "final_estimator"),
+    "stacked words": (
+        lambda: put(StackingClassifier(trees()[:1], cv=2, stack_method="predict").fit(X, LABELS), trees()[0][1].fit(X, WORDS)),
+        "2",
+    ),
+    "a stack of another method": (
+        lambda: put(StackingClassifier([("svc", LinearSVC())], cv=2).fit(X, LABELS), stack_method_=["predict_proba"]),
+        "svc",
+    ),
+    "pairs over a kernel": (lambda: OneVsOneClassifier(SVC(kernel="precomputed")).fit(X @ X.T, LABELS), "estimator"),
+    "pairs of three classes": (
+        lambda: put(OneVsOneClassifier(LinearSVC()).fit(X, LABELS), *[LinearSVC().fit(X, LABELS)] * 3),
+        "estimator",
+    ),
+    "pairs of words": (
+        lambda: put(OneVsOneClassifier(LinearSVC()).fit(X, LABELS), *[LinearSVC().fit(X, NAMES["str"][LABELS // 2])] * 3),
+        "estimator",
+    ),
+    "pairs of votes": (lambda: OneVsOneClassifier(VotingClassifier(trees())).fit(X, LABELS), "estimator"),
+    "codes of one digit": (lambda: OutputCodeClassifier(LinearSVC(), code_size=0.4, random_state=0).fit(X, LABELS), "code_size"),
+    "a chain of texts": (lambda: ClassifierChain(trees()[0][1]).fit(X, np.c_[LABELS, LABELS].astype(str)), "estimator"),
+    "a chain of one": (lambda: ClassifierChain(LogisticRegression()).fit(X, INDICATORS[:, :1]), ""),
+    "a chain of classifiers": (lambda: RegressorChain(trees()[0][1]).fit(X, np.c_[LABELS, LABELS]), "estimator"),
+    "a chain of two targets": (
+        lambda: put(RegressorChain(Ridge()).fit(X, PAIR), Ridge().fit(X, PAIR), Ridge().fit(np.c_[X, TARGET], PAIR)),
+        "estimator",
+    ),
+    "columns of two targets": (
+        lambda: put(MultiOutputRegressor(Ridge()).fit(X, PAIR), *[Ridge().fit(X, PAIR)] * 2),
+        "estimator",
+    ),
+    "calibrated votes": (
+        lambda: calibrated(lambda fold: setattr(fold, "estimator", VotingClassifier(trees()).fit(X, LABELS))),
+        "estimator",
+    ),
+    "calibrated without a class": (
+        lambda: calibrated(lambda fold: setattr(fold, "estimator", LogisticRegression().fit(X, LABELS > 0))),
+        "cv",
+    ),
+}
+if VERSION >= (1, 5):
+    from sklearn.model_selection import FixedThresholdClassifier
+
+    FITTED |= {
+        "a threshold that is NaN": (
+            lambda: FixedThresholdClassifier(LogisticRegression(), threshold=np.nan).fit(X, LABELS > 0),
+            "threshold",
+        ),
+        "a threshold of a method that is not there": (
+            lambda: FixedThresholdClassifier(LinearSVC(), response_method="predict_proba").fit(X, LABELS > 0),
+            "estimator",
+        ),
+    }
+    FITTED["a chain of probabilities of texts"] = (
+        lambda: ClassifierChain(trees()[0][1], chain_method="predict_proba").fit(X, INDICATORS.astype(str)),
+        "estimator",
+    )
+    FITTED["a chain of three probabilities"] = (
+        lambda: ClassifierChain(trees()[0][1], chain_method="predict_proba").fit(X, np.c_[LABELS, LABELS]),
+        "chain_method",
+    )
+
+
+def calibrated(change):
+    model = CalibratedClassifierCV(LogisticRegression(), cv=2).fit(X, LABELS)
+    change(model.calibrated_classifiers_[0])
+    return model
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_obstacles_of_fitted_models(name):
+    model, parameter = FITTED[name]
+    model = model()
+    assert obstacles(model) == [(type(model).__name__, parameter)]
+
+
+NEAR, MEAN = KNeighborsClassifier(), KNeighborsRegressor()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        VotingClassifier([*members(), ("near", NEAR), ("nearer", NEAR)]),
+        VotingRegressor([("ridge", Ridge()), ("near", MEAN)]),
+        StackingRegressor([("ridge", Ridge())], MEAN, cv=2),
+        OneVsOneClassifier(NEAR),
+        OneVsRestClassifier(NEAR),
+        OutputCodeClassifier(NEAR, code_size=2, random_state=0),
+        CalibratedClassifierCV(NEAR, cv=2),
+        TransformedTargetRegressor(MEAN),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_a_member_is_the_only_obstacle(model):
+    assert obstacles(model.fit(X, LABELS)) == [(f"KNeighbors{'Regressor' if is_regressor(model) else 'Classifier'}", "")]
+
+
+@pytest.mark.parametrize(
+    "model", [ClassifierChain(NEAR), MultiOutputClassifier(NEAR), RegressorChain(MEAN), MultiOutputRegressor(MEAN)]
+)
+def test_a_member_of_several_outputs_is_an_obstacle(model):
+    assert obstacles(model.fit(X, INDICATORS))[0] == (f"KNeighbors{'Regressor' if is_regressor(model) else 'Classifier'}", "")
+
+
+def test_members_of_more_classes(same):
+    """scikit-learn's stack of two classes leaves out the first probability, however many there are."""
+    three = [("linear", LogisticRegression().fit(X, LABELS)), ("bayes", GaussianNB().fit(X, LABELS))]
+    same(StackingClassifier(three, cv="prefit").fit(X, LABELS > 0), NEW, exact=False)
+
+
+def test_targets_that_stay_what_they_are(same):
+    for transformer in (StandardScaler(with_mean=False, with_std=False), make_pipeline("passthrough", StandardScaler())):
+        same(TransformedTargetRegressor(Ridge(), transformer=transformer).fit(X, TARGET), NEW, exact=False, tolerance=1e-9)
+    piped = TransformedTargetRegressor(Ridge(), transformer=make_pipeline(StandardScaler(), PowerTransformer())).fit(X, TARGET)
+    assert obstacles(piped) == [("TransformedTargetRegressor", "transformer")]
+
+
+def test_self_training_behind_a_scaler(same):
+    some = np.where(RANDOM.random(150) < 0.3, -1, LABELS)
+    same(make_pipeline(StandardScaler(), SelfTrainingClassifier(LogisticRegression())).fit(X, some), NEW, exact=False)
 
 
 def test_documents_are_not_passed_through(corpus):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import warnings
 
 import numpy as np
@@ -240,6 +241,8 @@ HOSTILE = [
     (swap("version=v4", "version=v9"), "version"),
     (swap("end of trees", "end of tree"), "end of trees"),
     (swap("pandas_categorical:null", 'pandas_categorical:[["a", "b"]]'), "pandas_categorical"),
+    (swap("objective=regression", "objective=binary sigmoid:0"), "objective.sigmoid: '0' is no positive number"),
+    (swap("objective=regression", "objective=binary sigmoid:x"), "objective.sigmoid: 'x' is no positive number"),
 ]
 
 
@@ -247,8 +250,10 @@ HOSTILE = [
 def test_malformed_files(change, field, tmp_path):
     path = tmp_path / "model.txt"
     path.write_text(change())
-    with pytest.raises(UnsupportedModelError, match=field):
+    with pytest.raises(UnsupportedModelError) as caught:
         convert(path)
+    [obstacle] = caught.value.obstacles
+    assert re.search(field, f"{obstacle.parameter}: {obstacle.advice}")
 
 
 def test_files_that_are_cut_short_or_changed(tmp_path):
@@ -267,8 +272,25 @@ def test_files_that_are_cut_short_or_changed(tmp_path):
 
 
 def test_linear_trees_are_refused():
-    with pytest.raises(UnsupportedModelError, match="linear_tree"):
-        convert(train(linear_tree=True))
+    estimator = lightgbm.LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1, linear_tree=True).fit(X, BINARY)
+    for source in (train(linear_tree=True), estimator):
+        with pytest.raises(UnsupportedModelError, match="linear_tree"):
+            convert(source)
+
+
+def test_classifiers_without_probabilities_are_refused():
+    estimator = lightgbm.LGBMClassifier(objective="regression", n_estimators=2, n_jobs=1, verbose=-1).fit(X, BINARY)
+    with pytest.raises(UnsupportedModelError, match="'regression' gives 2 classes no probabilities"):
+        convert(estimator)
+
+
+def test_labels_that_are_objects():
+    estimator = lightgbm.LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1)
+    estimator.fit(X, np.array(["no", "yes"], object)[BINARY])
+    np.testing.assert_array_equal(run(convert(estimator), X), estimator.predict(X))
+    estimator.fit(X, np.array(["2020-01-01", "2021-01-01"], "datetime64[D]")[BINARY])
+    with pytest.raises(UnsupportedModelError, match="classes_"):
+        convert(estimator)
 
 
 def test_a_function_as_objective_gives_scores():

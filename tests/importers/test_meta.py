@@ -116,6 +116,14 @@ def test_constant_labels(name, columns, corpus, odd, same):
         same(make_pipeline(TfidfVectorizer(), OneVsRestClassifier(ESTIMATORS[name])).fit(documents, Y), odd)
 
 
+def test_constant_labels_over_whole_pipelines(corpus, odd, same):
+    documents, y = corpus
+    Y = np.stack([np.ones(len(y)), y == 0, np.zeros(len(y))], axis=1).astype(int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        same(OneVsRestClassifier(make_pipeline(TfidfVectorizer(), LogisticRegression())).fit(documents, Y), odd)
+
+
 @pytest.mark.parametrize("ensemble", [True, False])
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", ["binary", "multi-class"])

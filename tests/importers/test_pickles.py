@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import pickle
 import pickletools
@@ -102,6 +103,30 @@ def test_a_version_that_is_a_reference(tmp_path):
     assert data.count(HERE.encode()) == 1
     path.write_bytes(data)
     assert sklearn_versions(path) == (HERE,)
+
+
+def test_a_state_that_is_on_the_stack_twice(tmp_path):
+    """No pickler writes DUP, which its reader knows all the same."""
+    path = tmp_path / "dup.pkl"
+    state = b"}(X\x10\x00\x00\x00_sklearn_versionX\x05\x00\x00\x001.2.3u20"
+    path.write_bytes(b"\x80\x02cuser\nModel\n)\x81" + state + b"b.")
+    assert sklearn_versions(path) == ("1.2.3",)
+    found = Unpickling(io.BytesIO(path.read_bytes())).load()
+    assert vars(found) == {"_sklearn_version": "1.2.3"}
+
+
+class Unpickling(pickle.Unpickler):
+    def find_class(self, module, name):
+        return type(name, (), {})
+
+
+def test_a_pickle_in_lz4_is_known_as_one(tmp_path):
+    """Whether or not what inflates it is there."""
+    path = tmp_path / "model.joblib.lz4"
+    path.write_bytes(b"\x04\x22\x4d\x18" + bytes(40))
+    assert is_pickle(path) and sklearn_versions(path) == ()
+    with pytest.raises(qc.UnsupportedModelError, match="trust_pickle=True"):
+        qc.quantize(path)
 
 
 def test_several_versions(tmp_path, old):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 
 from quantcore.errors import UnsupportedModelError
@@ -59,6 +61,7 @@ def test_bounds(module, monkeypatch):
         ("sklearn", "1.3.2", linear),
         ("xgboost", "1.7.6", lambda: boosted("xgboost")),
         ("lightgbm", "3.3.5", lambda: boosted("lightgbm")),
+        ("xgboost", "1.7.6", lambda: VotingClassifier([(n, boosted("xgboost")) for n in "ab"]).fit(X, Y)),
     ],
 )
 def test_conversion_stops(module, version, model, monkeypatch):
@@ -82,3 +85,9 @@ def test_both_ends_are_tested():
         assert wanted["oldest"][package] == f"{oldest}.*"
     minors = {wanted[name].get("scikit-learn") for name in wanted} - {""}
     assert minors == {f"1.{minor}.*" for minor in range(SUPPORTED["sklearn"][1][1], SUPPORTED["sklearn"][2][1])}
+
+
+def test_what_is_not_known_or_not_loaded_is_no_obstacle(monkeypatch):
+    monkeypatch.delitem(sys.modules, "xgboost", raising=False)
+    assert unsupported("xgboost") is None
+    assert unsupported("json") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import warnings
 
 import numpy as np
@@ -16,10 +17,14 @@ from sklearn.preprocessing import StandardScaler
 
 from quantcore.errors import UnsupportedModelError
 from quantcore.importers import convert, ubjson
+from quantcore.importers.malformed import Malformed
+from quantcore.importers.versions import release
+from quantcore.importers.xgboost_model import parse
 from quantcore.plan.ops import LeafSum, Trees
 from quantcore.reference import FUNCTIONS, run
 
 xgboost = pytest.importorskip("xgboost")
+RELEASE = release(xgboost.__version__)
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(600, 6))
@@ -83,7 +88,7 @@ def test_several_targets(hard_rows):
     y = np.stack([NUMBER, -NUMBER, NUMBER**2], axis=1)
     check(train(y=y), hard_rows)
     vectors = train(y=y, multi_strategy="multi_output_tree")
-    if tuple(map(int, xgboost.__version__.split(".")[:2])) >= (3, 2):
+    if RELEASE >= (3, 2):
         check(vectors, hard_rows)
     else:
         with pytest.raises(UnsupportedModelError, match=r"XGBoost 3\.2"):
@@ -223,6 +228,10 @@ def first(learner):
     return learner["gradient_booster"]["model"]["trees"][0]
 
 
+def base_score(learner, text):
+    learner["learner_model_param"]["base_score"] = text
+
+
 HOSTILE = [
     (lambda m: first(m)["left_children"].__setitem__(1, 0), "child of two|own descendant"),
     (lambda m: first(m)["left_children"].__setitem__(0, 2), "child of two|own descendant"),
@@ -236,6 +245,8 @@ HOSTILE = [
     (lambda m: first(m).__setitem__("left_children", "abc"), "left_children"),
     (lambda m: first(m).__setitem__("left_children", [[1], [2]]), "left_children"),
     (lambda m: first(m).__setitem__("left_children", [2**70]), "left_children"),
+    (lambda m: first(m).__setitem__("left_children", [2**63] * len(first(m)["left_children"])), "left_children"),
+    (lambda m: first(m)["split_conditions"].__setitem__(-1, float("inf")), "trees: a leaf"),
     (lambda m: first(m)["split_type"].__setitem__(0, 1), "categories_nodes"),
     (lambda m: first(m)["tree_param"].__setitem__("size_leaf_vector", "7"), "size_leaf_vector"),
     (lambda m: m["gradient_booster"]["model"]["tree_info"].__setitem__(0, 5), "tree_info"),
@@ -246,10 +257,20 @@ HOSTILE = [
     (lambda m: m["gradient_booster"].__setitem__("name", "gblinear"), "gblinear"),
     (lambda m: m["learner_model_param"].__setitem__("num_feature", "-1"), "num_feature"),
     (lambda m: m["learner_model_param"].__setitem__("num_feature", "9" * 30), "num_feature"),
+    (lambda m: m["learner_model_param"].__setitem__("num_feature", "0"), "num_feature: 0 features"),
     (lambda m: m["learner_model_param"].__setitem__("base_score", "[nan]"), "base_score"),
     (lambda m: m["objective"].__setitem__("name", "reg:custom"), "objective"),
+    (lambda m: m["objective"].__setitem__("name", "count:poisson") or base_score(m, "-1"), "base_score"),
+    (lambda m: m["objective"].__setitem__("name", "binary:logistic") or base_score(m, "2.0"), "base_score"),
     (lambda m: m.pop("learner_model_param"), "learner_model_param"),
 ]
+
+
+def refused(path, field):
+    with pytest.raises(UnsupportedModelError) as caught:
+        convert(path)
+    [obstacle] = caught.value.obstacles
+    assert re.search(field, f"{obstacle.parameter}: {obstacle.advice}")
 
 
 def test_other_versions_are_refused(tmp_path):
@@ -264,8 +285,51 @@ def test_other_versions_are_refused(tmp_path):
 def test_malformed_files(change, field, tmp_path):
     path = tmp_path / "model.json"
     path.write_text(broken(change))
-    with pytest.raises(UnsupportedModelError, match=field):
-        convert(path)
+    refused(path, field)
+
+
+VECTORS = [
+    (lambda t: t[0].pop("leaf_weights"), r"trees\[0\].leaf_weights: missing"),
+    (lambda t: t[1]["leaf_weights"].pop(), r"trees\[1\].leaf_weights: \d+ values for leaves of 2"),
+    (lambda t: t[0]["right_children"].__setitem__(-1, 10_000), r"trees\[0\].right_children: a leaf names a vector"),
+    (lambda t: t[1]["tree_param"].__setitem__("size_leaf_vector", "1"), "trees: some have vectors in their leaves"),
+]
+
+
+@pytest.mark.skipif(RELEASE < (3, 2), reason="vectors in leaves are read as XGBoost 3.2 and later write them")
+@pytest.mark.parametrize(("change", "field"), VECTORS, ids=range(len(VECTORS)))
+def test_malformed_vectors_in_leaves(change, field, tmp_path):
+    found = json.loads(
+        bytes(train(y=np.stack([NUMBER, -NUMBER], axis=1), rounds=2, multi_strategy="multi_output_tree").save_raw("json"))
+    )
+    change(found["learner"]["gradient_booster"]["model"]["trees"])
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(found))
+    refused(path, field)
+
+
+def test_members_that_older_files_lack(tmp_path):
+    """Neither where the rounds begin, nor sets of categories that are empty."""
+    booster, path = train("multi:softprob", rounds=3, num_parallel_tree=2), tmp_path / "model.json"
+    found = json.loads(bytes(booster.save_raw("json")))
+    model = found["learner"]["gradient_booster"]["model"]
+    model.pop("iteration_indptr", None)
+    for tree in model["trees"]:
+        for name in ("categories", "categories_nodes", "categories_segments", "categories_sizes"):
+            tree.pop(name, None)
+    path.write_text(json.dumps(found))
+    np.testing.assert_array_equal(run(convert(path), X), run(convert(booster), X))
+
+
+def test_rounds_that_are_not_there():
+    estimator = xgboost.XGBRegressor(n_estimators=3, n_jobs=1).fit(X, NUMBER)
+    estimator.get_booster().set_attr(best_iteration="9")
+    with pytest.raises(UnsupportedModelError, match="10 rounds of the 3"):
+        convert(estimator)
+    found = json.loads(document())
+    found["learner"]["gradient_booster"]["model"]["iteration_indptr"] = [0, 0, 3]
+    with pytest.raises(Malformed, match="best_iteration: no tree is left"):
+        parse(found, rounds=1)
 
 
 def test_files_that_are_cut_short_or_changed(tmp_path):
@@ -300,9 +364,41 @@ def test_ubjson_is_what_json_says():
     assert same(plain, binary)
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"{#i\x01i\x01aZ}", "an object of a fixed size"),
+        (b"{i\x01aZi\x01aT}", "'a' stands twice"),
+        (b"{i\x01aZ", "ends early"),
+        (b"{Si\x01aZ}", "a length of type b'S'"),
+        (b"{i\xffa", "a negative length"),
+        (b"[$S#i\x01a", "an array of type b'S'"),
+        (b"[" * 100, "nested too deeply"),
+        (b"N", "unknown marker b'N'"),
+        (b"ZZ", "1 bytes follow"),
+    ],
+)
+def test_ubjson_that_is_refused(data, words):
+    with pytest.raises(ValueError, match=words):
+        ubjson.loads(data)
+
+
 def test_a_function_as_objective_is_refused():
     def objective(y_true, y_pred):
         return y_pred - y_true, np.ones_like(y_true)
 
-    with pytest.raises(UnsupportedModelError, match="objective"):
-        convert(xgboost.XGBRegressor(objective=objective, n_estimators=2, n_jobs=1).fit(X, NUMBER))
+    for kind, y in ((xgboost.XGBRegressor, NUMBER), (xgboost.XGBClassifier, BINARY)):
+        with pytest.raises(UnsupportedModelError, match="objective"):
+            convert(kind(objective=objective, n_estimators=2, n_jobs=1).fit(X, y))
+
+
+def test_classifiers_without_probabilities_are_refused():
+    estimator = xgboost.XGBClassifier(objective="reg:squarederror", n_estimators=2, n_jobs=1).fit(X, BINARY)
+    with pytest.raises(UnsupportedModelError, match="'reg:squarederror' gives no probabilities"):
+        convert(estimator)
+
+
+def test_infinity_for_missing_values_is_refused():
+    estimator = xgboost.XGBRegressor(n_estimators=2, n_jobs=1).fit(X, NUMBER).set_params(missing=np.inf)
+    with pytest.raises(UnsupportedModelError, match="infinity for missing values"):
+        convert(estimator)

@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
@@ -43,6 +44,47 @@ def test_differences_are_told_with_their_rows(pair):
     np.testing.assert_array_equal(found.rows, np.flatnonzero(other.predict(X) != model.predict(X)))
     assert (found.method, found.X is X) == ("predict", True)
     np.testing.assert_array_equal(found.checked, model.predict(X))
+
+
+class Answers:
+    """A model that gives one answer."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def predict(self, X):
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("served", "checked", "rows", "n"),
+    [
+        (np.array(["a", "b", "b"]), np.array(["a", "a", "b"]), [1], 3),
+        (np.array([1.0, np.nan, 2.0, np.inf]), np.array([1.0 + 1e-9, np.nan, 2.1, np.inf]), [2], 4),
+        (np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0]), [0, 1, 2], 3),
+        (np.array([1.0, 2.0]), np.array([[1.0], [2.0]]), [0, 1], 2),
+        (csr_matrix([[0.0, 1.0], [2.0, 0.0]]), csr_matrix([[0.0, 1.0], [0.0, 2.0]]), [1], 2),
+        ([np.array([[0.1, 0.9], [0.5, 0.5]]), np.ones((2, 1))], [np.array([[0.9, 0.1], [0.5, 0.5]]), np.ones((2, 1))], [0], 2),
+        ([], [], [], 0),
+    ],
+    ids=["labels", "numbers", "fewer rows", "other shape", "sparse", "several outputs", "no output"],
+)
+def test_answers_of_every_form_are_compared(served, checked, rows, n):
+    told: list[object] = []
+    with qc.shadow(Answers(served), Answers(checked), sample=1.0, on_difference=told.append, tolerance=1e-6) as both:
+        assert both.predict(None) is served
+        both.flush()
+        stats = both.stats()
+    assert (stats["failed"], stats["checked_rows"], stats["different_rows"]) == (0, n, len(rows))
+    assert [found.rows.tolist() for found in told] == ([rows] if rows else [])
+
+
+def test_a_copy_is_asked_for_nothing_that_it_has_not_yet(pair):
+    """``copy`` looks for methods before an object has any attribute."""
+    _, source, model, _ = pair
+    with pytest.raises(AttributeError, match="no attribute '_serving'"):
+        _ = object.__new__(type(qc.shadow(source, model)))._serving
+    assert not hasattr(qc.shadow(source, model), "__array__")
 
 
 def test_only_a_sample_is_checked(pair):

@@ -6,14 +6,23 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_digits, make_classification
-from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor, RandomForestClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
 
 import quantcore as qc
 from quantcore.importers import convert
-from quantcore.passes import search
+from quantcore.passes import leaves, search
 from quantcore.passes.fuse import fuse
 from quantcore.passes.leaves import ensemble, rounded
 from quantcore.plan import Plan
@@ -145,3 +154,38 @@ def test_only_one_ensemble_whose_scores_decide_has_forms():
     assert ensemble(fuse(convert(LogisticRegression().fit(X[:200], Y[:200])))) is None
     found = search(convert(BOOSTED), search.__globals__["Options"]("measured"))  # no rows to judge on
     assert not sums(found.plan).approximate
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        CalibratedClassifierCV(GradientBoostingClassifier(n_estimators=5, random_state=0), ensemble=False, cv=2),
+        AdaBoostClassifier(n_estimators=5, random_state=0),
+        VotingClassifier([(str(d), DecisionTreeClassifier(max_depth=d, random_state=0)) for d in (2, 3, 4)], voting="soft"),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_leaves_behind_which_more_is_done_stay_the_source_s(source):
+    source.fit(X[:1000], Y[:1000])
+    assert ensemble(fuse(convert(source))) is None
+    model = qc.quantize(source, X[:1000], guarantee="measured")
+    np.testing.assert_array_equal(model.predict(NEW), source.predict(NEW))
+
+
+def test_leaves_that_are_float32_already():
+    xgboost = pytest.importorskip("xgboost")
+    source = xgboost.XGBClassifier(n_estimators=20, max_depth=4, n_jobs=1).fit(X[:3000], Y[:3000])
+    model = qc.quantize(source, X[:3000], guarantee="measured", min_agreement=0.99)
+    assert "leaves of float32" not in [one["form"] for one in model.report()["candidates"]]
+    assert np.mean(model.predict(NEW) == source.predict(NEW)) > 0.985
+
+
+@pytest.mark.parametrize("form", ["array", "list", "data frame"])
+def test_many_calibration_rows_are_thinned_in_their_own_form(form):
+    source = GradientBoostingClassifier(n_estimators=5, random_state=0)
+    rows = np.tile(X, (5, 1))[: leaves._MOST_ROWS + 500]
+    given = {"array": rows, "list": rows.tolist(), "data frame": pd.DataFrame(rows)}[form]
+    source.fit(X[:2000], Y[:2000])
+    model = qc.quantize(source, given, guarantee="measured", min_agreement=0.99)
+    assert len(model.data) < len(qc.quantize(source).data)
+    assert np.mean(model.predict(NEW) == source.predict(NEW)) > 0.985

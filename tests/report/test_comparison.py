@@ -7,16 +7,19 @@ import re
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 import quantcore as qc
 from quantcore.report.comparison import stages_of
-from quantcore.report.differences import plain
+from quantcore.report.differences import margins_of, plain
 from quantcore.report.units import of_bytes, of_rate, of_seconds, percent
 
 DOCUMENTS = ["good film", "bad film", "fine plot and good film", "boring plot", "great", "awful and bad"] * 5
@@ -128,6 +131,36 @@ def test_costs_have_their_currency_and_follow_from_the_price(texts):
     assert "at 0.05 ¤ an hour and core" in str(comparison)
     year = comparison.contenders[1].latency["p50"].median * 10 * 365.25 * 86400 / 3600 * 0.05
     assert comparison.contenders[1].cost["per_year"] == pytest.approx(year)
+
+
+def test_a_price_without_a_load_has_no_year(texts):
+    source, made, _ = texts
+    found = qc.compare(source, made["certified"], DOCUMENTS, price_per_hour=0.05, **FAST)
+    assert found.contenders[0].cost.keys() == {"per_million"}
+    assert "cost of a million rows" in str(found) and "a year" not in str(found)
+
+
+def test_sparse_rows_and_several_labels():
+    """onnxruntime takes no sparse rows; the margin of several labels is the least of theirs."""
+    X = csr_matrix(np.round(np.random.default_rng(4).normal(size=(80, 5)), 1) * (np.arange(5) % 2))
+    Y = (X.toarray()[:, [1, 3]] > 0.0).astype(int)
+    source = OneVsRestClassifier(LogisticRegression()).fit(X, Y)
+    found = qc.compare(source, qc.quantize(source), X, Y, **FAST)
+    assert found.contenders[1].agreement.value == 1.0
+    assert found.contenders[1].quality["accuracy"] == source.score(X, Y)
+    several = margins_of(source, X, several=True)
+    np.testing.assert_array_equal(several, np.abs(source.decision_function(X)).min(axis=1))
+
+
+def test_margins_are_there_where_scores_tell_them():
+    X, y = load_iris(return_X_y=True)
+    tree = DecisionTreeClassifier(max_depth=2).fit(X, y)
+    shares = np.sort(tree.predict_proba(X), axis=1)
+    np.testing.assert_array_equal(margins_of(tree, X, several=False), shares[:, -1] - shares[:, -2])
+    assert margins_of(DecisionTreeClassifier().fit(X, np.c_[y, y]), X, several=True) is None
+    assert margins_of(Ridge().fit(X, y), X, several=False) is None
+    one = make_pipeline(StandardScaler(), DecisionTreeClassifier()).fit(X, y * 0)
+    np.testing.assert_array_equal(margins_of(one, X, several=False), np.ones(len(X)))
 
 
 def test_stages_are_ops_by_their_names():

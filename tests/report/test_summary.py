@@ -51,6 +51,12 @@ def test_it_prints_every_figure():
     assert f"and {len(report.candidates) - 20} more" in str(report)
 
 
+def test_it_prints_what_is_not_known_and_leaves_out_what_is_not_there():
+    report = type(qc.quantize(SOURCE).report())({"max_error": None, "certified": 0.5, "sections": {}, "candidates": []})
+    assert re.findall(r"(?m)^(\S+) +(\S+)$", str(report)) == [("max_error", "–"), ("certified", "50.00%")]
+    assert "<th>" not in report._repr_html_().partition("</table>")[2]
+
+
 def test_the_baseline_is_what_the_counters_give():
     rows = [*TEXTS, "zzz unheard of"]
     model = qc.quantize(SOURCE, rows)

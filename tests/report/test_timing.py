@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import time
 
 import numpy as np
 import pytest
@@ -34,6 +35,20 @@ def test_all_take_turns_and_the_first_changes():
     assert "".join(order) == "abcbcacab"
     assert {name: len(values) for name, values in found.items()} == {"a": 3, "b": 3, "c": 3}
     assert gc.isenabled()
+
+
+def test_who_takes_too_long_sits_out_after_three_rounds():
+    found = interleaved({"slow": lambda: time.sleep(0.02), "quick": lambda: None}, 6, patience=0.03)
+    assert {name: len(values) for name, values in found.items()} == {"slow": 3, "quick": 6}
+
+
+def test_a_collector_that_was_off_stays_off():
+    gc.disable()
+    try:
+        interleaved({"a": lambda: None}, 1)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_the_collector_is_as_before_also_after_an_error():

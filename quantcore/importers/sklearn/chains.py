@@ -77,8 +77,10 @@ def _chained(estimator: Any, method: str, source: Node, build: Builder) -> list[
         part = import_estimator(member, build.add(op, width + len(features), _FLOAT64), build)
         feature = predicted(estimator, "estimator", part, build) if method == "predict" else _answer(part, method, build)
         if feature is None or feature.width != 1:
-            if part.methods:
+            if part.methods and method != "predict":
                 build.obstacle(estimator, "chain_method", f"{method} of a model is not one number a row; refit with 'predict'")
+            elif feature is not None:
+                build.obstacle(estimator, "estimator", "it needs models that predict one number a row")
             return []
         parts.append(part)
         features.append(feature)

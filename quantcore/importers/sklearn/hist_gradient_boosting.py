@@ -23,8 +23,6 @@ __all__ = ["hist_gradient_boosting_classifier", "hist_gradient_boosting_regresso
 def hist_gradient_boosting_classifier(estimator: Any, source: Node, build: Builder) -> Result:
     """HistGradientBoostingClassifier."""
     scores = _scores(estimator, source, build)
-    if scores is None:
-        return Result()
     classes = classes_of(estimator, estimator.classes_, build)
     if scores.width == 1:
         op = Sigmoid(inputs=(scores.position,), slope=np.full(1, -1.0), offset=np.zeros(1), paired=True)
@@ -38,8 +36,6 @@ def hist_gradient_boosting_classifier(estimator: Any, source: Node, build: Build
 def hist_gradient_boosting_regressor(estimator: Any, source: Node, build: Builder) -> Result:
     """HistGradientBoostingRegressor."""
     scores = _scores(estimator, source, build)
-    if scores is None:
-        return Result()
     link = type(estimator._loss.link).__name__
     if link == "LogLink":
         scores = build.add(Exp(inputs=(scores.position,)), 1)
@@ -50,11 +46,9 @@ def hist_gradient_boosting_regressor(estimator: Any, source: Node, build: Builde
     return Result({"predict": build.add(Predictions(inputs=(scores.position,), flat=True), None)})
 
 
-def _scores(estimator: Any, source: Node, build: Builder) -> Node | None:
+def _scores(estimator: Any, source: Node, build: Builder) -> Node:
     check_is_fitted(estimator)
     rows = _rows(estimator, source, build)
-    if rows is None:
-        return None
     predictors = [predictor for iteration in estimator._predictors for predictor in iteration]
     whole = np.concatenate([predictor.nodes for predictor in predictors])
     counts = np.array([len(predictor.nodes) for predictor in predictors], np.int64)
@@ -94,7 +88,7 @@ class _Rows(NamedTuple):
     categories: list[NDArray[np.float64]]
 
 
-def _rows(estimator: Any, source: Node, build: Builder) -> _Rows | None:
+def _rows(estimator: Any, source: Node, build: Builder) -> _Rows:
     preprocessor = getattr(estimator, "_preprocessor", None)
     width = estimator.n_features_in_
     if preprocessor is None:
@@ -108,16 +102,14 @@ def _rows(estimator: Any, source: Node, build: Builder) -> _Rows | None:
         return _Rows(build.read_matrix(estimator, source, width), columns, [c[~np.isnan(c)] for c in numbers])
     named = getattr(preprocessor, "feature_names_in_", None) is not None
     table = build.read_table(preprocessor, source, width, by_name=named)
-    if table is None or table.table is None:
-        build.obstacle(estimator, "categorical_features", "categories that another step computes; encode them before fitting")
-        return None
-    places = [table.table[i] for i in columns.tolist()]
+    given = table.table or ()
+    places = [given[i] for i in columns.tolist()]
     chosen = Node(table.position, len(known), table=tuple(places[: len(known)]))
-    parts = [import_estimator(encoder, chosen, build).methods.get("transform")]
+    parts = [import_estimator(encoder, chosen, build).methods["transform"]]
     if len(places) > len(known):
         rest = Node(table.position, len(places) - len(known), table=tuple(places[len(known) :]))
         parts.append(build.read_matrix(estimator, rest, len(places) - len(known)))
-    positions = tuple(part.position for part in parts if part is not None)
+    positions = tuple(part.position for part in parts)
     node = build.add(Concat(inputs=positions, weights=(1.0,) * len(positions), sparse=False), width, np.dtype(np.float64))
     return _Rows(node, np.arange(width), [np.arange(float(np.sum([c == c for c in found]))) for found in known])  # noqa: PLR0124
 

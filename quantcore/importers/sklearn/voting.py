@@ -58,7 +58,7 @@ def _soft(estimator: Any, parts: list[Result], weights: Any, classes: Any, build
             estimator, "voting", "'soft' needs the probabilities of all classes from each member; calibrate it, or vote 'hard'"
         )
         return Result()
-    mean = _mean(nodes, weights, build)
+    mean = _mean(estimator, nodes, weights, build)
     inputs = tuple(node.position for node in nodes)
     transform = side_by_side(nodes, build) if estimator.flatten_transform else build.add(Layers(inputs=inputs), len(classes))
     predict = build.add(ArgMax(inputs=(mean.position,), classes=classes), None)
@@ -75,7 +75,7 @@ def voting_regressor(estimator: Any, source: Node, build: Builder) -> Result:
         if all(part.methods for part in parts):
             build.obstacle(estimator, "estimators", "it needs regressors that predict one number a row")
         return Result()
-    mean = _mean(nodes, weights, build)
+    mean = _mean(estimator, nodes, weights, build)
     predict = build.add(Predictions(inputs=(mean.position,), flat=True), None)
     return Result({"predict": predict, "transform": side_by_side(nodes, build)})
 
@@ -92,10 +92,10 @@ def _weights(estimator: Any, build: Builder) -> Any:
     return weights
 
 
-def _mean(nodes: list[Node], weights: Any, build: Builder) -> Node:
+def _mean(estimator: Any, nodes: list[Node], weights: Any, build: Builder) -> Node:
     divisor = float(len(nodes)) if weights is None else float(weights.sum())
     if divisor == 0.0 or not np.isfinite(divisor):
-        build.obstacle("weights", "", f"their sum is {divisor}, by which the source divides; choose others")
+        build.obstacle(estimator, "weights", f"their sum is {divisor}, by which the source divides; choose others")
         divisor = 1.0
     op = WeightedMean(
         inputs=tuple(node.position for node in nodes),
