@@ -395,7 +395,10 @@ cdef class TextModel:
                         break
                 else:
                     return documents
-        return tuple(self.prepare(X))
+        documents = tuple(self.prepare(X))
+        for i in range(len(documents)):
+            require_str(documents[i], "prepare")
+        return documents
 
     cdef int run(self, tuple documents, qc_result *result, bint counted=True) except -1:
         cdef qc_scratch *scratch = <qc_scratch *>QC_SWAP(&self.spare, NULL)
@@ -430,6 +433,7 @@ cdef class TextModel:
                 for i in range(n):
                     if not described[i].ascii:
                         ready = self.strip(documents[i])
+                        require_str(ready, "strip")
                         kept.append(ready)
                         describe(ready, described + i, True)
             if self.text.hashing:
@@ -483,6 +487,13 @@ cdef class TextModel:
 cdef inline int require_short(const qc_document *document) except -1:
     if document.length > MOST_HASHED:
         raise ValueError(f"a document of {document.length} characters; at most {MOST_HASHED} can be hashed at once: cut it")
+    return 0
+
+
+cdef inline int require_str(found, str what) except -1:
+    """Callables of the caller's give texts, whose memory is read."""
+    if not PyUnicode_Check(found):
+        raise TypeError(f"{what} gave {type(found).__name__}, expected str")
     return 0
 
 
