@@ -7,6 +7,7 @@ of the kinds that the decoder has checked. None and False mean that the input is
 import numpy as np
 
 cimport numpy as cnp
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 cnp.import_array()
@@ -48,12 +49,21 @@ cdef inline uint32_t *words_of(array) noexcept:
     return <uint32_t *>cnp.PyArray_DATA(array)
 
 
+cdef inline bint ready(array, int typenum):
+    """Whether an array can be read as it is: most can, and NumPy takes longer to say so than small ones take to read."""
+    if not cnp.PyArray_Check(array) or cnp.PyArray_NDIM(array) != 1 or cnp.PyArray_TYPE(array) != typenum:
+        return False
+    return cnp.PyArray_ISCARRAY_RO(array)
+
+
 cdef object bytes_(array):
-    return np.ascontiguousarray(array, np.uint8)
+    return array if ready(array, cnp.NPY_UINT8) else np.ascontiguousarray(array, np.uint8)
 
 
 cdef object words(array):
     """The same numbers as uint32, or None where they need more."""
+    if ready(array, cnp.NPY_UINT32) and len(array) < 1 << 31:
+        return array
     if array.dtype.kind != "u" or array.dtype.itemsize > 4 or array.ndim != 1 or len(array) >= 1 << 31:
         return None
     array = np.ascontiguousarray(array, np.uint32)
@@ -72,6 +82,38 @@ def select(str isa):
 def selected():
     """None, as in ``kernels``."""
     return []
+
+
+cdef dict _KINDS = {name: np.dtype(name) for name in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")}
+
+
+def pooled(pool, size_t start, str dtype, tuple shape):
+    """``deflate.pooled``."""
+    cdef cnp.npy_intp dims[3]
+    cdef Py_buffer view
+    cdef size_t n = 1, itemsize, i, k
+    cdef const uint8_t *part
+    cdef uint8_t *items
+    cdef cnp.dtype kind = _KINDS[dtype]
+    if len(shape) > 3:
+        return None
+    for i in range(<size_t>len(shape)):
+        dims[i] = shape[i]
+        n *= <size_t>dims[i]
+    itemsize = kind.itemsize
+    PyObject_GetBuffer(pool, &view, PyBUF_SIMPLE)
+    try:
+        if start > <size_t>view.len or n > (<size_t>view.len - start) // itemsize:
+            return None
+        out = cnp.PyArray_EMPTY(<int>len(shape), dims, kind.type_num, 0)
+        part = <const uint8_t *>view.buf + start
+        items = <uint8_t *>cnp.PyArray_DATA(out)
+        for k in range(itemsize):
+            for i in range(n):
+                items[i * itemsize + k] = part[k * n + i]
+        return out
+    finally:
+        PyBuffer_Release(&view)
 
 
 def join_bits(classes, packed, str dtype, bint signed):

@@ -94,15 +94,18 @@ class Decoder:
             if len(value) != 1:
                 raise invalid("a coded value has members besides '$'")
             return self._coded(value["$"])
+        if _NESTED.isdisjoint(map(type, value.values())):
+            return value
         late = {}
         out = {}
         path = self._path
         for key, member in value.items():
-            if type(member) not in _NESTED:
+            kind = type(member)
+            if kind not in _NESTED:
                 out[key] = member
                 continue
             path.append(key)
-            if (node := _by_idf(member)) is not None:
+            if kind is dict and "$" in member and (node := _by_idf(member)) is not None:
                 late[key] = self._waiting(node)
             else:
                 out[key] = self.value(member, depth + 1)
@@ -148,13 +151,13 @@ class Decoder:
         shape = _shape(list(dims))
         if dtype not in DTYPES:
             raise invalid(f"an array of unknown dtype {dtype!r}"[:200])
-        end = self._pooled + math.prod(shape) * ITEMSIZE[dtype]
-        if end > len(self._pool):
+        start, size = self._pooled, math.prod(shape) * ITEMSIZE[dtype]
+        if size > len(self._pool) - start:
             raise invalid("the pool is too short")
-        part = self._pool[self._pooled : end]
-        self._pooled = end
-        self.charge(len(part))
-        return np.frombuffer(unshuffle(part, ITEMSIZE[dtype]), f"<{dtype}").reshape(shape)
+        self._pooled = start + size
+        self.charge(size)
+        found: Array = self._do.pooled(self._pool, start, dtype, shape)
+        return found
 
     def _leaf_own(self) -> Array:
         if self._taken >= len(self._own):
@@ -458,9 +461,9 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
 _BY_IDF = {"byidf": 2, "rowsbyidf": 7}
 
 
-def _by_idf(member: Any) -> list[Any] | None:
+def _by_idf(member: dict[str, Any]) -> list[Any] | None:
     """The node of an array that has to wait for its sibling ``idf``."""
-    if type(member) is not dict or "$" not in member or len(member) != 1:
+    if len(member) != 1:
         return None
     node = member["$"]
     return node if type(node) is list and node and type(node[0]) is str and node[0] in _BY_IDF else None
@@ -472,10 +475,7 @@ def _shallow(value: Any, depth: int) -> bool:
         return type(value) is not dict
     if depth <= 0:
         return False
-    for member in value:
-        if type(member) in _NESTED and not _shallow(member, depth - 1):
-            return False
-    return True
+    return _NESTED.isdisjoint(map(type, value)) or all(_shallow(member, depth - 1) for member in value)
 
 
 def _shape(dims: Any) -> tuple[int, ...]:
