@@ -41,8 +41,12 @@ def plan_from_tree(tree: Any) -> Plan:
             raise invalid(f"op {position} has no name")
         if kind not in OPS:
             raise newer(f"an op {kind!r}")
-        ops.append(_build(OPS[kind], {k: v for k, v in raw.items() if k != "op"}, f"op {position} ({kind})"))
-    built: Plan = _build(Plan, {k: v for k, v in tree.items() if k != "ops"}, "the Plan", ops=tuple(ops))
+        fields = dict(raw)
+        del fields["op"]
+        ops.append(_build(OPS[kind], fields, f"op {position} ({kind})"))
+    fields = dict(tree)
+    del fields["ops"]
+    built: Plan = _build(Plan, fields, "the Plan", ops=tuple(ops))
     return built
 
 
@@ -142,12 +146,12 @@ def _literal(hint: Any, args: tuple[Any, ...]) -> _Check:
 def _tuple(hint: Any, args: tuple[Any, ...]) -> _Check:
     many = args[1:] == (...,)
     inner = args[0]
-    checks = [_check_of(a) for a in args if a is not ...]
+    checks, only = [_check_of(a) for a in args if a is not ...], frozenset((inner,))
 
     def convert(value: Any, name: str, where: str) -> Any:
         if not isinstance(value, (list, tuple)) or not (many or len(value) == len(args)):
             return None
-        if many and all(type(v) is inner for v in value):
+        if many and only.issuperset(map(type, value)):
             return tuple(value)
         return tuple([checks[0 if many else i](v, name, where) for i, v in enumerate(value)])
 
@@ -155,11 +159,13 @@ def _tuple(hint: Any, args: tuple[Any, ...]) -> _Check:
 
 
 def _mapping(hint: Any, args: tuple[Any, ...]) -> _Check:
-    inner, check = args[1], _check_of(args[1])
+    inner, check, only = args[1], _check_of(args[1]), frozenset((args[1],))
 
     def convert(value: Any, name: str, where: str) -> Any:
         if not isinstance(value, dict):
             return None
+        if only.issuperset(map(type, value.values())):
+            return dict(value)
         return {k: v if type(v) is inner else check(v, name, where) for k, v in value.items()}
 
     return convert

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from threading import get_ident
 from typing import Any
@@ -39,7 +38,6 @@ from quantcore.plan.ops import (
     Stack,
     Take,
     Text,
-    TfIdf,
     Threshold,
     Trees,
     Votes,
@@ -50,12 +48,13 @@ from quantcore.reference.text import decode
 from quantcore.runtime import csr, intervals, sparse, table, text
 from quantcore.runtime.backstop import Backstop
 from quantcore.runtime.certify import LABEL, Property, decided
+from quantcore.runtime.cold import Cold, settle_cold
 from quantcore.runtime.fallbacks import Fallbacks
 from quantcore.runtime.labels import of_labels
 from quantcore.runtime.trees import Forests, sums_error
 from quantcore.runtime.values import FINE, OPEN, Known, Value, take
 
-__all__ = ["Cold", "Executor", "Known", "Value", "cold_plan", "settle_cold"]
+__all__ = ["Executor", "Known", "Value"]
 
 _DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions, Several, Stack)
 Settle = Callable[[list[Any], list[int]], Any]
@@ -701,59 +700,8 @@ def _reader(plan: Plan) -> Text | None:
 
 
 def _of_contents(plan: Plan) -> Plan:
-    return replace(plan, ops=tuple(replace(op, source="content") if isinstance(op, Text) else op for op in plan.ops))
-
-
-def cold_plan(plan: Plan) -> Plan | None:
-    """The source's own arithmetic, from the cold planes: None where the Plan lacks them."""
-    ops: list[Op] = []
-    moved = {INPUT: INPUT}
-    for position, op in enumerate(plan.ops):
-        inputs_ = tuple(moved[i] for i in op.inputs)
-        if isinstance(op, LeafSum) and op.approximate:
-            return None
-        if isinstance(op, PlanarLinear):
-            if op.cold is None:
-                return None
-            single = op.dtype == "float32"
-            counts = op.inputs[0] != INPUT and isinstance(plan.ops[op.inputs[0]], Text)
-            if op.sublinear or op.idf is not None or op.norm is not None or (single and counts):
-                ops.append(TfIdf(inputs=inputs_, sublinear=op.sublinear, idf=op.idf, norm=op.norm, dtype=op.dtype))
-                inputs_ = (len(ops) - 1,)
-            # Terms of float32 may meet weights of float64: then the source sums in float64.
-            single = single and bool((op.cold.astype(np.float32) == op.cold).all())
-            ops.append(Linear(inputs=inputs_, weight=op.cold, bias=op.bias, dtype="float32" if single else "float64"))
-        else:
-            ops.append(replace(op, inputs=inputs_))
-        moved[position] = len(ops) - 1
-    return replace(plan, ops=tuple(ops), outputs={method: moved[at] for method, at in plan.outputs.items()})
-
-
-class Cold:
-    """Settles open rows by the source's own arithmetic.
-
-    Parameters
-    ----------
-    plan : Plan
-        What :func:`cold_plan` gives.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self.executor = Executor(plan, native=False)
-
-    def __call__(self, rows: Any, positions: list[int]) -> NDArray[Any]:
-        """Labels. The rows have been checked: a matrix is no longer what the caller passed."""
-        return np.asarray(self.executor.value_at(self.executor.plan.outputs["predict"], rows))
-
-    def proved(self, wanted: Property, rows: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Answers, and whether they hold however the source rounds: nothing else stands between the two here."""
-        return decided(self.executor, wanted, rows)
-
-
-def settle_cold(plan: Plan) -> Cold | None:
-    """Answers for open rows from the cold planes, or None where there are none."""
-    cold = cold_plan(plan)
-    return None if cold is None else Cold(cold)
+    found: Plan = plan.changed(ops=tuple(op.changed(source="content") if isinstance(op, Text) else op for op in plan.ops))
+    return found
 
 
 def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.float64], n_columns: int) -> Csr:
