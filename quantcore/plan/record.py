@@ -63,7 +63,8 @@ class Record:
         """The same but for some fields: what ``dataclasses.replace`` gives, in a fourth of its time."""
         defaults, own = self._defaults, self.__dict__
         if not values.keys() <= defaults.keys():
-            raise TypeError(f"{type(self).__name__} takes the fields {[*defaults]}; unknown: {sorted(values.keys() - defaults.keys())}")
+            unknown = sorted(values.keys() - defaults.keys())
+            raise TypeError(f"{type(self).__name__} takes the fields {[*defaults]}; unknown: {unknown}")
         return self.of({**{name: own[name] for name in defaults}, **values})
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ def array(value: Any, name: str, wanted: Any, shape: tuple[int | None, ...]) -> 
     if not isinstance(value, np.ndarray) or value.dtype != wanted:  # messages are made where they are needed: they take long
         raise ValueError(f"{name} must be an array of {np.dtype(wanted)}")
     have = value.shape
-    if have != shape and (len(have) != len(shape) or any([w not in (None, h) for w, h in zip(shape, have, strict=True)])):
+    if have != shape and (len(have) != len(shape) or any(w not in (None, h) for w, h in zip(shape, have, strict=True))):
         raise ValueError(f"{name} has shape {value.shape}, expected {tuple('any' if s is None else s for s in shape)}")
     if value.dtype.kind == "f" and not all_finite(value):
         raise ValueError(f"{name} holds NaN or infinity")

@@ -11,6 +11,7 @@ def table(door_of):
     return door_of("table")
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def by_definition(values, exponent, index, error, relative, unit):
     """ARCHITECTURE.md, section 3, J."""
     if exponent is None:
@@ -63,10 +64,10 @@ def agree(table, *source):
     found, expected = table.weights(*source), by_definition(*source)
     assert found.keys() == expected.keys()
     for name, want in expected.items():
-        if name == "size":
-            assert found[name] == pytest.approx(want, rel=1e-12)
+        if name in ("size", "most"):  # the order of a sum is open, and which NaN it is
+            assert found[name] == pytest.approx(want, rel=1e-12 if name == "size" else 0, nan_ok=True)
             continue
-        for a, b in zip(*((x if isinstance(x, tuple) else (x,) for x in (found[name], want))), strict=True):
+        for a, b in zip(*(x if isinstance(x, tuple) else (x,) for x in (found[name], want)), strict=True):
             assert np.asarray(a).dtype == np.asarray(b).dtype, name
             assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), name
 

@@ -67,7 +67,7 @@ int qc_table_arrange(const qc_table_source *s, qc_table_weights *w) {
             lane[i][j % QC_TABLE_LANES] += hot;
             if (largest > 0.0) {
                 const double share = coefficient(s, step, largest, i, unit64, 0.0) / largest;
-                least[i] = share < least[i] ? share : least[i];
+                if (share < least[i] || share != share) least[i] = share; /* NaN, of weights that overflow, stays: it proves nothing */
             }
         }
     }
