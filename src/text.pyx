@@ -198,6 +198,13 @@ cdef class CharTable:
         return 0
 
 
+# Of sublinear counts; all models have the same.
+cdef float LOGS[1024]
+LOGS[0] = 0.0
+for _count in range(1, 1024):
+    LOGS[_count] = <float>(1.0 + qc_log(<double>_count))
+
+
 cdef class TextModel:
     """Tables of one text model, and what it was asked.
 
@@ -249,9 +256,7 @@ cdef class TextModel:
         t.n_features = config["n_features"]
         self.always_prepare, self.with_columns = config["always_prepare"], config["with_columns"]
         t.chars, t.chars_as_is = chars.chars, chars_as_is.chars
-        t.log_table[0] = 0.0
-        for i in range(1, 1024):
-            t.log_table[i] = <float>(1.0 + qc_log(<double>i))
+        memcpy(t.log_table, LOGS, sizeof(LOGS))
         self.set_weights(config, weights)
         if classes is not None:
             self.classes = Classes(classes)

@@ -124,9 +124,12 @@ class Decoder:
         return out
 
     def _coded(self, node: Any) -> Any:
-        if not _shallow(node, _DEEPEST_NODE):
+        if type(node) is list and node and node[0] == "pool" and _NESTED.isdisjoint(map(type, node)):  # most are
+            result: Any = self._leaf_pool(*node[1:])
+        elif _shallow(node, _DEEPEST_NODE):
+            result = self._node(node)
+        else:
             raise invalid("a coded value is nested too deeply, or holds an object")
-        result = self._node(node)
         # only whole arrays can be named again
         self._arrays.append(result if isinstance(result, np.ndarray) else None)
         return result
@@ -227,7 +230,8 @@ class Decoder:
         if len(data) != -(-count // 8) or (count % 8 and data[-1] >> (count % 8)):
             raise invalid(f"{len(data)} bytes for {count} bits, or padding that is not zero")
         self.charge(count)
-        return np.unpackbits(data, count=count, bitorder="little").view(np.bool_).reshape(shape)
+        found: Array = self._do.flags(data, count)
+        return found.reshape(shape)
 
     def _again(self, dtype: Any, dims: Any, values: Any, back: Any) -> Array:
         shape = _shape(dims)
@@ -297,7 +301,7 @@ class Decoder:
         values = self._integers(counts)
         self.charge(24 * len(values))  # the values, and the ranks that stay for `byidf`
         steps = None if off is None else self._integers(off)
-        result, ranks = idf.join_idf(kind, top, values, steps, self._do.ranks)
+        result, ranks = idf.join_idf(kind, top, values, steps, self._do.ranks, self._do.idf_values)
         self._ranks[id(result)] = ranks
         return result
 
@@ -416,8 +420,10 @@ class Decoder:
 
     def _inner(self, node: Any, allowed: tuple[str, ...]) -> Array:
         """An array inside a coding: of a few kinds, so nothing nests without end."""
-        if not isinstance(node, list) or not node or node[0] not in allowed:
+        if type(node) is not list or not node or node[0] not in allowed:
             raise invalid(f"a coding expects {' or '.join(allowed)} inside")
+        if node[0] == "pool":
+            return self._leaf_pool(*node[1:])
         found: Array = self._node(node)
         return found
 

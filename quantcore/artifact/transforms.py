@@ -22,7 +22,9 @@ class Transforms(NamedTuple):
     pooled: Function = deflate.pooled
     numbers: Function = repeats.numbers
     leaf_numbers: Function = preorder.leaf_numbers
+    flags: Function = bits.flags
     ranks: Function = idf.ranks
+    idf_values: Function = idf.values
     join_sorted: Function = strings.join_sorted
     join_level: Function = trie.join_level
     alphabetical: Function = trie.alphabetical

@@ -62,12 +62,15 @@ def check_text(op: Text, codec: ModuleType | None = None) -> None:
 
 def _check_encoding(encoding: Any) -> None:
     _require(type(encoding) is str and len(encoding) <= 64, f"encoding is {encoding!r}")
+    _require(encoding == "utf-8" or _is_known(encoding), f"{encoding!r} is no text encoding that this Python knows")
+
+
+def _is_known(encoding: str) -> bool:
     try:
-        found = codecs.lookup(encoding)
-        usable = isinstance("x".encode(encoding), bytes)
+        codecs.lookup(encoding)
+        return isinstance("x".encode(encoding), bytes)
     except (LookupError, ValueError, TypeError):
-        found, usable = None, False
-    _require(found is not None and usable, f"{encoding!r} is no text encoding that this Python knows")
+        return False
 
 
 def _check_pattern(op: Text) -> None:
