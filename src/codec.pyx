@@ -8,7 +8,9 @@ import numpy as np
 
 cimport numpy as cnp
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, strlen
 
 cnp.import_array()
 
@@ -20,6 +22,7 @@ cdef extern from "kernels/codec/codec.h":
     void qc_codec_leaves(const uint8_t *, size_t, uint32_t *) noexcept nogil
     ptrdiff_t qc_codec_ranks(const uint32_t *, size_t, uint32_t *, size_t, int64_t *, int32_t *) noexcept nogil
     void qc_codec_idf(const int64_t *, size_t, int64_t, int, void *) noexcept nogil
+    ptrdiff_t qc_codec_canonical(const uint8_t *, size_t, uint32_t *, size_t) noexcept nogil
     int64_t qc_codec_strings_size(const uint8_t *, const uint32_t *, size_t, size_t) noexcept nogil
     void qc_codec_strings(const uint8_t *, const uint32_t *, size_t, const uint8_t *, uint8_t *, uint32_t *) noexcept nogil
     int qc_codec_level(const uint32_t *, size_t, const uint32_t *, size_t, const uint32_t *, size_t, size_t, uint32_t *,
@@ -34,6 +37,11 @@ cdef extern from "kernels/codec/codec.h":
     int qc_codec_columns_sound(const uint32_t *, size_t, uint64_t, uint8_t *) noexcept nogil
     int qc_codec_trees_sound(const uint8_t *, size_t, const uint32_t *, size_t, uint64_t, const uint32_t *, const uint8_t *,
                              const uint32_t *, size_t, uint64_t, const void *, int, size_t) noexcept nogil
+
+cdef extern from "Python.h":
+    double PyOS_string_to_double(const char *, char **, void *) except? -1.0
+    char *PyOS_double_to_string(double, char, int, int, int *) except NULL
+    enum: Py_DTSF_ADD_DOT_0
 
 include "gil.pxi"
 
@@ -104,6 +112,28 @@ def selected():
 
 
 cdef dict _KINDS = {name: np.dtype(name) for name in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")}
+
+
+def same(bytes text, value):
+    """``canonical.same``, of texts of ASCII and few floats; ``value`` is not looked at."""
+    cdef uint32_t numbers[256]
+    cdef const char *data = text
+    cdef const char *wanted
+    cdef char *end
+    cdef char *written
+    cdef ptrdiff_t found = qc_codec_canonical(<const uint8_t *>data, len(text), numbers, 128), i
+    cdef size_t size
+    cdef bint alike
+    if found < 0:
+        return None
+    for i in range(found):
+        wanted, size = data + numbers[2 * i], numbers[2 * i + 1] - numbers[2 * i]
+        written = PyOS_double_to_string(PyOS_string_to_double(wanted, &end, NULL), b"r", 0, Py_DTSF_ADD_DOT_0, NULL)
+        alike = end == wanted + size and strlen(written) == size and memcmp(written, wanted, size) == 0
+        PyMem_Free(written)
+        if not alike:
+            return None
+    return True
 
 
 def pooled(pool, size_t start, str dtype, tuple shape):

@@ -57,6 +57,7 @@ from quantcore.runtime.values import FINE, OPEN, Known, Value, take
 __all__ = ["Executor", "Known", "Value"]
 
 _DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions, Several, Stack)
+_MOST_COPIED = 1 << 12  # columns of rows of the self-test
 Settle = Callable[[list[Any], list[int]], Any]
 
 
@@ -415,13 +416,14 @@ class Executor:
         return found.value, ((high - low) / 2).max(axis=1)
 
     def bare_scores(self, X: Any) -> Any:
-        """The scores of ``checked`` rows without their bounds, which take most of the time of a few rows; None where ``predict``
-        is missing."""
+        """The scores of a few ``checked`` rows without their bounds, which take most of their time; None where ``predict`` is
+        missing. Rows of a table go through the compiled reader, as the caller's would."""
         at = self.plan.outputs.get("predict")
         if at is None:
             return None
         if self.front is not None:
-            return self.front.inner.bare_scores(self._at_cut(X))
+            rows = self.front.reader.read(X.objects()) if len(X.columns) <= _MOST_COPIED else None
+            return self.front.inner.bare_scores(self._at_cut(X) if rows is None else rows)
         if self.fused is not None and self.plan.input == "text":
             return self.fused.scores(X, counted=False)[0]
         return self.value_at(self.plan.ops[at].inputs[0], X)
