@@ -123,12 +123,10 @@ def _check_of(hint: Any) -> _Check:
             return other(value, name, where)
 
         return check
-    convert = _CONVERSIONS.get(origin, lambda hint, args: None)(hint, args)
+    convert = _CONVERSIONS.get(origin, _plain_type)(hint, args)
 
     def converted(value: Any, name: str, where: str) -> Any:
-        if type(value) is hint:
-            return value
-        found = None if convert is None else convert(value, name, where)
+        found = convert(value, name, where)
         if found is None:
             raise invalid(f"{name!r} of {where} is {_shown(value)}, expected {_shown_type(hint)}")
         return found
@@ -139,8 +137,13 @@ def _check_of(hint: Any) -> _Check:
 # Each makes a function of (value, name, where) that gives None for what does not fit.
 
 
+def _plain_type(hint: Any, args: tuple[Any, ...]) -> _Check:
+    return lambda value, name, where: value if type(value) is hint else None
+
+
 def _literal(hint: Any, args: tuple[Any, ...]) -> _Check:
-    return lambda value, name, where: value if any(type(value) is type(a) and value == a for a in args) else None
+    types_, known = frozenset(map(type, args)), frozenset((type(a), a) for a in args)
+    return lambda value, name, where: value if type(value) in types_ and (type(value), value) in known else None
 
 
 def _tuple(hint: Any, args: tuple[Any, ...]) -> _Check:
@@ -174,9 +177,13 @@ def _mapping(hint: Any, args: tuple[Any, ...]) -> _Check:
 def _array(hint: Any, args: tuple[Any, ...]) -> _Check:
     kind = typing.get_args(args[1])[0]
     wanted = None if kind is Any else np.dtype(kind)
-    return lambda value, name, where: (
-        value if isinstance(value, np.ndarray) and (wanted is None or value.dtype == wanted) else None
-    )
+
+    def convert(value: Any, name: str, where: str) -> Any:
+        if not isinstance(value, np.ndarray):
+            return None
+        return value if wanted is None or value.dtype is wanted or value.dtype == wanted else None
+
+    return convert
 
 
 _CONVERSIONS: dict[Any, Callable[[Any, tuple[Any, ...]], _Check]] = {

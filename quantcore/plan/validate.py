@@ -63,7 +63,8 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
         Says which op breaks which rule.
     """
     known = ("text", "matrix", "table", "records")
-    _require(plan.input in known, f"input is {plan.input!r}, expected 'text', 'matrix', 'table' or 'records'")
+    if plan.input not in known:
+        raise ValueError(f"input is {plan.input!r}, expected 'text', 'matrix', 'table' or 'records'")
     if plan.input in ("matrix", "table"):
         width = plan.n_features_in
         _require(_is_count(width) and 0 < (width or 0) < 2**32, f"n_features_in is {width!r}, expected a positive number")
@@ -343,13 +344,16 @@ _OWN: Mapping[str, Callable[[Plan, Any, list[_Result], ModuleType | None], _Resu
 def _check_outputs(plan: Plan, results: list[_Result]) -> None:
     _require(len(plan.outputs) >= 1, "the Plan has no output")
     for method, position in plan.outputs.items():
-        _require(method in METHODS, f"unknown method {method!r}; known are {', '.join(METHODS)}")
-        _require(_is_int(position) and 0 <= position < len(plan.ops), f"{method} names op {position!r}, which is not there")
+        if method not in METHODS:
+            raise ValueError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
+        if not _is_int(position) or not 0 <= position < len(plan.ops):
+            raise ValueError(f"{method} names op {position!r}, which is not there")
         expected = {"predict": "labels", "transform": "matrix", "apply": "numbers"}.get(method, "scores")
         found = results[position].what
         fits = found == expected or (found == "list" and method in ("predict_proba", "predict_log_proba"))
         fits = fits or (method == "transform" and found in _TRANSFORMED)
-        _require(fits, f"{method} must return {expected}, not {found}")
+        if not fits:
+            raise ValueError(f"{method} must return {expected}, not {found}")
     for classes in plan.classes if isinstance(plan.classes, list) else [plan.classes]:
         if classes is not None:
             _classes(classes, None)
@@ -366,11 +370,12 @@ def _check_outputs(plan: Plan, results: list[_Result]) -> None:
 
 def _classes(classes: Any, count: int | None) -> None:
     if isinstance(classes, tuple):
-        _require(all(type(c) in (str, int, float, bool) for c in classes), "classes must be strings or numbers")
+        _require({*map(type, classes)} <= {str, int, float, bool}, "classes must be strings or numbers")
     else:
         _require(isinstance(classes, np.ndarray) and classes.ndim == 1, "classes must be a 1-d array or a tuple")
         _require(classes.dtype.kind in "biufU", f"classes can't be of dtype {classes.dtype}")
-    _require(len(classes) >= 1 and count in (None, len(classes)), f"{len(classes)} classes for {count} outputs")
+    if len(classes) < 1 or count not in (None, len(classes)):
+        raise ValueError(f"{len(classes)} classes for {count} outputs")
 
 
 def _paired(paired: bool, width: int) -> int:

@@ -92,9 +92,12 @@ class Executor:
         self._backstop = Backstop(self, lambda: Executor(plan, native=native, settle=settle, fallbacks=fallbacks))
         if fallbacks is not None and settle is not None:  # who answers for rows of all halves of a Plan
             fallbacks.answerer = "cold" if isinstance(settle, Cold) else "on_uncertain"
-        self.module = registry.door("text" if _reads_texts(plan) else "table") if native else None
-        self._note_missing(native)
-        door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
+        kinds = frozenset([op.kind for op in plan.ops])
+        families = ["text" if "Text" in kinds else "table", *(["trees"] if "Trees" in kinds else [])]
+        self.module = registry.door(families[0]) if native else None
+        if native and fallbacks is not None:
+            _note_missing(fallbacks, ["frame", *families[1:]] if plan.input == "table" else families)
+        door = registry.door("trees") if native and "Trees" in kinds else None
         self.forests: Forests = Forests(self.plan, door, None if like is None else like.forests)
         self.reasons = self.forests.reasons
         self.sparse = sparse.Models(native, self.reasons)
@@ -174,17 +177,6 @@ class Executor:
     def _at_cut(self, given: Any) -> Any:
         """The rows at the cut, of a table that has been checked."""
         return self.front.in_form(self._evaluate(self.front.position, given, bounds=False).value)
-
-    def _note_missing(self, native: bool) -> None:
-        """Tell of compiled modules that this Plan would be served by, and that are not there."""
-        if self.fallbacks is None or not native:
-            return
-        trees = any(isinstance(op, Trees) for op in self.plan.ops)
-        first = "frame" if self.plan.input == "table" else "text" if _reads_texts(self.plan) else "table"
-        for family in (first, *(("trees",) if trees else ())):
-            found = registry.implementation(family)
-            if found.module is None:
-                self.fallbacks.lasts("numpy", found.reason)
 
     # ------------------------------------------------------------ the one pass
 
@@ -673,6 +665,14 @@ class Executor:
         return "float32" if float32 else "float64"
 
 
+def _note_missing(fallbacks: Fallbacks, families: list[str]) -> None:
+    """Tell of compiled modules that a Plan would be served by, and that are not there."""
+    for family in families:
+        found = registry.implementation(family)
+        if found.module is None:
+            fallbacks.lasts("numpy", found.reason)
+
+
 def _leaves_error(op: Trees, rows: Value) -> NDArray[Any] | None:
     """How far off the leaves of each row may be: 0 or infinity; None where all rows are exact."""
     error = rows.as_matrix()
@@ -691,7 +691,7 @@ def _of_rows(error: NDArray[Any], value: Any) -> NDArray[Any]:
 
 
 def _reads_texts(plan: Plan) -> bool:
-    return any(isinstance(op, Text) for op in plan.ops)
+    return any(op.kind == "Text" for op in plan.ops)
 
 
 def _reader(plan: Plan) -> Text | None:
