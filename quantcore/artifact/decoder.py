@@ -101,7 +101,7 @@ class Decoder:
         path = self._path
         for key, member in value.items():
             kind = type(member)
-            if kind not in _NESTED:
+            if kind not in _NESTED or (kind is list and depth < _DEEPEST and _NESTED.isdisjoint(map(type, member))):
                 out[key] = member
                 continue
             path.append(key)

@@ -24,7 +24,6 @@ from quantcore.plan.ops import (
     Binarize,
     Concat,
     Float32,
-    LabelValues,
     LeafNumbers,
     LeafOneHot,
     LeafSum,
@@ -40,7 +39,6 @@ from quantcore.plan.ops import (
     Text,
     Threshold,
     Trees,
-    Votes,
 )
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.bounds import UNKNOWN
@@ -57,6 +55,8 @@ from quantcore.runtime.values import FINE, OPEN, Known, Value, take
 __all__ = ["Executor", "Known", "Value"]
 
 _DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions, Several, Stack)
+_LINEAR = ("Linear", "PlanarLinear")
+_OF_LABELS = ("LabelValues", "Votes")
 _MOST_COPIED = 1 << 12  # columns of rows of the self-test
 Settle = Callable[[list[Any], list[int]], Any]
 
@@ -522,44 +522,51 @@ class Executor:
         return known[position]
 
     def _apply(self, position: int, given: Any, known: Known, bounds: bool) -> Value:
-        op = self.plan.ops[position]
-        if isinstance(op, PlanarLinear) and isinstance(self._op(op.inputs[0]), Text):
-            model = self._model((op.inputs[0], position))
-            if model is not None:
-                at = self.plan.ops[op.inputs[0]].inputs[0]
-                scores, bound = model.scores(given if at == INPUT else self._evaluate(at, given, known).value)
-                if op.approximate:
-                    return Value(scores)
-                return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
-        if isinstance(op, Linear | PlanarLinear) and isinstance(given, np.ndarray):
-            model = self._table(position)
-            found = model.scores(given) if model is not None and model.accepts(given) else None
+        op: Any = self.plan.ops[position]
+        kind = op.kind  # asked first: of a few rows, asking what an op is an instance of takes longer than computing it
+        if kind in _LINEAR:
+            found = self._compiled_scores(position, op, given, known, bounds)
             if found is not None:
-                scores, bound = found
-                if isinstance(op, PlanarLinear) and op.approximate:
-                    return Value(scores)
-                return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
-        if isinstance(op, Text):
+                return found
+        elif kind == "Text":
             model = self._model((position,))
             if model is not None:
                 given = given if op.inputs[0] == INPUT else self._evaluate(op.inputs[0], given, known, bounds=bounds).value
                 indptr, columns, counts = model.counts(given)
                 return Value(_sorted(indptr, columns, counts, op.n_features))
-        if isinstance(op, LeafSum):
+        elif kind == "LeafSum":
             found = self._leaf_sum(position, op, given, known, bounds)
             if found is not None:
                 return found
-        if isinstance(op, LabelValues | Votes):
+        elif kind in _OF_LABELS:
             return of_labels(self, op, given, known, bounds)
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
-        if isinstance(op, Trees):
+        if kind == "Trees":
             leaves = self.forests.leaves(position, arguments[0].value)
-            value = FUNCTIONS[op.kind](op, arguments[0].value) if leaves is None else leaves
+            value = FUNCTIONS[kind](op, arguments[0].value) if leaves is None else leaves
             return Value(value, error=_leaves_error(op, arguments[0]) if bounds else None)
-        compiled = self.sparse.scores(position, op, arguments[0].value, bounds)
+        compiled = self.sparse.scores(position, op, arguments[0].value, bounds) if kind in _LINEAR else None
         given_ = [a.value for a in arguments] if op.joins else arguments[0].value
-        value, sizes = compiled if compiled is not None else (FUNCTIONS[op.kind](op, given_), None)
+        value, sizes = compiled if compiled is not None else (FUNCTIONS[kind](op, given_), None)
         return self._bounded(op, arguments, value, sizes) if bounds and not isinstance(op, _DECISIONS) else Value(value)
+
+    def _compiled_scores(self, position: int, op: Linear | PlanarLinear, given: Any, known: Known, bounds: bool) -> Value | None:
+        """Scores of texts, or of rows of numbers, where one kernel goes all the way to them."""
+        found = None
+        if isinstance(op, PlanarLinear) and isinstance(self._op(op.inputs[0]), Text):
+            model = self._model((op.inputs[0], position))
+            if model is not None:
+                at = self.plan.ops[op.inputs[0]].inputs[0]
+                found = model.scores(given if at == INPUT else self._evaluate(at, given, known).value)
+        if found is None and isinstance(given, np.ndarray):
+            model = self._table(position)
+            found = model.scores(given) if model is not None and model.accepts(given) else None
+        if found is None:
+            return None
+        scores, bound = found
+        if not bounds or (isinstance(op, PlanarLinear) and op.approximate):
+            return Value(scores)
+        return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
 
     def _leaf_sum(self, position: int, op: LeafSum, given: Any, known: Known, bounds: bool) -> Value | None:
         """Sums without the leaves in between, unless those are known already."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan import Op, Plan, Table
-from quantcore.plan.ops import Documents, HashedFeatures, NamedFeatures, Power, RecordOp, Text, Ufunc
+from quantcore.plan.ops import Documents, HashedFeatures, NamedFeatures, RecordOp, Text
 from quantcore.plan.schema import values_of
 from quantcore.runtime.execute import Executor
 
@@ -26,7 +26,7 @@ def rows(plan: Plan) -> Any:
     if plan.input == "matrix":
         width = plan.n_features_in or 1
         waves = np.sin(np.arange(2 * width, dtype=np.float64)).reshape(2, width)
-        return np.abs(waves) + 1.0 if any(isinstance(op, Power | Ufunc) for op in plan.ops) else waves
+        return np.abs(waves) + 1.0 if any(op.kind in ("Power", "Ufunc") for op in plan.ops) else waves
     texts = ["quantcore"]
     for op in plan.ops:
         if isinstance(op, Text) and op.vocabulary is not None and op.vocabulary.n_symbols:
