@@ -373,7 +373,8 @@ def _classes(classes: Any, count: int | None) -> None:
         _require({*map(type, classes)} <= {str, int, float, bool}, "classes must be strings or numbers")
     else:
         _require(isinstance(classes, np.ndarray) and classes.ndim == 1, "classes must be a 1-d array or a tuple")
-        _require(classes.dtype.kind in "biufU", f"classes can't be of dtype {classes.dtype}")
+        if classes.dtype.kind not in "biufU":  # NumPy takes its time to spell a dtype
+            raise ValueError(f"classes can't be of dtype {classes.dtype}")
     if len(classes) < 1 or count not in (None, len(classes)):
         raise ValueError(f"{len(classes)} classes for {count} outputs")
 

@@ -714,7 +714,7 @@ def _of_contents(plan: Plan) -> Plan:
 
 
 def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.float64], n_columns: int) -> Csr:
-    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    rows = np.arange(len(indptr) - 1).repeat(indptr[1:] - indptr[:-1])
     order = np.argsort(rows * np.int64(n_columns) + columns)  # no column is there twice
     return Csr(indptr, columns[order], counts[order], n_columns)
 
