@@ -32,12 +32,14 @@ def all_finite(values: Any) -> bool:
 
 def dtype(name: Any) -> None:
     """One of those that sources compute in."""
-    require(name in ("float64", "float32"), f"dtype is {name!r}, expected 'float64' or 'float32'")
+    if name not in ("float64", "float32"):
+        raise ValueError(f"dtype is {name!r}, expected 'float64' or 'float32'")
 
 
 def boolean(value: Any, name: str) -> None:
     """A bool, and nothing that is only true or false."""
-    require(type(value) is bool, f"{name} must be a bool, got {value!r}")
+    if type(value) is not bool:
+        raise ValueError(f"{name} must be a bool, got {value!r}")
 
 
 def is_int(value: Any) -> bool:

@@ -180,7 +180,8 @@ def _tfidf(op: ops.TfIdf, incoming: list[int]) -> int:
 
 def _folded(op: ops.TfIdf | ops.PlanarLinear, width: int) -> None:
     _bool(op.sublinear, "sublinear")
-    _require(op.norm in (None, "l1", "l2", "max"), f"norm is {op.norm!r}")
+    if op.norm not in (None, "l1", "l2", "max"):
+        raise ValueError(f"norm is {op.norm!r}")
     if op.idf is not None:
         _array(op.idf, "idf", np.float64, (width,))
 
@@ -219,19 +220,23 @@ def _planar(op: ops.PlanarLinear, incoming: list[int]) -> int:
     _bool(op.centred, "centred")
     _array(op.bias, "bias", np.float64, (None,))
     _require(len(op.bias) >= 1, "has no output")
-    _require(isinstance(op.rows, np.ndarray) and op.rows.dtype in (np.int16, np.int32), "rows must be int16 or int32")
-    _array(op.rows, "rows", op.rows.dtype, (None, len(op.bias) + int(op.centred)))
+    kind = op.rows.dtype if isinstance(op.rows, np.ndarray) else np.dtype(bool)
+    _require(kind.kind == "i" and kind.itemsize in (2, 4) and kind.isnative, "rows must be int16 or int32")
+    _array(op.rows, "rows", kind, (None, len(op.bias) + int(op.centred)))
     n_distinct = len(op.rows)
     _array(op.exponent, "exponent", np.int16, (n_distinct,))
-    _require(n_distinct == 0 or int(np.abs(op.exponent.astype(np.int32)).max()) <= _MAX_EXPONENT, "an exponent is beyond 1000")
+    far = n_distinct > 0 and (op.exponent.max() > _MAX_EXPONENT or op.exponent.min() < -_MAX_EXPONENT)
+    _require(not far, "an exponent is beyond 1000")
     if op.index is None:
-        _require(n_distinct == width, f"has {n_distinct} rows for {width} columns")
+        if n_distinct != width:
+            raise ValueError(f"has {n_distinct} rows for {width} columns")
     else:
         _array(op.index, "index", np.uint32, (width,))
         _require(width == 0 or int(op.index.max()) < n_distinct, "index points beyond the rows")
     for name in ("error", "amplitude"):
         bound = getattr(op, name)
-        _require(_is_finite(bound) and bound >= 0, f"{name} must be a finite number, not negative")
+        if not _is_finite(bound) or bound < 0:
+            raise ValueError(f"{name} must be a finite number, not negative")
     _bool(op.approximate, "approximate")
     _require(not op.approximate or op.cold is None, "cold weights settle nothing beside approximate ones")
     if op.cold is not None:
@@ -380,5 +385,6 @@ def _classes(classes: Any, count: int | None) -> None:
 
 
 def _paired(paired: bool, width: int) -> int:
-    _require(not paired or width == 1, f"only one column can become a pair, not {width}")
+    if paired and width != 1:
+        raise ValueError(f"only one column can become a pair, not {width}")
     return 2 if paired else width
