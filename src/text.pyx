@@ -200,9 +200,16 @@ cdef class CharTable:
 
 # Of sublinear counts; all models have the same.
 cdef float LOGS[1024]
-LOGS[0] = 0.0
-for _count in range(1, 1024):
-    LOGS[_count] = <float>(1.0 + qc_log(<double>_count))
+
+
+cdef void make_logs() noexcept:
+    cdef int i
+    LOGS[0] = 0.0
+    for i in range(1, 1024):
+        LOGS[i] = <float>(1.0 + qc_log(<double>i))
+
+
+make_logs()
 
 
 cdef class TextModel:
@@ -243,7 +250,7 @@ cdef class TextModel:
                   strip, settle):
         cdef qc_text *t = &self.text
         cdef qc_text_tables given
-        cdef int status, i
+        cdef int status
         memset(t, 0, sizeof(qc_text))
         self.arrays = (tables, weights)
         self.chars, self.chars_as_is = chars, chars_as_is

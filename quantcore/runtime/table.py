@@ -191,7 +191,8 @@ class _Weights:
     @property
     def scaled(self) -> NDArray[np.float64]:
         """Features x outputs."""
-        return self.fine.reshape(self.n_outputs, self.padded)[:, : self.n_features].T
+        found: NDArray[np.float64] = self.fine.reshape(self.n_outputs, self.padded)[:, : self.n_features].T
+        return found
 
     def padded_to(self, values: NDArray[Any]) -> NDArray[Any]:
         """One value a feature, zeros behind."""
