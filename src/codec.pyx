@@ -438,16 +438,17 @@ def trees_sound(leaf, split, feature, missing, ends, threshold, uint64_t width, 
     """Whether flags are whole trees in preorder whose splits name tests, and columns and thresholds ascend."""
     cdef int status
     cdef PyThreadState *released
-    kind = threshold.dtype
-    if leaf.dtype != np.bool_ or missing.dtype != np.uint8 or kind not in (np.float32, np.float64):
+    if not ready(threshold, cnp.NPY_FLOAT32) and not ready(threshold, cnp.NPY_FLOAT64):
+        threshold = np.require(threshold, None, "CA")
+    cdef bint wide = cnp.PyArray_TYPE(threshold) == cnp.NPY_FLOAT64
+    if cnp.PyArray_NDIM(threshold) != 1 or not ready(threshold, cnp.NPY_FLOAT64 if wide else cnp.NPY_FLOAT32):
         return False
-    if leaf.ndim != 1 or missing.ndim != 1 or threshold.ndim != 1 or n_sets >= 1 << 32:
+    if leaf.dtype != np.bool_ or missing.dtype != np.uint8 or leaf.ndim != 1 or missing.ndim != 1 or n_sets >= 1 << 32:
         return False
     split, feature, ends = words(split), words(feature), words(ends)
     if split is None or feature is None or ends is None or not len(feature) == len(missing) == len(ends):
         return False
-    leaf, missing = np.ascontiguousarray(leaf), np.ascontiguousarray(missing)
-    threshold = np.require(threshold, None, "CA")
+    leaf, missing = flags_(leaf), bytes_(missing)
     cdef size_t n = len(leaf), n_splits = len(split), n_columns = len(feature), n_thresholds = len(threshold)
     cdef const uint8_t *f = bytes_of(leaf)
     cdef const uint8_t *m = bytes_of(missing)
@@ -455,7 +456,6 @@ def trees_sound(leaf, split, feature, missing, ends, threshold, uint64_t width, 
     cdef const uint32_t *c = words_of(feature)
     cdef const uint32_t *e = words_of(ends)
     cdef const void *t = cnp.PyArray_DATA(threshold)
-    cdef int wide = threshold.itemsize == 8
     released = _release(n > RELEASE_FROM)
     status = qc_codec_trees_sound(f, n, s, n_splits, n_thresholds + n_sets, c, m, e, n_columns, width, t, wide, n_thresholds)
     _acquire(released)

@@ -83,10 +83,10 @@ def _plain(value: Any, hint: Any) -> Any:
 
 def _build(cls: type[Any], raw: dict[str, Any], where: str, **known: Any) -> Any:
     """An object of a dataclass from values that have to be checked, and others that are ``known``."""
-    hints, required = _hints(cls)
+    hints, required = _HINTS.get(cls) or _hints(cls)
     if not hints.keys() >= raw.keys():
         raise newer(f"a field {min(raw.keys() - hints.keys())!r} of {where}")
-    if not (raw.keys() | known.keys()) >= required:
+    if not raw.keys() >= required and not (raw.keys() | known.keys()) >= required:
         raise invalid(f"{where} has no {min(required - raw.keys())!r}")
     for name, value in raw.items():
         hint, check = hints[name]

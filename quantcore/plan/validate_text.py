@@ -47,8 +47,10 @@ def check_text(op: Text, codec: ModuleType | None = None) -> None:
         _one_of(type(getattr(op, name)), (bool,), name)
     low_high = op.ngram_range
     _require(type(low_high) is tuple and [*map(type, low_high)] == [int, int], "ngram_range must be two integers")
-    _require(1 <= low_high[0] <= low_high[1] < 2**31, f"ngram_range {low_high} must be 1 <= first <= second")
-    _require(type(op.n_features) is int and 0 < op.n_features < 2**31, f"n_features is {op.n_features!r}")
+    if not 1 <= low_high[0] <= low_high[1] < 2**31:
+        raise ValueError(f"ngram_range {low_high} must be 1 <= first <= second")
+    if type(op.n_features) is not int or not 0 < op.n_features < 2**31:
+        raise ValueError(f"n_features is {op.n_features!r}")
     words = op.stop_words
     _require(type(words) is tuple and {*map(type, words)} <= {str}, "stop_words must be a tuple of strings")
     _require(all(map(operator.lt, words, words[1:])), "stop_words must be sorted, each once")
@@ -172,7 +174,8 @@ def _check_columns(v: Vocabulary, n_features: int) -> None:
 
 
 def _one_of(value: Any, allowed: tuple[Any, ...], name: str) -> None:
-    _require(value in allowed, f"{name} is {value!r}, expected one of {allowed}")
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, expected one of {allowed}")
 
 
 def _require(holds: bool, message: str) -> None:
