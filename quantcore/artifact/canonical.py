@@ -36,10 +36,10 @@ def parsed_size(text: bytes) -> int:
 
 
 @functools.cache
-def _decode() -> Callable[[str], tuple[Any, int]]:
+def _decode() -> Callable[[str], Any]:
     import json
 
-    return json.JSONDecoder().raw_decode
+    return json.JSONDecoder().decode
 
 
 def same(text: bytes, value: Any) -> bool:
@@ -48,9 +48,9 @@ def same(text: bytes, value: Any) -> bool:
 
 
 def loads(text: bytes, same: Callable[[bytes, Any], bool] = same) -> Any:
-    """Parse; refuse everything that `dumps` would have written otherwise (which covers repeated keys, and what comes behind)."""
+    """Parse; refuse everything that `dumps` would have written otherwise (which covers repeated keys)."""
     try:
-        value, _ = _decode()(text.decode("utf-8", "surrogatepass"))
+        value = _decode()(text.decode("utf-8", "surrogatepass"))
         canonical = same(text, value)
     except (ValueError, RecursionError) as error:
         raise invalid(f"its metadata is not JSON ({type(error).__name__})") from None

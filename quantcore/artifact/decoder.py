@@ -24,6 +24,7 @@ Array = NDArray[Any]
 _DEEPEST = 64
 _DEEPEST_NODE = 6
 _NESTED = frozenset((dict, list))
+_MOST_ITEMS = 1 << 48
 _STRING = 64  # bytes that a Python string needs besides its text
 
 
@@ -107,6 +108,8 @@ class Decoder:
             path.append(key)
             if kind is dict and "$" in member and (node := _by_idf(member)) is not None:
                 late[key] = self._waiting(node)
+            elif kind is dict and len(member) == 1 and "$" in member and depth < _DEEPEST:
+                out[key] = self._coded(member["$"])
             else:
                 out[key] = self.value(member, depth + 1)
             path.pop()
@@ -125,11 +128,11 @@ class Decoder:
 
     def _coded(self, node: Any) -> Any:
         if type(node) is list and node and node[0] == "pool" and _NESTED.isdisjoint(map(type, node)):  # most are
-            result: Any = self._leaf_pool(*node[1:])
-        elif _shallow(node, _DEEPEST_NODE):
-            result = self._node(node)
-        else:
+            self._arrays.append(found := self._leaf_pool(*node[1:]))
+            return found
+        if not _shallow(node, _DEEPEST_NODE):
             raise invalid("a coded value is nested too deeply, or holds an object")
+        result = self._node(node)
         # only whole arrays can be named again
         self._arrays.append(result if isinstance(result, np.ndarray) else None)
         return result
@@ -151,7 +154,7 @@ class Decoder:
     # leaves
 
     def _leaf_pool(self, dtype: Any = None, *dims: Any) -> Array:
-        shape = _shape(list(dims))
+        shape = dims if len(dims) == 1 and type(dims[0]) is int and 0 <= dims[0] < _MOST_ITEMS else _shape(list(dims))
         if dtype not in DTYPES:
             raise invalid(f"an array of unknown dtype {dtype!r}"[:200])
         start, size = self._pooled, math.prod(shape) * ITEMSIZE[dtype]
@@ -493,7 +496,7 @@ def _shape(dims: Any) -> tuple[int, ...]:
                 size = 0
                 break
             size *= d or 1
-    if not 0 < size < 1 << 48:
+    if not 0 < size < _MOST_ITEMS:
         raise invalid(f"an array of shape {dims!r}"[:200])
     return tuple(dims)
 

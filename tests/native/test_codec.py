@@ -1,5 +1,7 @@
 """The compiled transforms: what they answer is the definitions' answer, bit for bit; what those refuse they refuse."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -312,7 +314,7 @@ def test_no_changed_text_is_taken_for_canonical(codec):
                 changed = np.delete(changed, rng.integers(len(changed)))
             changed = changed.tobytes()
             try:
-                value, _ = canonical._decode()(changed.decode("utf-8", "surrogatepass"))
+                value = json.loads(changed.decode("utf-8", "surrogatepass"))
             except (ValueError, RecursionError):
                 continue  # what is no JSON never comes here
             if codec.same(changed, value):
