@@ -7,7 +7,10 @@ of the kinds that the decoder has checked. None and False mean that the input is
 import numpy as np
 
 cimport numpy as cnp
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.mem cimport PyMem_Free
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp, strlen
 
 cnp.import_array()
 
@@ -18,6 +21,8 @@ cdef extern from "kernels/codec/codec.h":
     int qc_codec_repeats(const uint32_t *, size_t, uint32_t *) noexcept nogil
     void qc_codec_leaves(const uint8_t *, size_t, uint32_t *) noexcept nogil
     ptrdiff_t qc_codec_ranks(const uint32_t *, size_t, uint32_t *, size_t, int64_t *, int32_t *) noexcept nogil
+    void qc_codec_idf(const int64_t *, size_t, int64_t, int, void *) noexcept nogil
+    ptrdiff_t qc_codec_canonical(const uint8_t *, size_t, uint32_t *, size_t) noexcept nogil
     int64_t qc_codec_strings_size(const uint8_t *, const uint32_t *, size_t, size_t) noexcept nogil
     void qc_codec_strings(const uint8_t *, const uint32_t *, size_t, const uint8_t *, uint8_t *, uint32_t *) noexcept nogil
     int qc_codec_level(const uint32_t *, size_t, const uint32_t *, size_t, const uint32_t *, size_t, size_t, uint32_t *,
@@ -32,6 +37,11 @@ cdef extern from "kernels/codec/codec.h":
     int qc_codec_columns_sound(const uint32_t *, size_t, uint64_t, uint8_t *) noexcept nogil
     int qc_codec_trees_sound(const uint8_t *, size_t, const uint32_t *, size_t, uint64_t, const uint32_t *, const uint8_t *,
                              const uint32_t *, size_t, uint64_t, const void *, int, size_t) noexcept nogil
+
+cdef extern from "Python.h":
+    double PyOS_string_to_double(const char *, char **, void *) except? -1.0
+    char *PyOS_double_to_string(double, char, int, int, int *) except NULL
+    enum: Py_DTSF_ADD_DOT_0
 
 include "gil.pxi"
 
@@ -48,12 +58,39 @@ cdef inline uint32_t *words_of(array) noexcept:
     return <uint32_t *>cnp.PyArray_DATA(array)
 
 
+cdef inline bint ready(array, int typenum):
+    """Whether an array can be read as it is: most can, and NumPy takes longer to say so than small ones take to read."""
+    if not cnp.PyArray_Check(array) or cnp.PyArray_NDIM(array) != 1 or cnp.PyArray_TYPE(array) != typenum:
+        return False
+    return cnp.PyArray_ISCARRAY_RO(array)
+
+
+cdef inline object fresh(int typenum, Py_ssize_t n):
+    """As ``np.empty``, whose arguments take longer to read than a small array takes to fill."""
+    cdef cnp.npy_intp shape = n
+    return cnp.PyArray_EMPTY(1, &shape, typenum, 0)
+
+
+cdef inline Py_ssize_t n_set(flags) noexcept:
+    cdef const uint8_t *f = bytes_of(flags)
+    cdef Py_ssize_t i, found = 0
+    for i in range(cnp.PyArray_SIZE(flags)):
+        found += f[i] != 0
+    return found
+
+
+cdef object flags_(array):
+    return array if ready(array, cnp.NPY_BOOL) else np.ascontiguousarray(array, np.bool_)
+
+
 cdef object bytes_(array):
-    return np.ascontiguousarray(array, np.uint8)
+    return array if ready(array, cnp.NPY_UINT8) else np.ascontiguousarray(array, np.uint8)
 
 
 cdef object words(array):
     """The same numbers as uint32, or None where they need more."""
+    if ready(array, cnp.NPY_UINT32) and len(array) < 1 << 31:
+        return array
     if array.dtype.kind != "u" or array.dtype.itemsize > 4 or array.ndim != 1 or len(array) >= 1 << 31:
         return None
     array = np.ascontiguousarray(array, np.uint32)
@@ -72,6 +109,61 @@ def select(str isa):
 def selected():
     """None, as in ``kernels``."""
     return []
+
+
+cdef dict _KINDS = {name: np.dtype(name) for name in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8")}
+
+
+def same(bytes text, value):
+    """``canonical.same``, of texts of ASCII and few floats; ``value`` is not looked at."""
+    cdef uint32_t numbers[256]
+    cdef const char *data = text
+    cdef const char *wanted
+    cdef char *end
+    cdef char *written
+    cdef ptrdiff_t found = qc_codec_canonical(<const uint8_t *>data, len(text), numbers, 128), i
+    cdef size_t size
+    cdef bint alike
+    if found < 0:
+        return None
+    for i in range(found):
+        wanted, size = data + numbers[2 * i], numbers[2 * i + 1] - numbers[2 * i]
+        written = PyOS_double_to_string(PyOS_string_to_double(wanted, &end, NULL), b"r", 0, Py_DTSF_ADD_DOT_0, NULL)
+        alike = end == wanted + size and strlen(written) == size and memcmp(written, wanted, size) == 0
+        PyMem_Free(written)
+        if not alike:
+            return None
+    return True
+
+
+def pooled(pool, size_t start, str dtype, tuple shape):
+    """``deflate.pooled``."""
+    cdef cnp.npy_intp dims[3]
+    cdef Py_buffer view
+    cdef size_t n = 1, itemsize, i, k
+    cdef const uint8_t *part
+    cdef uint8_t *items
+    cdef cnp.dtype kind = _KINDS[dtype]
+    if len(shape) > 3:
+        return None
+    for i in range(<size_t>len(shape)):
+        dims[i] = shape[i]
+        n *= <size_t>dims[i]
+    itemsize = kind.itemsize
+    PyObject_GetBuffer(pool, &view, PyBUF_SIMPLE)
+    try:
+        if start > <size_t>view.len or n > (<size_t>view.len - start) // itemsize:
+            return None
+        out = cnp.PyArray_EMPTY(<int>len(shape), dims, kind.type_num, 0)
+        part = <const uint8_t *>view.buf + start
+        items = <uint8_t *>cnp.PyArray_DATA(out)
+        for k in range(itemsize):
+            for i in range(n):
+                items[i * itemsize + k] = part[k * n + i]
+        cnp.PyArray_CLEARFLAGS(out, cnp.NPY_ARRAY_WRITEABLE)
+        return out
+    finally:
+        PyBuffer_Release(&view)
 
 
 def join_bits(classes, packed, str dtype, bint signed):
@@ -96,7 +188,7 @@ def split_bits(values):
     cdef int64_t n_bits
     cdef PyThreadState *released
     values = np.ascontiguousarray(values, np.int64)
-    classes = np.empty(len(values), np.uint8)
+    classes = fresh(cnp.NPY_UINT8, len(values))
     cdef size_t n = len(values)
     cdef const int64_t *v = <const int64_t *>cnp.PyArray_DATA(values)
     cdef uint8_t *c = <uint8_t *>cnp.PyArray_DATA(classes)
@@ -106,7 +198,7 @@ def split_bits(values):
     _acquire(released)
     if n_bits < 0:
         return None
-    packed = np.empty((n_bits + 7) // 8, np.uint8)
+    packed = fresh(cnp.NPY_UINT8, (n_bits + 7) // 8)
     o = <uint8_t *>cnp.PyArray_DATA(packed)
     released = _release(n > RELEASE_FROM)
     qc_codec_pack(v, n, c, o)
@@ -121,7 +213,7 @@ def numbers(back):
     back = words(back)
     if back is None:
         return None
-    out = np.empty(len(back), np.uint32)
+    out = fresh(cnp.NPY_UINT32, len(back))
     cdef size_t n = len(back)
     cdef const uint32_t *b = words_of(back)
     cdef uint32_t *o = words_of(out)
@@ -134,10 +226,10 @@ def numbers(back):
 def leaf_numbers(leaf):
     """``preorder.leaf_numbers``."""
     cdef PyThreadState *released
-    leaf = np.ascontiguousarray(leaf, np.bool_)
+    leaf = flags_(leaf)
     if leaf.ndim != 1 or len(leaf) >= 1 << 32:
         return None
-    out = np.empty(np.count_nonzero(leaf), "<u4")
+    out = fresh(cnp.NPY_UINT32, n_set(leaf))
     cdef size_t n = len(leaf)
     cdef const uint8_t *flags = bytes_of(leaf)
     cdef uint32_t *o = words_of(out)
@@ -155,7 +247,7 @@ def ranks(counts):
     if counts is None:
         return None
     cdef size_t n = len(counts), n_seen = n + (1 << 12) + 1
-    seen, distinct, rank = np.zeros(n_seen, np.uint32), np.empty(min(n, n_seen), np.int64), np.empty(n, np.int32)
+    seen, distinct, rank = np.zeros(n_seen, np.uint32), fresh(cnp.NPY_INT64, min(n, n_seen)), fresh(cnp.NPY_INT32, n)
     cdef const uint32_t *c = words_of(counts)
     cdef uint32_t *s = words_of(seen)
     cdef int64_t *d = <int64_t *>cnp.PyArray_DATA(distinct)
@@ -164,6 +256,35 @@ def ranks(counts):
     found = qc_codec_ranks(c, n, s, n_seen, d, r)
     _acquire(released)
     return None if found < 0 else (distinct[:found], rank)
+
+
+def idf_values(int64_t top, counts, str kind):
+    """``idf.values``."""
+    cdef PyThreadState *released
+    counts = np.ascontiguousarray(counts, np.int64)
+    cdef size_t n = len(counts)
+    cdef bint single = kind == "f4"
+    out = fresh(cnp.NPY_FLOAT32 if single else cnp.NPY_FLOAT64, n)
+    cdef const int64_t *c = <const int64_t *>cnp.PyArray_DATA(counts)
+    cdef void *o = cnp.PyArray_DATA(out)
+    released = _release(n > RELEASE_FROM)
+    qc_codec_idf(c, n, top, single, o)
+    _acquire(released)
+    return out
+
+
+def flags(packed, Py_ssize_t count):
+    """``bits.flags``, of few: of many NumPy is faster."""
+    cdef Py_ssize_t i
+    packed = bytes_(packed)
+    if count > 1 << 12 or len(packed) * 8 < count:
+        return None
+    out = fresh(cnp.NPY_BOOL, count)
+    cdef const uint8_t *p = bytes_of(packed)
+    cdef uint8_t *o = <uint8_t *>cnp.PyArray_DATA(out)
+    for i in range(count):
+        o[i] = p[i >> 3] >> (i & 7) & 1
+    return out
 
 
 def join_sorted(prefix, rest, data):
@@ -180,7 +301,7 @@ def join_sorted(prefix, rest, data):
     size = qc_codec_strings_size(p, r, n, n_data)
     if size < 0:
         return None
-    out, ends = np.empty(size, np.uint8), np.empty(n, "<u4")
+    out, ends = fresh(cnp.NPY_UINT8, size), fresh(cnp.NPY_UINT32, n)
     cdef uint8_t *o = <uint8_t *>cnp.PyArray_DATA(out)
     cdef uint32_t *e = words_of(ends)
     released = _release(n > RELEASE_FROM)
@@ -199,8 +320,8 @@ def join_level(children, uses, gaps, size_t n_symbols):
     cdef size_t n_parents = len(children), n_uses = len(uses), n_edges = len(gaps)
     if n_uses and n_uses != n_symbols:
         return None
-    scratch = np.empty(2 * n_parents + n_uses + n_edges + 2, np.uint32)
-    parent, symbol = np.empty(n_edges, "<u4"), np.empty(n_edges, "<u4")
+    scratch = fresh(cnp.NPY_UINT32, 2 * n_parents + n_uses + n_edges + 2)
+    parent, symbol = fresh(cnp.NPY_UINT32, n_edges), fresh(cnp.NPY_UINT32, n_edges)
     cdef const uint32_t *c = words_of(children)
     cdef const uint32_t *u = words_of(uses)
     cdef const uint32_t *g = words_of(gaps)
@@ -217,11 +338,11 @@ def alphabetical(parent, tuple levels, is_term):
     """``trie.alphabetical``."""
     cdef int status
     cdef PyThreadState *released
-    parent, is_term = words(parent), np.ascontiguousarray(is_term, np.bool_)
+    parent, is_term = words(parent), flags_(is_term)
     cdef size_t n_nodes = len(is_term), n_symbols = levels[0]
     if parent is None or n_symbols > n_nodes or n_symbols + <size_t>len(parent) != n_nodes or n_nodes >= 1 << 32:
         return None
-    scratch, out = np.empty(2 * n_nodes, np.uint32), np.empty(np.count_nonzero(is_term), np.uint32)
+    scratch, out = fresh(cnp.NPY_UINT32, 2 * n_nodes), fresh(cnp.NPY_UINT32, n_set(is_term))
     cdef const uint32_t *p = words_of(parent)
     cdef const uint8_t *t = bytes_of(is_term)
     cdef uint32_t *room = words_of(scratch)
@@ -246,7 +367,7 @@ def join_rows(parts, str dtype):
         return None
     counts, place = counts.astype(np.uint64), np.argsort(group, kind="stable").astype(np.uint32)
     out = np.empty((len(group), width), "<" + dtype)
-    scratch = np.empty(QC_ROWS_SCRATCH // 8, np.uint64)
+    scratch = fresh(cnp.NPY_UINT64, QC_ROWS_SCRATCH // 8)
     cdef size_t n_symbols = len(codes) // n_groups, n_sizes = len(sizes), n_packed = len(packed)
     cdef const uint8_t *h = bytes_of(low)
     cdef const uint8_t *c = bytes_of(codes)
@@ -317,16 +438,17 @@ def trees_sound(leaf, split, feature, missing, ends, threshold, uint64_t width, 
     """Whether flags are whole trees in preorder whose splits name tests, and columns and thresholds ascend."""
     cdef int status
     cdef PyThreadState *released
-    kind = threshold.dtype
-    if leaf.dtype != np.bool_ or missing.dtype != np.uint8 or kind not in (np.float32, np.float64):
+    if not ready(threshold, cnp.NPY_FLOAT32) and not ready(threshold, cnp.NPY_FLOAT64):
+        threshold = np.require(threshold, None, "CA")
+    cdef bint wide = cnp.PyArray_TYPE(threshold) == cnp.NPY_FLOAT64
+    if cnp.PyArray_NDIM(threshold) != 1 or not ready(threshold, cnp.NPY_FLOAT64 if wide else cnp.NPY_FLOAT32):
         return False
-    if leaf.ndim != 1 or missing.ndim != 1 or threshold.ndim != 1 or n_sets >= 1 << 32:
+    if leaf.dtype != np.bool_ or missing.dtype != np.uint8 or leaf.ndim != 1 or missing.ndim != 1 or n_sets >= 1 << 32:
         return False
     split, feature, ends = words(split), words(feature), words(ends)
     if split is None or feature is None or ends is None or not len(feature) == len(missing) == len(ends):
         return False
-    leaf, missing = np.ascontiguousarray(leaf), np.ascontiguousarray(missing)
-    threshold = np.require(threshold, None, "CA")
+    leaf, missing = flags_(leaf), bytes_(missing)
     cdef size_t n = len(leaf), n_splits = len(split), n_columns = len(feature), n_thresholds = len(threshold)
     cdef const uint8_t *f = bytes_of(leaf)
     cdef const uint8_t *m = bytes_of(missing)
@@ -334,7 +456,6 @@ def trees_sound(leaf, split, feature, missing, ends, threshold, uint64_t width, 
     cdef const uint32_t *c = words_of(feature)
     cdef const uint32_t *e = words_of(ends)
     cdef const void *t = cnp.PyArray_DATA(threshold)
-    cdef int wide = threshold.itemsize == 8
     released = _release(n > RELEASE_FROM)
     status = qc_codec_trees_sound(f, n, s, n_splits, n_thresholds + n_sets, c, m, e, n_columns, width, t, wide, n_thresholds)
     _acquire(released)

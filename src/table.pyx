@@ -6,7 +6,7 @@ cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from cpython.ref cimport Py_INCREF, PyObject
-from libc.stdint cimport int32_t, uint8_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 cnp.import_array()
@@ -83,6 +83,30 @@ cdef extern from *:
         double *scores
         double *bounds
         uint64_t fine, open
+    ctypedef struct qc_table_source:
+        ptrdiff_t n_rows, n_features, n_outputs
+        const void *values
+        int width
+        const int16_t *exponent
+        const uint32_t *index
+        double error
+        double relative[2]
+        double unit[2]
+    ctypedef struct qc_table_weights:
+        ptrdiff_t padded
+        float *hot
+        double *fine
+        double *gain
+        double *step
+        double *largest
+        float *hot_bound[2]
+        float *lane_bound[2]
+        double *fine_bound[2]
+        double size
+        double most[2]
+    int qc_table_arrange(const qc_table_source *, qc_table_weights *) noexcept nogil
+    enum:
+        QC_TABLE_LANES
     size_t qc_table_scratch(const qc_table *)
     ptrdiff_t _run "qc_bound.run_rows_table"(
         const qc_table *, const void *, int single, ptrdiff_t n_rows, void *scratch, qc_table_result *) noexcept nogil
@@ -341,3 +365,72 @@ cdef class TableModel:
 
 cdef void *data_of(array):
     return NULL if array is None else cnp.PyArray_DATA(array)
+
+
+cdef object new_doubles(ptrdiff_t n):
+    cdef cnp.npy_intp shape = n
+    return cnp.PyArray_EMPTY(1, &shape, cnp.NPY_DOUBLE, 0)
+
+
+cdef object new_floats(ptrdiff_t n):
+    cdef cnp.npy_intp shape = n
+    return cnp.PyArray_EMPTY(1, &shape, cnp.NPY_FLOAT, 0)
+
+
+def weights(values, exponent, index, double error, tuple relative, tuple unit):
+    """Weights in the kernel's layout, and the coefficients of its bounds.
+
+    Parameters
+    ----------
+    values : ndarray of float64, int16 or int32, shape (n_rows, n_outputs)
+    exponent : ndarray of int16, shape (n_rows,), or None
+        Integers are to be multiplied by these powers of two, and off by at most ``error`` after that; None: they are floats.
+    index : ndarray of uint32, shape (n_features,), or None
+        The row of each feature.
+    error : float
+    relative, unit : tuple of float
+        For rows of float64 and of float32: how far scaled values may be from the source's, and the roundoff of its sums.
+
+    Returns
+    -------
+    dict
+        Fields of ``qc_table_weights`` by name, and ``exact``.
+    """
+    cdef qc_table_source s
+    cdef qc_table_weights w
+    cdef int kind, exact, i
+    cdef Py_ssize_t n
+    values = np.ascontiguousarray(values)
+    kind = cnp.PyArray_TYPE(values)
+    if cnp.PyArray_NDIM(values) != 2 or kind not in (cnp.NPY_DOUBLE, cnp.NPY_INT16, cnp.NPY_INT32):
+        raise ValueError(f"expected a matrix of float64, int16 or int32, got {values.dtype} of shape {values.shape}")
+    s.n_rows, s.n_outputs, s.width = cnp.PyArray_DIM(values, 0), cnp.PyArray_DIM(values, 1), values.itemsize
+    exponent = None if exponent is None else np.ascontiguousarray(exponent, np.int16)
+    index = None if index is None else np.ascontiguousarray(index, np.uint32)
+    if (exponent is None) != (kind == cnp.NPY_DOUBLE) or (exponent is not None and exponent.shape != (s.n_rows,)):
+        raise ValueError("integers have an exponent a row, floats have none")
+    s.n_features = s.n_rows if index is None else len(index)
+    s.values, s.error = cnp.PyArray_DATA(values), error
+    s.exponent, s.index = <const int16_t *>data_of(exponent), <const uint32_t *>data_of(index)
+    w.padded = (s.n_features + QC_TABLE_LANES - 1) // QC_TABLE_LANES * QC_TABLE_LANES
+    found = {"fine": new_doubles(s.n_outputs * w.padded), "hot": new_floats(s.n_outputs * w.padded)}
+    found["gain"], found["step"], found["largest"] = new_doubles(w.padded), new_doubles(s.n_features), new_doubles(s.n_features)
+    found["hot_bound"] = new_floats(w.padded), new_floats(w.padded)
+    found["lane_bound"] = new_floats(QC_TABLE_LANES), new_floats(QC_TABLE_LANES)
+    found["fine_bound"] = new_doubles(w.padded), new_doubles(w.padded)
+    w.fine, w.hot, w.gain = <double *>data_of(found["fine"]), <float *>data_of(found["hot"]), <double *>data_of(found["gain"])
+    w.step, w.largest = <double *>data_of(found["step"]), <double *>data_of(found["largest"])
+    for i in range(2):
+        s.relative[i], s.unit[i] = relative[i], unit[i]
+        w.hot_bound[i], w.lane_bound[i] = <float *>data_of(found["hot_bound"][i]), <float *>data_of(found["lane_bound"][i])
+        w.fine_bound[i] = <double *>data_of(found["fine_bound"][i])
+    n = s.n_outputs * w.padded
+    if n < RELEASE_FROM >> 8:
+        exact = qc_table_arrange(&s, &w)
+    else:
+        with nogil:
+            exact = qc_table_arrange(&s, &w)
+    if exact < 0:
+        raise ValueError("the index names a row that is not there")
+    found["size"], found["most"], found["exact"] = w.size, (w.most[0], w.most[1]), exact == 1
+    return found

@@ -198,6 +198,20 @@ cdef class CharTable:
         return 0
 
 
+# Of sublinear counts; all models have the same.
+cdef float LOGS[1024]
+
+
+cdef void make_logs() noexcept:
+    cdef int i
+    LOGS[0] = 0.0
+    for i in range(1, 1024):
+        LOGS[i] = <float>(1.0 + qc_log(<double>i))
+
+
+make_logs()
+
+
 cdef class TextModel:
     """Tables of one text model, and what it was asked.
 
@@ -236,7 +250,7 @@ cdef class TextModel:
                   strip, settle):
         cdef qc_text *t = &self.text
         cdef qc_text_tables given
-        cdef int status, i
+        cdef int status
         memset(t, 0, sizeof(qc_text))
         self.arrays = (tables, weights)
         self.chars, self.chars_as_is = chars, chars_as_is
@@ -249,9 +263,7 @@ cdef class TextModel:
         t.n_features = config["n_features"]
         self.always_prepare, self.with_columns = config["always_prepare"], config["with_columns"]
         t.chars, t.chars_as_is = chars.chars, chars_as_is.chars
-        t.log_table[0] = 0.0
-        for i in range(1, 1024):
-            t.log_table[i] = <float>(1.0 + qc_log(<double>i))
+        memcpy(t.log_table, LOGS, sizeof(LOGS))
         self.set_weights(config, weights)
         if classes is not None:
             self.classes = Classes(classes)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from quantcore.artifact._fail import invalid
 
-__all__ = ["join", "split", "unzigzag", "zigzag"]
+__all__ = ["flags", "join", "split", "unzigzag", "zigzag"]
 
 Bytes = NDArray[np.uint8]
 BLOCK = 8192  # temporaries stay small and in the cache
@@ -29,6 +29,12 @@ def unzigzag(values: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Inverse of `zigzag`."""
     result: NDArray[np.int64] = (values >> np.uint64(1)).view(np.int64) ^ -(values & np.uint64(1)).view(np.int64)
     return result
+
+
+def flags(packed: Bytes, count: int) -> NDArray[np.bool_]:
+    """So many bits, from the lowest of the first byte on."""
+    found: NDArray[np.bool_] = np.unpackbits(packed, count=count, bitorder="little").view(np.bool_)
+    return found
 
 
 def split(values: NDArray[Any]) -> tuple[Bytes, Bytes] | None:

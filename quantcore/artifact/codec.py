@@ -152,9 +152,10 @@ def _open(
     if memory is not None and memory < sum(s.decoded for s in sections if not s.type & ANCILLARY):
         raise invalid(f"{memory} bytes of memory are less than its sections decode to")
     text = bytes(content(head, DICTIONARY))
-    decoder = Decoder(memory, transforms(codec), shared=shared)
+    do = transforms(codec)
+    decoder = Decoder(memory, do, shared=shared)
     decoder.charge(canonical.parsed_size(text))
-    document = canonical.loads(text)
+    document = canonical.loads(text, do.same)
     decoder.load(pools[0] if pools else None, [s for s in sections if s.type == ARRAY])
     decoder.sizes["meta"] = len(head.stored), head.decoded
     for pool in pools:

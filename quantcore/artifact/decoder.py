@@ -24,6 +24,7 @@ Array = NDArray[Any]
 _DEEPEST = 64
 _DEEPEST_NODE = 6
 _NESTED = frozenset((dict, list))
+_MOST_ITEMS = 1 << 48
 _STRING = 64  # bytes that a Python string needs besides its text
 
 
@@ -94,16 +95,21 @@ class Decoder:
             if len(value) != 1:
                 raise invalid("a coded value has members besides '$'")
             return self._coded(value["$"])
+        if _NESTED.isdisjoint(map(type, value.values())):
+            return value
         late = {}
         out = {}
         path = self._path
         for key, member in value.items():
-            if type(member) not in _NESTED:
+            kind = type(member)
+            if kind not in _NESTED or (kind is list and depth < _DEEPEST and _NESTED.isdisjoint(map(type, member))):
                 out[key] = member
                 continue
             path.append(key)
-            if (node := _by_idf(member)) is not None:
+            if kind is dict and "$" in member and (node := _by_idf(member)) is not None:
                 late[key] = self._waiting(node)
+            elif kind is dict and len(member) == 1 and "$" in member and depth < _DEEPEST:
+                out[key] = self._coded(member["$"])
             else:
                 out[key] = self.value(member, depth + 1)
             path.pop()
@@ -121,6 +127,9 @@ class Decoder:
         return out
 
     def _coded(self, node: Any) -> Any:
+        if type(node) is list and node and node[0] == "pool" and _NESTED.isdisjoint(map(type, node)):  # most are
+            self._arrays.append(found := self._leaf_pool(*node[1:]))
+            return found
         if not _shallow(node, _DEEPEST_NODE):
             raise invalid("a coded value is nested too deeply, or holds an object")
         result = self._node(node)
@@ -145,16 +154,16 @@ class Decoder:
     # leaves
 
     def _leaf_pool(self, dtype: Any = None, *dims: Any) -> Array:
-        shape = _shape(list(dims))
+        shape = dims if len(dims) == 1 and type(dims[0]) is int and 0 <= dims[0] < _MOST_ITEMS else _shape(list(dims))
         if dtype not in DTYPES:
             raise invalid(f"an array of unknown dtype {dtype!r}"[:200])
-        end = self._pooled + math.prod(shape) * ITEMSIZE[dtype]
-        if end > len(self._pool):
+        start, size = self._pooled, math.prod(shape) * ITEMSIZE[dtype]
+        if size > len(self._pool) - start:
             raise invalid("the pool is too short")
-        part = self._pool[self._pooled : end]
-        self._pooled = end
-        self.charge(len(part))
-        return np.frombuffer(unshuffle(part, ITEMSIZE[dtype]), f"<{dtype}").reshape(shape)
+        self._pooled = start + size
+        self.charge(size)
+        found: Array = self._do.pooled(self._pool, start, dtype, shape)
+        return found
 
     def _leaf_own(self) -> Array:
         if self._taken >= len(self._own):
@@ -224,7 +233,8 @@ class Decoder:
         if len(data) != -(-count // 8) or (count % 8 and data[-1] >> (count % 8)):
             raise invalid(f"{len(data)} bytes for {count} bits, or padding that is not zero")
         self.charge(count)
-        return np.unpackbits(data, count=count, bitorder="little").view(np.bool_).reshape(shape)
+        found: Array = self._do.flags(data, count)
+        return found.reshape(shape)
 
     def _again(self, dtype: Any, dims: Any, values: Any, back: Any) -> Array:
         shape = _shape(dims)
@@ -294,7 +304,7 @@ class Decoder:
         values = self._integers(counts)
         self.charge(24 * len(values))  # the values, and the ranks that stay for `byidf`
         steps = None if off is None else self._integers(off)
-        result, ranks = idf.join_idf(kind, top, values, steps, self._do.ranks)
+        result, ranks = idf.join_idf(kind, top, values, steps, self._do.ranks, self._do.idf_values)
         self._ranks[id(result)] = ranks
         return result
 
@@ -413,8 +423,10 @@ class Decoder:
 
     def _inner(self, node: Any, allowed: tuple[str, ...]) -> Array:
         """An array inside a coding: of a few kinds, so nothing nests without end."""
-        if not isinstance(node, list) or not node or node[0] not in allowed:
+        if type(node) is not list or not node or node[0] not in allowed:
             raise invalid(f"a coding expects {' or '.join(allowed)} inside")
+        if node[0] == "pool":
+            return self._leaf_pool(*node[1:])
         found: Array = self._node(node)
         return found
 
@@ -458,9 +470,9 @@ _CODECS: dict[str, tuple[Callable[..., Any], int | None]] = {
 _BY_IDF = {"byidf": 2, "rowsbyidf": 7}
 
 
-def _by_idf(member: Any) -> list[Any] | None:
+def _by_idf(member: dict[str, Any]) -> list[Any] | None:
     """The node of an array that has to wait for its sibling ``idf``."""
-    if type(member) is not dict or "$" not in member or len(member) != 1:
+    if len(member) != 1:
         return None
     node = member["$"]
     return node if type(node) is list and node and type(node[0]) is str and node[0] in _BY_IDF else None
@@ -472,10 +484,7 @@ def _shallow(value: Any, depth: int) -> bool:
         return type(value) is not dict
     if depth <= 0:
         return False
-    for member in value:
-        if type(member) in _NESTED and not _shallow(member, depth - 1):
-            return False
-    return True
+    return _NESTED.isdisjoint(map(type, value)) or all(_shallow(member, depth - 1) for member in value)
 
 
 def _shape(dims: Any) -> tuple[int, ...]:
@@ -487,7 +496,7 @@ def _shape(dims: Any) -> tuple[int, ...]:
                 size = 0
                 break
             size *= d or 1
-    if not 0 < size < 1 << 48:
+    if not 0 < size < _MOST_ITEMS:
         raise invalid(f"an array of shape {dims!r}"[:200])
     return tuple(dims)
 

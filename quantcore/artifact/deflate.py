@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from quantcore.artifact._fail import invalid
 from quantcore.artifact.threads import most_threads
 
-__all__ = ["compress", "compress_parts", "estimate", "inflate", "shuffle", "unshuffle"]
+__all__ = ["compress", "compress_parts", "estimate", "inflate", "pooled", "shuffle", "unshuffle"]
 
 _SAMPLED = 1 << 19  # bytes; samples say how to go about more
 _CHUNK = 1 << 20  # of a large stream; chunks are deflated side by side
@@ -152,3 +154,10 @@ def unshuffle(data: bytes | memoryview, itemsize: int) -> bytes | memoryview:
     if itemsize == 1:
         return data
     return bytes(np.frombuffer(data, np.uint8).reshape(itemsize, len(data) // itemsize).T.tobytes())
+
+
+def pooled(pool: bytes | memoryview, start: int, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """The array of the pool that starts at a byte: in memory of its own, its bytes shuffled no longer."""
+    end = start + math.prod(shape) * int(dtype[1:])
+    part = unshuffle(pool[start:end], int(dtype[1:]))
+    return np.frombuffer(part, f"<{dtype}").reshape(shape)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from quantcore.artifact._fail import invalid
 
-__all__ = ["join_idf", "ranks", "split_idf"]
+__all__ = ["join_idf", "ranks", "split_idf", "values"]
 
 MAX_COUNT = 1 << 31
 _DEEPEST = 1 << 14  # largest D of the rarest term that is tried
@@ -41,7 +41,8 @@ def _log(x: NDArray[np.float64]) -> NDArray[np.float64]:
     return k * _LN2_HI - ((half - (s * (half + r) + k * _LN2_LO)) - f)
 
 
-def _idf(top: int, counts: NDArray[Any], kind: str) -> NDArray[Any]:
+def values(top: int, counts: NDArray[Any], kind: str) -> NDArray[Any]:
+    """The formula, in the dtype ``kind``."""
     real = np.dtype(kind).type
     ratio = real(top) / counts.astype(kind)
     result: NDArray[Any] = _log(ratio.astype(np.float64)).astype(kind) + real(1)
@@ -60,12 +61,12 @@ def split_idf(idf: NDArray[np.float64]) -> tuple[str, int, NDArray[np.int64], ND
         return None
     if idf.min() < 1.0 - 2.0**-20:  # no D is above N: these are biases, means and the like, not worth the search
         return None
-    values, inverse = np.unique(idf, return_inverse=True)
+    known, inverse = np.unique(idf, return_inverse=True)
     for kind in ("f4", "f8"):  # the search in doubles finds nothing for a source of singles, and takes its time
-        exact = values.astype(kind)
-        if not np.array_equal(exact.astype(np.float64), values):
+        exact = known.astype(kind)
+        if not np.array_equal(exact.astype(np.float64), known):
             continue
-        ratio = np.exp(values - 1)
+        ratio = np.exp(known - 1)
         tops = np.round(ratio[-1] * np.arange(1, _DEEPEST + 1))
         tops = tops[tops < MAX_COUNT]
         # all but a few candidates fail on one value already
@@ -74,7 +75,7 @@ def split_idf(idf: NDArray[np.float64]) -> tuple[str, int, NDArray[np.int64], ND
             counts = np.round(top / ratio).astype(np.int64)
             if counts.min() < 1 or counts.max() >= MAX_COUNT or (np.diff(counts) >= 0).any():
                 continue
-            off = _bits(exact, kind) - _bits(_idf(top, counts, kind), kind)
+            off = _bits(exact, kind) - _bits(values(top, counts, kind), kind)
             if np.abs(off).max() <= 2:
                 return kind, top, counts[inverse], off[::-1]  # ascending in D
     return None
@@ -95,14 +96,15 @@ def join_idf(
     counts: NDArray[Any],
     off: NDArray[Any] | None,
     ranks: Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]] = ranks,
+    values: Callable[[int, NDArray[Any], str], NDArray[Any]] = values,
 ) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """Inverse of `split_idf` (``off`` None: no differences), and each value's rank among the distinct D, ascending."""
     if not len(counts) or counts.min() < 1 or counts.max() >= MAX_COUNT:
         raise invalid("a document frequency is out of range")
     distinct, rank = ranks(counts)
-    values = _idf(top, distinct, kind)
+    found = values(top, distinct, kind)
     if off is not None:
         if len(off) != len(distinct) or np.abs(off.astype(np.int64)).max() > 2:
             raise invalid("the last places of idf values do not fit their document frequencies")
-        values = (_bits(values, kind) + off).astype(f"i{kind[1]}").view(kind)
-    return values.astype(np.float64).take(rank), rank
+        found = (_bits(found, kind) + off).astype(f"i{kind[1]}").view(kind)
+    return found.astype(np.float64).take(rank), rank

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -28,12 +29,12 @@ def split_text(texts: list[str]) -> tuple[NDArray[np.int64], Bytes]:
 
 def join_text(lengths: NDArray[Any], data: Bytes) -> list[str]:
     """Inverse of `split_text`."""
-    ends = np.cumsum(lengths, dtype=np.int64)
-    if (int(ends[-1]) if len(ends) else 0) != len(data):
+    ends = list(accumulate(lengths.tolist()))
+    if (ends[-1] if ends else 0) != len(data):
         raise invalid("the lengths of strings do not add up to their bytes")
     raw, out, start = data.tobytes(), [], 0
     try:
-        for end in ends.tolist():
+        for end in ends:
             out.append(raw[start:end].decode("utf-8", "surrogatepass"))
             start = end
     except UnicodeDecodeError:

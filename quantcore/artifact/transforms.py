@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from quantcore.artifact import bits, idf, preorder, repeats, rows, strings, trie
+from quantcore.artifact import bits, canonical, deflate, idf, preorder, repeats, rows, strings, trie
 
 __all__ = ["Transforms", "transforms"]
 
@@ -19,9 +19,13 @@ class Transforms(NamedTuple):
 
     join_bits: Function = bits.join
     split_bits: Function = bits.split
+    same: Function = canonical.same
+    pooled: Function = deflate.pooled
     numbers: Function = repeats.numbers
     leaf_numbers: Function = preorder.leaf_numbers
+    flags: Function = bits.flags
     ranks: Function = idf.ranks
+    idf_values: Function = idf.values
     join_sorted: Function = strings.join_sorted
     join_level: Function = trie.join_level
     alphabetical: Function = trie.alphabetical

@@ -41,8 +41,12 @@ def plan_from_tree(tree: Any) -> Plan:
             raise invalid(f"op {position} has no name")
         if kind not in OPS:
             raise newer(f"an op {kind!r}")
-        ops.append(_build(OPS[kind], {k: v for k, v in raw.items() if k != "op"}, f"op {position} ({kind})"))
-    built: Plan = _build(Plan, {k: v for k, v in tree.items() if k != "ops"}, "the Plan", ops=tuple(ops))
+        fields = dict(raw)
+        del fields["op"]
+        ops.append(_build(OPS[kind], fields, f"op {position} ({kind})"))
+    fields = dict(tree)
+    del fields["ops"]
+    built: Plan = _build(Plan, fields, "the Plan", ops=tuple(ops))
     return built
 
 
@@ -79,10 +83,10 @@ def _plain(value: Any, hint: Any) -> Any:
 
 def _build(cls: type[Any], raw: dict[str, Any], where: str, **known: Any) -> Any:
     """An object of a dataclass from values that have to be checked, and others that are ``known``."""
-    hints, required = _hints(cls)
+    hints, required = _HINTS.get(cls) or _hints(cls)
     if not hints.keys() >= raw.keys():
         raise newer(f"a field {min(raw.keys() - hints.keys())!r} of {where}")
-    if missing := required - raw.keys() - known.keys():
+    if not raw.keys() >= required and (missing := required - raw.keys() - known.keys()):
         raise invalid(f"{where} has no {min(missing)!r}")
     for name, value in raw.items():
         hint, check = hints[name]
@@ -119,12 +123,10 @@ def _check_of(hint: Any) -> _Check:
             return other(value, name, where)
 
         return check
-    convert = _CONVERSIONS.get(origin, lambda hint, args: None)(hint, args)
+    convert = _CONVERSIONS.get(origin, _plain_type)(hint, args)
 
     def converted(value: Any, name: str, where: str) -> Any:
-        if type(value) is hint:
-            return value
-        found = None if convert is None else convert(value, name, where)
+        found = convert(value, name, where)
         if found is None:
             raise invalid(f"{name!r} of {where} is {_shown(value)}, expected {_shown_type(hint)}")
         return found
@@ -135,19 +137,24 @@ def _check_of(hint: Any) -> _Check:
 # Each makes a function of (value, name, where) that gives None for what does not fit.
 
 
+def _plain_type(hint: Any, args: tuple[Any, ...]) -> _Check:
+    return lambda value, name, where: value if type(value) is hint else None
+
+
 def _literal(hint: Any, args: tuple[Any, ...]) -> _Check:
-    return lambda value, name, where: value if any(type(value) is type(a) and value == a for a in args) else None
+    types_, known = frozenset(map(type, args)), frozenset((type(a), a) for a in args)
+    return lambda value, name, where: value if type(value) in types_ and (type(value), value) in known else None
 
 
 def _tuple(hint: Any, args: tuple[Any, ...]) -> _Check:
     many = args[1:] == (...,)
     inner = args[0]
-    checks = [_check_of(a) for a in args if a is not ...]
+    checks, only = [_check_of(a) for a in args if a is not ...], frozenset((inner,))
 
     def convert(value: Any, name: str, where: str) -> Any:
         if not isinstance(value, (list, tuple)) or not (many or len(value) == len(args)):
             return None
-        if many and all(type(v) is inner for v in value):
+        if many and only.issuperset(map(type, value)):
             return tuple(value)
         return tuple([checks[0 if many else i](v, name, where) for i, v in enumerate(value)])
 
@@ -155,11 +162,13 @@ def _tuple(hint: Any, args: tuple[Any, ...]) -> _Check:
 
 
 def _mapping(hint: Any, args: tuple[Any, ...]) -> _Check:
-    inner, check = args[1], _check_of(args[1])
+    inner, check, only = args[1], _check_of(args[1]), frozenset((args[1],))
 
     def convert(value: Any, name: str, where: str) -> Any:
         if not isinstance(value, dict):
             return None
+        if only.issuperset(map(type, value.values())):
+            return dict(value)
         return {k: v if type(v) is inner else check(v, name, where) for k, v in value.items()}
 
     return convert
@@ -168,9 +177,13 @@ def _mapping(hint: Any, args: tuple[Any, ...]) -> _Check:
 def _array(hint: Any, args: tuple[Any, ...]) -> _Check:
     kind = typing.get_args(args[1])[0]
     wanted = None if kind is Any else np.dtype(kind)
-    return lambda value, name, where: (
-        value if isinstance(value, np.ndarray) and (wanted is None or value.dtype == wanted) else None
-    )
+
+    def convert(value: Any, name: str, where: str) -> Any:
+        if not isinstance(value, np.ndarray):
+            return None
+        return value if wanted is None or value.dtype is wanted or value.dtype == wanted else None
+
+    return convert
 
 
 _CONVERSIONS: dict[Any, Callable[[Any, tuple[Any, ...]], _Check]] = {

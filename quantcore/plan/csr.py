@@ -39,7 +39,7 @@ class Csr(Record, kw_only=False):
 
     def row_ids(self) -> NDArray[np.int64]:
         """Row number of every stored value, shape (nnz,)."""
-        return np.repeat(np.arange(self.n_rows, dtype=np.int64), np.diff(self.indptr))
+        return np.arange(self.n_rows, dtype=np.int64).repeat(self.indptr[1:] - self.indptr[:-1])
 
     def with_data(self, data: NDArray[Any]) -> Csr:
         """The same pattern with other values."""

@@ -31,22 +31,26 @@ class Record:
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     _defaults: ClassVar[dict[str, Any]]  # of all fields, in order; MISSING where there is none
+    _required: ClassVar[frozenset[str]]
+    _positions: ClassVar[tuple[str, ...]]  # fields that may be passed without their names
 
     def __init_subclass__(cls, *, kw_only: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclass(init=False, repr=False, eq=False, match_args=False, kw_only=kw_only)(cls)
         cls._defaults = {f.name: f.default for f in fields(cls)}
+        cls._required = frozenset(name for name, default in cls._defaults.items() if default is MISSING)
+        cls._positions = tuple(f.name for f in fields(cls) if not f.kw_only)
 
     def __init__(self, *positional: Any, **values: Any) -> None:
         defaults = self._defaults
         if positional:
-            names = [f.name for f in fields(self) if not f.kw_only][: len(positional)]
+            names = self._positions[: len(positional)]
             if len(names) < len(positional) or values.keys() & names:
                 raise TypeError(f"{type(self).__name__} takes {len(names)} positions, each once; {len(positional)} arrived")
             values.update(zip(names, positional, strict=True))
         whole = defaults | values
-        missing = [name for name, value in whole.items() if value is MISSING]
-        if missing or len(whole) != len(defaults):
+        if len(whole) != len(defaults) or not values.keys() >= self._required:
+            missing = [name for name, value in whole.items() if value is MISSING]
             unknown = sorted(values.keys() - defaults.keys())
             raise TypeError(f"{type(self).__name__} takes the fields {[*defaults]}; missing: {missing}, unknown: {unknown}")
         self.__dict__.update(whole)
@@ -58,6 +62,14 @@ class Record:
         found.__dict__.update(cls._defaults)
         found.__dict__.update(values)
         return found
+
+    def changed(self, **values: Any) -> Any:
+        """The same but for some fields: what ``dataclasses.replace`` gives, in a fourth of its time."""
+        defaults, own = self._defaults, self.__dict__
+        if not values.keys() <= defaults.keys():
+            unknown = sorted(values.keys() - defaults.keys())
+            raise TypeError(f"{type(self).__name__} takes the fields {[*defaults]}; unknown: {unknown}")
+        return self.of({**{name: own[name] for name in defaults}, **values})
 
     def __repr__(self) -> str:
         shown = (f"{f.name}={_shown(getattr(self, f.name))}" for f in fields(self))

@@ -55,9 +55,10 @@ def schema_of(ops: tuple[Op, ...]) -> Schema:
     none: set[int] = set()
     origins: dict[int, list[int | None]] = {}
     for position, op in enumerate(ops):
-        origins[position] = _origins(op, aligned, origins)
-        if op.inputs[0] in origins and op.inputs[0] not in aligned:  # tables that others make of the caller's columns
-            of = origins[op.inputs[0]]
+        if made := _origins(op, aligned, origins):
+            origins[position] = made
+        of = origins.get(op.inputs[0])
+        if of is not None and op.inputs[0] not in aligned:  # tables that others make of the caller's columns
             none.update(of[i] for i in _knows_none(op) if i < len(of) and of[i] is not None)  # type: ignore[misc]
         if not aligned.intersection(op.inputs):
             continue

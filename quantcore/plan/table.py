@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan.record import Record
@@ -38,6 +39,14 @@ class Table(Record, kw_only=False):
     def name(self, index: int) -> str:
         """How a message calls a column."""
         return f"column {index}" if self.names is None else f"column {self.names[index]!r}"
+
+    def objects(self) -> NDArray[Any]:
+        """The same as a caller may pass it: an array of objects, shape (n_rows, n_columns), None where no op reads."""
+        found = np.full((self.n_rows, len(self.columns)), None, object)
+        for i, values in enumerate(self.columns):
+            if values is not None:
+                found[:, i] = values
+        return found
 
     def take_rows(self, rows: Any) -> Table:
         """The given rows, in that order."""

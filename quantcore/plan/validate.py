@@ -29,11 +29,22 @@ __all__ = ["validate", "widths"]
 
 _MAX_EXPONENT = 1000
 _MOST_COLUMNS = 1 << 20
-_LABEL_OPS = (ops.ArgMax, ops.Threshold, ops.MultiLabel, ops.Predictions)
-_SCORES = (ops.Linear, ops.PlanarLinear, ops.Quadratic)
-_OF_COLUMNS = (ops.Power, ops.Quantiles, ops.Spline, ops.Ufunc)
-_TO_MATRIX = (ops.TfIdf, ops.Affine, ops.Columns, ops.Impute, ops.Missing, ops.RowNorm, ops.Polynomial, ops.Project, *_OF_COLUMNS)
-_READS_MATRIX = (ops.Augment, ops.Concat, ops.Binarize, ops.Take, ops.Trees, *_TO_MATRIX, *_SCORES)
+# By kind: looking a name up takes a fraction of asking what an op is an instance of.
+_TO_MATRIX = frozenset(
+    ("TfIdf", "Columns", "Impute", "Missing", "RowNorm", "Polynomial", "Project", "Power", "Quantiles", "Spline", "Ufunc")
+)
+_SCORES = frozenset(("Linear", "PlanarLinear", "Quadratic"))
+_READS_MATRIX = frozenset(("Augment", "Concat", "Binarize", "Take", "Trees", "Affine")) | _TO_MATRIX | _SCORES
+# What an op gives, where that does not depend on what it reads.
+_GIVES: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("ArgMax", "Threshold", "MultiLabel", "Predictions"), "labels"),
+        **dict.fromkeys(("Augment", *_TO_MATRIX), "matrix"),
+        **dict.fromkeys(_SCORES, "scores"),
+        "Several": "list",
+        "Layers": "layers",
+    }
+)
 _TRANSFORMED = ("matrix", "scores", "labels", "layers")
 
 
@@ -52,7 +63,8 @@ def validate(plan: Plan, codec: ModuleType | None = None) -> None:
         Says which op breaks which rule.
     """
     known = ("text", "matrix", "table", "records")
-    _require(plan.input in known, f"input is {plan.input!r}, expected 'text', 'matrix', 'table' or 'records'")
+    if plan.input not in known:
+        raise ValueError(f"input is {plan.input!r}, expected 'text', 'matrix', 'table' or 'records'")
     if plan.input in ("matrix", "table"):
         width = plan.n_features_in
         _require(_is_count(width) and 0 < (width or 0) < 2**32, f"n_features_in is {width!r}, expected a positive number")
@@ -99,54 +111,65 @@ def _check(plan: Plan, op: Op, results: list[_Result], codec: ModuleType | None)
         raise ValueError(f"it can't take {len(op.inputs)} inputs")
     if min(op.inputs) < INPUT or max(op.inputs) >= len(results):
         raise ValueError(f"its inputs {op.inputs[:5]} must come before it")
-    if isinstance(op, ops.Text):
-        documents = op.inputs[0] >= 0 and isinstance(plan.ops[op.inputs[0]], ops.Documents)
-        _require(documents or (plan.input == "text" and op.inputs == (INPUT,)), "it must read documents")
-        check_text(op, codec)
-        return _Result(op.n_features, "matrix")
-    if op.kind in validate_trees.LEAF_OPS:
-        trees = plan.ops[op.inputs[0]] if op.inputs[0] >= 0 else None
-        if not isinstance(trees, ops.Trees):
-            raise ValueError("it reads the leaves that a Trees op finds")
-        return _Result(*validate_trees.check_leaf_op(op, trees))
-    if isinstance(op, ops.Stack):
-        single = all(i >= 0 and isinstance(plan.ops[i], (ops.ArgMax, ops.Threshold)) for i in op.inputs)
-        _require(single, "it reads labels of one output each")
-        return _Result(len(op.inputs), "labels")
-    if op.kind in validate_columns.RECORDS:
-        read = _Result(0, plan.input) if op.inputs[0] == INPUT else results[op.inputs[0]]
-        return _Result(validate_columns.check_records(op, read.what), "matrix")
-    if op.kind in validate_table.OPS:
-        own = _Result(plan.n_features_in or 0, plan.input)
-        incoming = [results[i] if i >= 0 else own for i in op.inputs]
-        found = _Result(*validate_table.check(op, incoming))
-        validate_table.check_codes(op, plan.ops[op.inputs[0]] if op.inputs[0] >= 0 else None)
-        return found
-    if op.kind in validate_ensembles.LABEL_READERS:
-        labels = [plan.ops[i] if i >= 0 else None for i in op.inputs]
-        widths = [results[i].width if i >= 0 else 0 for i in op.inputs]
-        return _Result(validate_ensembles.LABEL_READERS[op.kind](op, labels, widths), "scores")
-    if op.kind not in _CHECKS and not isinstance(op, ops.Trees):
+    own = _OWN.get(op.kind)
+    if own is not None:
+        return own(plan, op, results, codec)
+    check = _CHECKS.get(op.kind)
+    if check is None and op.kind != "Trees":
         raise ValueError("this op is not known")
     _require(plan.input == "matrix" or INPUT not in op.inputs, "it reads a matrix, but the caller passes none")
-    incoming = [results[i] if i >= 0 else _Result(plan.n_features_in or 0, "matrix") for i in op.inputs]
-    _require(all(r.what in ("matrix", "scores") for r in incoming), "it reads labels, leaves or a list, which it can't")
-    matrices = any(r.what == "matrix" for r in incoming)
-    _require(not matrices or isinstance(op, _READS_MATRIX), "it reads scores, but its input is a matrix")
-    if isinstance(op, ops.Trees):
-        return _Result(validate_trees.check_trees(op, incoming[0].width, codec), "leaves")
-    width = _CHECKS[op.kind](op, [r.width for r in incoming])
-    if isinstance(op, _LABEL_OPS):
-        return _Result(width, "labels")
-    if isinstance(op, ops.Several):
-        return _Result(width, "list")
-    if isinstance(op, ops.Layers):
-        return _Result(width, "layers")
-    if isinstance(op, ops.Affine) and not matrices:  # predictions that are scaled back stay predictions
-        return _Result(width, "scores")
-    return _Result(
-        width, "matrix" if isinstance(op, (ops.Augment, *_TO_MATRIX)) or (matrices and not isinstance(op, _SCORES)) else "scores"
-    )
+    incoming, matrices = [], False
+    for i in op.inputs:
+        width, what = results[i] if i >= 0 else (plan.n_features_in or 0, "matrix")
+        incoming.append(width)
+        if what == "matrix":
+            matrices = True
+        elif what != "scores":
+            raise ValueError("it reads labels, leaves or a list, which it can't")
+    _require(not matrices or op.kind in _READS_MATRIX, "it reads scores, but its input is a matrix")
+    if check is None:
+        return _Result(validate_trees.check_trees(op, incoming[0], codec), "leaves")  # type: ignore[arg-type]
+    # Affine over scores: predictions that are scaled back stay predictions
+    gives = _GIVES.get(op.kind) or ("matrix" if matrices else "scores")
+    return _Result(check(op, incoming), gives)
+
+
+def _text(plan: Plan, op: Any, results: list[_Result], codec: ModuleType | None) -> _Result:
+    documents = op.inputs[0] >= 0 and isinstance(plan.ops[op.inputs[0]], ops.Documents)
+    _require(documents or (plan.input == "text" and op.inputs == (INPUT,)), "it must read documents")
+    check_text(op, codec)
+    return _Result(op.n_features, "matrix")
+
+
+def _of_leaves(plan: Plan, op: Any, results: list[_Result], codec: ModuleType | None) -> _Result:
+    trees = plan.ops[op.inputs[0]] if op.inputs[0] >= 0 else None
+    if not isinstance(trees, ops.Trees):
+        raise ValueError("it reads the leaves that a Trees op finds")
+    return _Result(*validate_trees.check_leaf_op(op, trees))
+
+
+def _stack(plan: Plan, op: Any, results: list[_Result], codec: ModuleType | None) -> _Result:
+    single = all(i >= 0 and isinstance(plan.ops[i], (ops.ArgMax, ops.Threshold)) for i in op.inputs)
+    _require(single, "it reads labels of one output each")
+    return _Result(len(op.inputs), "labels")
+
+
+def _records(plan: Plan, op: Any, results: list[_Result], codec: ModuleType | None) -> _Result:
+    read = plan.input if op.inputs[0] == INPUT else results[op.inputs[0]].what
+    return _Result(validate_columns.check_records(op, read), "matrix")
+
+
+def _of_table(plan: Plan, op: Any, results: list[_Result], codec: ModuleType | None) -> _Result:
+    own = _Result(plan.n_features_in or 0, plan.input)
+    found = _Result(*validate_table.check(op, [results[i] if i >= 0 else own for i in op.inputs]))
+    validate_table.check_codes(op, plan.ops[op.inputs[0]] if op.inputs[0] >= 0 else None)
+    return found
+
+
+def _of_labels(plan: Plan, op: Any, results: list[_Result], codec: ModuleType | None) -> _Result:
+    labels = [plan.ops[i] if i >= 0 else None for i in op.inputs]
+    widths = [results[i].width if i >= 0 else 0 for i in op.inputs]
+    return _Result(validate_ensembles.LABEL_READERS[op.kind](op, labels, widths), "scores")
 
 
 def _tfidf(op: ops.TfIdf, incoming: list[int]) -> int:
@@ -157,7 +180,8 @@ def _tfidf(op: ops.TfIdf, incoming: list[int]) -> int:
 
 def _folded(op: ops.TfIdf | ops.PlanarLinear, width: int) -> None:
     _bool(op.sublinear, "sublinear")
-    _require(op.norm in (None, "l1", "l2", "max"), f"norm is {op.norm!r}")
+    if op.norm not in (None, "l1", "l2", "max"):
+        raise ValueError(f"norm is {op.norm!r}")
     if op.idf is not None:
         _array(op.idf, "idf", np.float64, (width,))
 
@@ -196,19 +220,23 @@ def _planar(op: ops.PlanarLinear, incoming: list[int]) -> int:
     _bool(op.centred, "centred")
     _array(op.bias, "bias", np.float64, (None,))
     _require(len(op.bias) >= 1, "has no output")
-    _require(isinstance(op.rows, np.ndarray) and op.rows.dtype in (np.int16, np.int32), "rows must be int16 or int32")
-    _array(op.rows, "rows", op.rows.dtype, (None, len(op.bias) + int(op.centred)))
+    kind = op.rows.dtype if isinstance(op.rows, np.ndarray) else np.dtype(bool)
+    _require(kind.kind == "i" and kind.itemsize in (2, 4) and kind.isnative, "rows must be int16 or int32")
+    _array(op.rows, "rows", kind, (None, len(op.bias) + int(op.centred)))
     n_distinct = len(op.rows)
     _array(op.exponent, "exponent", np.int16, (n_distinct,))
-    _require(n_distinct == 0 or int(np.abs(op.exponent.astype(np.int32)).max()) <= _MAX_EXPONENT, "an exponent is beyond 1000")
+    far = n_distinct > 0 and (op.exponent.max() > _MAX_EXPONENT or op.exponent.min() < -_MAX_EXPONENT)
+    _require(not far, "an exponent is beyond 1000")
     if op.index is None:
-        _require(n_distinct == width, f"has {n_distinct} rows for {width} columns")
+        if n_distinct != width:
+            raise ValueError(f"has {n_distinct} rows for {width} columns")
     else:
         _array(op.index, "index", np.uint32, (width,))
         _require(width == 0 or int(op.index.max()) < n_distinct, "index points beyond the rows")
     for name in ("error", "amplitude"):
         bound = getattr(op, name)
-        _require(_is_finite(bound) and bound >= 0, f"{name} must be a finite number, not negative")
+        if not _is_finite(bound) or bound < 0:
+            raise ValueError(f"{name} must be a finite number, not negative")
     _bool(op.approximate, "approximate")
     _require(not op.approximate or op.cold is None, "cold weights settle nothing beside approximate ones")
     if op.cold is not None:
@@ -306,17 +334,31 @@ _CHECKS: Mapping[str, Callable[[Any, list[int]], int]] = MappingProxyType(
     }
 )
 
+_OWN: Mapping[str, Callable[[Plan, Any, list[_Result], ModuleType | None], _Result]] = MappingProxyType(
+    {
+        "Text": _text,
+        "Stack": _stack,
+        **dict.fromkeys(validate_trees.LEAF_OPS, _of_leaves),
+        **dict.fromkeys(validate_columns.RECORDS, _records),
+        **dict.fromkeys(validate_table.OPS, _of_table),
+        **dict.fromkeys(validate_ensembles.LABEL_READERS, _of_labels),
+    }
+)
+
 
 def _check_outputs(plan: Plan, results: list[_Result]) -> None:
     _require(len(plan.outputs) >= 1, "the Plan has no output")
     for method, position in plan.outputs.items():
-        _require(method in METHODS, f"unknown method {method!r}; known are {', '.join(METHODS)}")
-        _require(_is_int(position) and 0 <= position < len(plan.ops), f"{method} names op {position!r}, which is not there")
+        if method not in METHODS:
+            raise ValueError(f"unknown method {method!r}; known are {', '.join(METHODS)}")
+        if not _is_int(position) or not 0 <= position < len(plan.ops):
+            raise ValueError(f"{method} names op {position!r}, which is not there")
         expected = {"predict": "labels", "transform": "matrix", "apply": "numbers"}.get(method, "scores")
         found = results[position].what
         fits = found == expected or (found == "list" and method in ("predict_proba", "predict_log_proba"))
         fits = fits or (method == "transform" and found in _TRANSFORMED)
-        _require(fits, f"{method} must return {expected}, not {found}")
+        if not fits:
+            raise ValueError(f"{method} must return {expected}, not {found}")
     for classes in plan.classes if isinstance(plan.classes, list) else [plan.classes]:
         if classes is not None:
             _classes(classes, None)
@@ -333,13 +375,16 @@ def _check_outputs(plan: Plan, results: list[_Result]) -> None:
 
 def _classes(classes: Any, count: int | None) -> None:
     if isinstance(classes, tuple):
-        _require(all(type(c) in (str, int, float, bool) for c in classes), "classes must be strings or numbers")
+        _require({*map(type, classes)} <= {str, int, float, bool}, "classes must be strings or numbers")
     else:
         _require(isinstance(classes, np.ndarray) and classes.ndim == 1, "classes must be a 1-d array or a tuple")
-        _require(classes.dtype.kind in "biufU", f"classes can't be of dtype {classes.dtype}")
-    _require(len(classes) >= 1 and count in (None, len(classes)), f"{len(classes)} classes for {count} outputs")
+        if classes.dtype.kind not in "biufU":  # NumPy takes its time to spell a dtype
+            raise ValueError(f"classes can't be of dtype {classes.dtype}")
+    if len(classes) < 1 or count not in (None, len(classes)):
+        raise ValueError(f"{len(classes)} classes for {count} outputs")
 
 
 def _paired(paired: bool, width: int) -> int:
-    _require(not paired or width == 1, f"only one column can become a pair, not {width}")
+    if paired and width != 1:
+        raise ValueError(f"only one column can become a pair, not {width}")
     return 2 if paired else width

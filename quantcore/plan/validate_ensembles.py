@@ -24,7 +24,8 @@ def _votes(op: ensemble_ops.Votes, labels: Sequence[Op | None], widths: list[int
     if len(labels) == 1 and labels[0] is not None and labels[0].kind == "MultiLabel":
         n_members, most = widths[0], 2
     else:
-        n_members, most = len(labels), max(_numbers(label) for label in labels)
+        distinct = {id(getattr(label, "classes", label)): label for label in labels}  # members mostly share them
+        n_members, most = len(labels), max(map(_numbers, distinct.values()))
     if op.columns is not None:
         array(op.columns, "columns", np.uint32, (n_members, None))
         require(op.columns.shape[1] >= most, f"columns has {op.columns.shape[1]} labels a member, expected {most}")
@@ -57,7 +58,8 @@ def _classes(label: Op | None) -> Any:
     classes = getattr(label, "classes", None)
     if label is None or label.kind not in ("ArgMax", "Threshold") or not isinstance(classes, np.ndarray):
         raise ValueError("it reads labels of one output each, which must be numbers")
-    require(classes.dtype.kind in "buif", f"it reads labels that are numbers, not of dtype {classes.dtype}")
+    if classes.dtype.kind not in "buif":
+        raise ValueError(f"it reads labels that are numbers, not of dtype {classes.dtype}")
     return classes
 
 

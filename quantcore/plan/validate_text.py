@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import functools
+import operator
 import re
 import warnings
 from types import ModuleType
@@ -19,6 +20,14 @@ __all__ = ["check_text"]
 
 # Longer patterns are nobody's; it bounds the time of re.compile on a forged file.
 _LONGEST_PATTERN = 4096
+_ARRAYS = (
+    ("symbol_bytes", np.dtype(np.uint8)),
+    ("symbol_ends", np.dtype(np.uint32)),
+    ("parent", np.dtype(np.uint32)),
+    ("symbol", np.dtype(np.uint32)),
+    ("is_term", np.dtype(np.bool_)),
+    ("column", np.dtype(np.uint32)),
+)
 
 
 def check_text(op: Text, codec: ModuleType | None = None) -> None:
@@ -37,15 +46,14 @@ def check_text(op: Text, codec: ModuleType | None = None) -> None:
     for name in ("lowercase", "binary", "alternate_sign"):
         _one_of(type(getattr(op, name)), (bool,), name)
     low_high = op.ngram_range
-    _require(
-        type(low_high) is tuple and len(low_high) == 2 and all(type(n) is int for n in low_high),
-        "ngram_range must be two integers",
-    )
-    _require(1 <= low_high[0] <= low_high[1] < 2**31, f"ngram_range {low_high} must be 1 <= first <= second")
-    _require(type(op.n_features) is int and 0 < op.n_features < 2**31, f"n_features is {op.n_features!r}")
+    _require(type(low_high) is tuple and [*map(type, low_high)] == [int, int], "ngram_range must be two integers")
+    if not 1 <= low_high[0] <= low_high[1] < 2**31:
+        raise ValueError(f"ngram_range {low_high} must be 1 <= first <= second")
+    if type(op.n_features) is not int or not 0 < op.n_features < 2**31:
+        raise ValueError(f"n_features is {op.n_features!r}")
     words = op.stop_words
-    _require(type(words) is tuple and all(type(w) is str for w in words), "stop_words must be a tuple of strings")
-    _require(all(a < b for a, b in zip(words, words[1:], strict=False)), "stop_words must be sorted, each once")
+    _require(type(words) is tuple and {*map(type, words)} <= {str}, "stop_words must be a tuple of strings")
+    _require(all(map(operator.lt, words, words[1:])), "stop_words must be sorted, each once")
     _require(op.analyzer == "word" or not words, "stop_words are for the word analyzer alone")
     _check_encoding(op.encoding)
     _check_pattern(op)
@@ -62,12 +70,15 @@ def check_text(op: Text, codec: ModuleType | None = None) -> None:
 
 def _check_encoding(encoding: Any) -> None:
     _require(type(encoding) is str and len(encoding) <= 64, f"encoding is {encoding!r}")
+    _require(encoding == "utf-8" or _is_known(encoding), f"{encoding!r} is no text encoding that this Python knows")
+
+
+def _is_known(encoding: str) -> bool:
     try:
-        found = codecs.lookup(encoding)
-        usable = isinstance("x".encode(encoding), bytes)
+        codecs.lookup(encoding)
+        return isinstance("x".encode(encoding), bytes)
     except (LookupError, ValueError, TypeError):
-        found, usable = None, False
-    _require(found is not None and usable, f"{encoding!r} is no text encoding that this Python knows")
+        return False
 
 
 def _check_pattern(op: Text) -> None:
@@ -91,20 +102,13 @@ def _groups(pattern: str) -> int:
 
 def _check_vocabulary(vocabulary: Vocabulary, n_features: int, codec: ModuleType | None) -> None:
     v = vocabulary
-    for name, dtype in (
-        ("symbol_bytes", np.uint8),
-        ("symbol_ends", np.uint32),
-        ("parent", np.uint32),
-        ("symbol", np.uint32),
-        ("is_term", np.bool_),
-        ("column", np.uint32),
-    ):
+    for name, dtype in _ARRAYS:
         array = getattr(v, name)
         if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
-            raise ValueError(f"{name} must be 1-d {np.dtype(dtype)}")  # NumPy takes its time to spell a dtype
+            raise ValueError(f"{name} must be 1-d {dtype}")  # NumPy takes its time to spell a dtype
     levels = v.levels
     _require(type(levels) is tuple and 1 <= len(levels) <= 65536, "levels must be a tuple, one number per n-gram length")
-    _require(all(type(n) is int and 0 <= n < 2**32 for n in levels), "levels must be counts")
+    _require({*map(type, levels)} == {int} and 0 <= min(levels) and max(levels) < 2**32, "levels must be counts")
     _require(levels[0] == v.n_symbols and sum(levels) == v.n_nodes, "levels do not add up to the nodes")
     _require(len(v.parent) == len(v.symbol) == v.n_nodes - v.n_symbols, "parent and symbol must be one per longer n-gram")
     _require(len(v.column) == int(np.count_nonzero(v.is_term)), "column must be one per term")
@@ -170,7 +174,8 @@ def _check_columns(v: Vocabulary, n_features: int) -> None:
 
 
 def _one_of(value: Any, allowed: tuple[Any, ...], name: str) -> None:
-    _require(value in allowed, f"{name} is {value!r}, expected one of {allowed}")
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, expected one of {allowed}")
 
 
 def _require(holds: bool, message: str) -> None:

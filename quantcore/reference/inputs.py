@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from quantcore.plan import INPUT, Plan
 from quantcore.plan.csr import Csr
+from quantcore.plan.rules import all_finite
 
 __all__ = ["documents", "matrix", "read", "require_finite", "require_rows"]
 
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16))
+_FEW = 64  # values; of more a sum says it sooner
 
 
 def read(plan: Plan, X: Any) -> Any:
@@ -133,6 +135,8 @@ def require_finite(X: NDArray[Any] | Csr, *, allow_nan: bool = False, allow_infi
     if allow_nan and allow_infinity:
         return
     values = X.data if isinstance(X, Csr) else X
+    if values.size <= _FEW and all_finite(values):
+        return
     # A finite sum proves that all is finite; an infinite one may be overflow, so look closer.
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(values.sum()):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from quantcore.plan.csr import Csr
 from quantcore.plan.ops import Linear
+from quantcore.plan.rules import all_finite
 from quantcore.reference.inputs import require_finite, require_rows
 from quantcore.reference.matrices import Matrix, sum_rows
 
@@ -24,7 +25,7 @@ def linear(op: Linear, X: Matrix) -> NDArray[Any]:
     require_rows(X.shape[0])
     with np.errstate(over="ignore", invalid="ignore"):
         scores = _scores(op, X)
-    if not np.isfinite(scores).all():
+    if not all_finite(scores):
         require_finite(X)
     return scores
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from threading import get_ident
 from typing import Any
@@ -25,7 +24,6 @@ from quantcore.plan.ops import (
     Binarize,
     Concat,
     Float32,
-    LabelValues,
     LeafNumbers,
     LeafOneHot,
     LeafSum,
@@ -39,10 +37,8 @@ from quantcore.plan.ops import (
     Stack,
     Take,
     Text,
-    TfIdf,
     Threshold,
     Trees,
-    Votes,
 )
 from quantcore.reference import FUNCTIONS, inputs
 from quantcore.reference.bounds import UNKNOWN
@@ -50,14 +46,18 @@ from quantcore.reference.text import decode
 from quantcore.runtime import csr, intervals, sparse, table, text
 from quantcore.runtime.backstop import Backstop
 from quantcore.runtime.certify import LABEL, Property, decided
+from quantcore.runtime.cold import Cold, settle_cold
 from quantcore.runtime.fallbacks import Fallbacks
 from quantcore.runtime.labels import of_labels
 from quantcore.runtime.trees import Forests, sums_error
 from quantcore.runtime.values import FINE, OPEN, Known, Value, take
 
-__all__ = ["Cold", "Executor", "Known", "Value", "cold_plan", "settle_cold"]
+__all__ = ["Executor", "Known", "Value"]
 
 _DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions, Several, Stack)
+_LINEAR = ("Linear", "PlanarLinear")
+_OF_LABELS = ("LabelValues", "Votes")
+_MOST_COPIED = 1 << 12  # columns of rows of the self-test
 Settle = Callable[[list[Any], list[int]], Any]
 
 
@@ -92,9 +92,12 @@ class Executor:
         self._backstop = Backstop(self, lambda: Executor(plan, native=native, settle=settle, fallbacks=fallbacks))
         if fallbacks is not None and settle is not None:  # who answers for rows of all halves of a Plan
             fallbacks.answerer = "cold" if isinstance(settle, Cold) else "on_uncertain"
-        self.module = registry.door("text" if _reads_texts(plan) else "table") if native else None
-        self._note_missing(native)
-        door = registry.door("trees") if native and any(isinstance(op, Trees) for op in plan.ops) else None
+        kinds = frozenset([op.kind for op in plan.ops])
+        families = ["text" if "Text" in kinds else "table", *(["trees"] if "Trees" in kinds else [])]
+        self.module = registry.door(families[0]) if native else None
+        if native and fallbacks is not None:
+            _note_missing(fallbacks, ["frame", *families[1:]] if plan.input == "table" else families)
+        door = registry.door("trees") if native and "Trees" in kinds else None
         self.forests: Forests = Forests(self.plan, door, None if like is None else like.forests)
         self.reasons = self.forests.reasons
         self.sparse = sparse.Models(native, self.reasons)
@@ -174,17 +177,6 @@ class Executor:
     def _at_cut(self, given: Any) -> Any:
         """The rows at the cut, of a table that has been checked."""
         return self.front.in_form(self._evaluate(self.front.position, given, bounds=False).value)
-
-    def _note_missing(self, native: bool) -> None:
-        """Tell of compiled modules that this Plan would be served by, and that are not there."""
-        if self.fallbacks is None or not native:
-            return
-        trees = any(isinstance(op, Trees) for op in self.plan.ops)
-        first = "frame" if self.plan.input == "table" else "text" if _reads_texts(self.plan) else "table"
-        for family in (first, *(("trees",) if trees else ())):
-            found = registry.implementation(family)
-            if found.module is None:
-                self.fallbacks.lasts("numpy", found.reason)
 
     # ------------------------------------------------------------ the one pass
 
@@ -416,13 +408,14 @@ class Executor:
         return found.value, ((high - low) / 2).max(axis=1)
 
     def bare_scores(self, X: Any) -> Any:
-        """The scores of ``checked`` rows without their bounds, which take most of the time of a few rows; None where ``predict``
-        is missing."""
+        """The scores of a few ``checked`` rows without their bounds, which take most of their time; None where ``predict`` is
+        missing. Rows of a table go through the compiled reader, as the caller's would."""
         at = self.plan.outputs.get("predict")
         if at is None:
             return None
         if self.front is not None:
-            return self.front.inner.bare_scores(self._at_cut(X))
+            rows = self.front.reader.read(X.objects()) if len(X.columns) <= _MOST_COPIED else None
+            return self.front.inner.bare_scores(self._at_cut(X) if rows is None else rows)
         if self.fused is not None and self.plan.input == "text":
             return self.fused.scores(X, counted=False)[0]
         return self.value_at(self.plan.ops[at].inputs[0], X)
@@ -529,44 +522,51 @@ class Executor:
         return known[position]
 
     def _apply(self, position: int, given: Any, known: Known, bounds: bool) -> Value:
-        op = self.plan.ops[position]
-        if isinstance(op, PlanarLinear) and isinstance(self._op(op.inputs[0]), Text):
-            model = self._model((op.inputs[0], position))
-            if model is not None:
-                at = self.plan.ops[op.inputs[0]].inputs[0]
-                scores, bound = model.scores(given if at == INPUT else self._evaluate(at, given, known).value)
-                if op.approximate:
-                    return Value(scores)
-                return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
-        if isinstance(op, Linear | PlanarLinear) and isinstance(given, np.ndarray):
-            model = self._table(position)
-            found = model.scores(given) if model is not None and model.accepts(given) else None
+        op: Any = self.plan.ops[position]
+        kind = op.kind  # asked first: of a few rows, asking what an op is an instance of takes longer than computing it
+        if kind in _LINEAR:
+            found = self._compiled_scores(position, op, given, known, bounds)
             if found is not None:
-                scores, bound = found
-                if isinstance(op, PlanarLinear) and op.approximate:
-                    return Value(scores)
-                return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
-        if isinstance(op, Text):
+                return found
+        elif kind == "Text":
             model = self._model((position,))
             if model is not None:
                 given = given if op.inputs[0] == INPUT else self._evaluate(op.inputs[0], given, known, bounds=bounds).value
                 indptr, columns, counts = model.counts(given)
                 return Value(_sorted(indptr, columns, counts, op.n_features))
-        if isinstance(op, LeafSum):
+        elif kind == "LeafSum":
             found = self._leaf_sum(position, op, given, known, bounds)
             if found is not None:
                 return found
-        if isinstance(op, LabelValues | Votes):
+        elif kind in _OF_LABELS:
             return of_labels(self, op, given, known, bounds)
         arguments = [self._evaluate(i, given, known, bounds=bounds) for i in op.inputs]
-        if isinstance(op, Trees):
+        if kind == "Trees":
             leaves = self.forests.leaves(position, arguments[0].value)
-            value = FUNCTIONS[op.kind](op, arguments[0].value) if leaves is None else leaves
+            value = FUNCTIONS[kind](op, arguments[0].value) if leaves is None else leaves
             return Value(value, error=_leaves_error(op, arguments[0]) if bounds else None)
-        compiled = self.sparse.scores(position, op, arguments[0].value, bounds)
+        compiled = self.sparse.scores(position, op, arguments[0].value, bounds) if kind in _LINEAR else None
         given_ = [a.value for a in arguments] if op.joins else arguments[0].value
-        value, sizes = compiled if compiled is not None else (FUNCTIONS[op.kind](op, given_), None)
+        value, sizes = compiled if compiled is not None else (FUNCTIONS[kind](op, given_), None)
         return self._bounded(op, arguments, value, sizes) if bounds and not isinstance(op, _DECISIONS) else Value(value)
+
+    def _compiled_scores(self, position: int, op: Linear | PlanarLinear, given: Any, known: Known, bounds: bool) -> Value | None:
+        """Scores of texts, or of rows of numbers, where one kernel goes all the way to them."""
+        found = None
+        if isinstance(op, PlanarLinear) and isinstance(self._op(op.inputs[0]), Text):
+            model = self._model((op.inputs[0], position))
+            if model is not None:
+                at = self.plan.ops[op.inputs[0]].inputs[0]
+                found = model.scores(given if at == INPUT else self._evaluate(at, given, known).value)
+        if found is None and isinstance(given, np.ndarray):
+            model = self._table(position)
+            found = model.scores(given) if model is not None and model.accepts(given) else None
+        if found is None:
+            return None
+        scores, bound = found
+        if not bounds or (isinstance(op, PlanarLinear) and op.approximate):
+            return Value(scores)
+        return Value(scores, (scores - bound[:, None], scores + bound[:, None]))
 
     def _leaf_sum(self, position: int, op: LeafSum, given: Any, known: Known, bounds: bool) -> Value | None:
         """Sums without the leaves in between, unless those are known already."""
@@ -672,6 +672,14 @@ class Executor:
         return "float32" if float32 else "float64"
 
 
+def _note_missing(fallbacks: Fallbacks, families: list[str]) -> None:
+    """Tell of compiled modules that a Plan would be served by, and that are not there."""
+    for family in families:
+        found = registry.implementation(family)
+        if found.module is None:
+            fallbacks.lasts("numpy", found.reason)
+
+
 def _leaves_error(op: Trees, rows: Value) -> NDArray[Any] | None:
     """How far off the leaves of each row may be: 0 or infinity; None where all rows are exact."""
     error = rows.as_matrix()
@@ -690,7 +698,7 @@ def _of_rows(error: NDArray[Any], value: Any) -> NDArray[Any]:
 
 
 def _reads_texts(plan: Plan) -> bool:
-    return any(isinstance(op, Text) for op in plan.ops)
+    return any(op.kind == "Text" for op in plan.ops)
 
 
 def _reader(plan: Plan) -> Text | None:
@@ -701,63 +709,12 @@ def _reader(plan: Plan) -> Text | None:
 
 
 def _of_contents(plan: Plan) -> Plan:
-    return replace(plan, ops=tuple(replace(op, source="content") if isinstance(op, Text) else op for op in plan.ops))
-
-
-def cold_plan(plan: Plan) -> Plan | None:
-    """The source's own arithmetic, from the cold planes: None where the Plan lacks them."""
-    ops: list[Op] = []
-    moved = {INPUT: INPUT}
-    for position, op in enumerate(plan.ops):
-        inputs_ = tuple(moved[i] for i in op.inputs)
-        if isinstance(op, LeafSum) and op.approximate:
-            return None
-        if isinstance(op, PlanarLinear):
-            if op.cold is None:
-                return None
-            single = op.dtype == "float32"
-            counts = op.inputs[0] != INPUT and isinstance(plan.ops[op.inputs[0]], Text)
-            if op.sublinear or op.idf is not None or op.norm is not None or (single and counts):
-                ops.append(TfIdf(inputs=inputs_, sublinear=op.sublinear, idf=op.idf, norm=op.norm, dtype=op.dtype))
-                inputs_ = (len(ops) - 1,)
-            # Terms of float32 may meet weights of float64: then the source sums in float64.
-            single = single and bool((op.cold.astype(np.float32) == op.cold).all())
-            ops.append(Linear(inputs=inputs_, weight=op.cold, bias=op.bias, dtype="float32" if single else "float64"))
-        else:
-            ops.append(replace(op, inputs=inputs_))
-        moved[position] = len(ops) - 1
-    return replace(plan, ops=tuple(ops), outputs={method: moved[at] for method, at in plan.outputs.items()})
-
-
-class Cold:
-    """Settles open rows by the source's own arithmetic.
-
-    Parameters
-    ----------
-    plan : Plan
-        What :func:`cold_plan` gives.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        self.executor = Executor(plan, native=False)
-
-    def __call__(self, rows: Any, positions: list[int]) -> NDArray[Any]:
-        """Labels. The rows have been checked: a matrix is no longer what the caller passed."""
-        return np.asarray(self.executor.value_at(self.executor.plan.outputs["predict"], rows))
-
-    def proved(self, wanted: Property, rows: Any) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Answers, and whether they hold however the source rounds: nothing else stands between the two here."""
-        return decided(self.executor, wanted, rows)
-
-
-def settle_cold(plan: Plan) -> Cold | None:
-    """Answers for open rows from the cold planes, or None where there are none."""
-    cold = cold_plan(plan)
-    return None if cold is None else Cold(cold)
+    found: Plan = plan.changed(ops=tuple(op.changed(source="content") if isinstance(op, Text) else op for op in plan.ops))
+    return found
 
 
 def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArray[np.float64], n_columns: int) -> Csr:
-    rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    rows = np.arange(len(indptr) - 1).repeat(indptr[1:] - indptr[:-1])
     order = np.argsort(rows * np.int64(n_columns) + columns)  # no column is there twice
     return Csr(indptr, columns[order], counts[order], n_columns)
 

@@ -7,7 +7,6 @@ the reader does them all at once, from the caller's own columns; the Plan behind
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -26,30 +25,40 @@ _STORE, _LOOKUP, _HOT = 0, 1, 2
 _IN_PASS = (Affine, Columns, Impute)
 
 
-def cut(plan: Plan) -> int | None:
+def cut(plan: Plan, known: dict[int, Any] | None = None) -> int | None:
     """The position of the matrix through which everything goes, or None: in front of trees the last one, so that they read rows;
     else the first behind which nothing is done but what the pass over rows of numbers does too.
 
     Parameters
     ----------
     plan : Plan
+    known : dict or None
+        As for ``ways.at``.
     """
     if plan.input != "table":
         return None
-    positions = range(len(plan.ops))
-    last = next((at for at in reversed(positions) if _cuts(plan, at)), None)
+    known = {} if known is None else known
+    positions = _narrows(plan)
+    last = next((at for at in reversed(positions) if _is_matrix(plan, at, known)), None)
     if last is None or isinstance(plan.ops[last + 1], Trees):
         return last
     read = [op.kind in ways.KINDS and not isinstance(op, _IN_PASS) for op in plan.ops]
-    return next((at for at in positions if not any(read[at + 1 :]) and _cuts(plan, at)), last)
+    return next((at for at in positions if not any(read[at + 1 :]) and _is_matrix(plan, at, known)), last)
 
 
-def _cuts(plan: Plan, position: int) -> bool:
-    after = plan.ops[position + 1 :]
-    if not after or any(i < position for op in after for i in op.inputs) or min(plan.outputs.values()) <= position:
-        return False
+def _narrows(plan: Plan) -> list[int]:
+    """The positions through which everything goes that an output needs, ascending."""
+    found, lowest, first = [], len(plan.ops), min(plan.outputs.values())
+    for position in range(len(plan.ops) - 2, -1, -1):
+        lowest = min(lowest, *plan.ops[position + 1].inputs)
+        if position <= lowest and position < first:
+            found.append(position)
+    return found[::-1]
+
+
+def _is_matrix(plan: Plan, position: int, known: dict[int, Any]) -> bool:
     try:
-        ways.at(plan, position)
+        ways.at(plan, position, known)
     except NoWay:
         return False
     return True
@@ -62,13 +71,14 @@ def obstacle(plan: Plan) -> str | None:
     ----------
     plan : Plan
     """
-    found = cut(plan)
+    known: dict[int, Any] = {}
+    found = cut(plan, known)
     if found is not None:
-        rows = ways.at(plan, found)
+        rows = ways.at(plan, found, known)
         return None if rows.dtype == np.float64 else f"a matrix of {rows.dtype} in front of the model"
     for position in range(len(plan.ops)):
         try:
-            ways.at(plan, position)
+            ways.at(plan, position, known)
         except NoWay as reason:
             if "no matrix" not in str(reason):
                 return str(reason)
@@ -77,11 +87,12 @@ def obstacle(plan: Plan) -> str | None:
 
 def behind(plan: Plan, position: int, width: int) -> Plan:
     """The Plan over matrices that reads what stands at a position, so many columns."""
-    moved = [replace(op, inputs=tuple(i - position - 1 for i in op.inputs)) for op in plan.ops[position + 1 :]]
+    moved = [op.changed(inputs=tuple([i - position - 1 for i in op.inputs])) for op in plan.ops[position + 1 :]]
     outputs = {method: at - position - 1 for method, at in plan.outputs.items()}
-    return replace(
-        plan, ops=tuple(moved), outputs=outputs, input="matrix", n_features_in=width, feature_names_in=None, by_name=False
+    found: Plan = plan.changed(
+        ops=tuple(moved), outputs=outputs, input="matrix", n_features_in=width, feature_names_in=None, by_name=False
     )
+    return found
 
 
 def form(rows: Rows, plan: Plan) -> str:

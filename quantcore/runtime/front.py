@@ -36,6 +36,8 @@ class Front:
         What the ops in front of the cut give of what the reader refuses.
     own : callable of table → labels, or None
         Answers ``predict`` in the place of the half behind the cut.
+    known : dict
+        As for ``ways.at``.
 
     Raises
     ------
@@ -51,9 +53,10 @@ class Front:
         serve: Callable[[Plan], Any],
         evaluate: Callable[[Any], Any],
         own: Callable[[Any], Any] | None,
+        known: dict[int, Any],
     ) -> None:
         self.plan, self.position, self.evaluate = plan, position, evaluate
-        rows = ways.at(plan, position)
+        rows = ways.at(plan, position, known)
         if rows.dtype != np.float64:
             raise NoWay(f"a matrix of {rows.dtype} in front of the model")
         whole = frames.behind(plan, position, rows.width)
@@ -104,12 +107,13 @@ def front(
     module = registry.door("frame")
     if module is None or plan.input != "table":
         return None
-    position = frames.cut(plan)
+    known: dict[int, Any] = {}
+    position = frames.cut(plan, known)
     if position is None:
         reason = frames.obstacle(plan)
     else:
         try:
-            return Front(plan, position, module, serve, evaluate, own)
+            return Front(plan, position, module, serve, evaluate, own, known)
         except (NoWay, ValueError) as error:  # the door refuses what no conversion makes, but a file may hold
             reason = str(error)
     reasons[-1] = f"tables are read op by op: {reason}"

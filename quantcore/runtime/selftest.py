@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quantcore.plan import Op, Plan, Table
-from quantcore.plan.ops import Documents, HashedFeatures, NamedFeatures, Power, RecordOp, Text, Ufunc
+from quantcore.plan.ops import Documents, HashedFeatures, NamedFeatures, RecordOp, Text
 from quantcore.plan.schema import values_of
 from quantcore.runtime.execute import Executor
 
@@ -26,17 +26,21 @@ def rows(plan: Plan) -> Any:
     if plan.input == "matrix":
         width = plan.n_features_in or 1
         waves = np.sin(np.arange(2 * width, dtype=np.float64)).reshape(2, width)
-        return np.abs(waves) + 1.0 if any(isinstance(op, Power | Ufunc) for op in plan.ops) else waves
+        return np.abs(waves) + 1.0 if any(op.kind in ("Power", "Ufunc") for op in plan.ops) else waves
     texts = ["quantcore"]
     for op in plan.ops:
         if isinstance(op, Text) and op.vocabulary is not None and op.vocabulary.n_symbols:
             found = op.vocabulary
-            # not np.unique: its first call imports numpy.ma, which takes longer than loading a small model
-            picks = sorted({*np.linspace(0, found.n_symbols - 1, _WORDS).astype(np.int64).tolist()})
-            raw, ends = found.symbol_bytes.tobytes(), found.symbol_ends
-            symbols = [raw[int(ends[i - 1]) if i else 0 : int(ends[i])].decode("utf-8", "surrogatepass") for i in picks]
-            texts.append((found.separator or " ").join(symbols))
+            raw, ends = found.symbol_bytes, found.symbol_ends
+            parts = [raw[ends[i - 1] if i else 0 : ends[i]].tobytes() for i in _spread(found.n_symbols)]
+            texts.append((found.separator or " ").join([part.decode("utf-8", "surrogatepass") for part in parts]))
     return texts
+
+
+def _spread(count: int) -> list[int]:
+    """A few numbers below ``count``, ascending, each once, the first and the last among them: those of ``np.linspace``."""
+    step = (count - 1) / (_WORDS - 1)
+    return sorted({*(int(i * step) for i in range(_WORDS - 1)), count - 1})
 
 
 def _table(plan: Plan) -> Table:

@@ -118,8 +118,8 @@ def build(
     settle : callable or None
         (rows, labels, positions) → labels, for the rows that no plane settled.
     """
-    weights = _Weights(found.scores)
-    steps = _Steps(found.before, n_columns, weights)
+    weights = _Weights(module, found.scores, _relative(found.before))
+    steps = _Steps(found.before, weights)
     config = {
         "n_columns": n_columns,
         "n_features": weights.n_features,
@@ -127,11 +127,11 @@ def build(
         "n_outputs": weights.n_outputs,
         "at": decision.at if isinstance(decision, Threshold) else 0.0,
         **steps.config,
-        **weights.config(steps.relative),
+        **weights.config,
     }
-    arrays = {**steps.arrays, **weights.arrays(steps.relative), "plane": None}
+    arrays = {**steps.arrays, **weights.arrays, "plane": None}
     if weights.n_outputs >= _PLANE_OUTPUTS and weights.n_outputs * weights.padded >= _PLANE_WEIGHTS:
-        plane = _Plane(weights, steps.relative)
+        plane = _Plane(weights)
         config, arrays = {**config, **plane.config}, {**arrays, **plane.arrays}
     return module.TableModel(config, arrays, None if decision is None else class_array(decision), other, settle)
 
@@ -157,70 +157,42 @@ def link(module: ModuleType, plan: Plan, method: str) -> tuple[int, Any] | None:
 class _Weights:
     """Weights in the kernel's layout, outputs x features; powers of two bring each feature's largest to about 1."""
 
-    def __init__(self, op: Linear | PlanarLinear) -> None:
-        self.op = op
+    def __init__(self, module: ModuleType, op: Linear | PlanarLinear, relative: tuple[float, float]) -> None:
+        self.bias = np.ascontiguousarray(op.bias, np.float64)
         self.n_features, self.n_outputs = _width(op), len(op.bias)
-        self.padded = -(-self.n_features // _LANES) * _LANES
+        # The roundoff of the source's sums: float32 where both the rows and its weights are.
+        self.unit = (_FLOAT64, _FLOAT32 if op.dtype == "float32" else _FLOAT64)
+        self.relative = relative
         if isinstance(op, Linear):
-            weight, step = op.weight, np.zeros(self.n_features)
+            found = module.weights(op.weight, None, None, 0.0, relative, self.unit)
         else:
-            rows, exponent = (a if op.index is None else a[op.index] for a in (op.rows, op.exponent.astype(np.int64)))
-            weight = np.ldexp(rows.astype(np.float64), exponent[:, None])
-            step = op.error * np.ldexp(1.0, exponent)
-        largest = np.abs(weight).max(axis=1, initial=0.0) + step
-        self.exponent = np.where(largest > 0.0, np.frexp(largest)[1], 0).astype(np.int64)
-        # Within what the gain can undo without a loss; the rest stays in the weights.
-        self.exponent = np.clip(self.exponent, -_FARTHEST, _FARTHEST)
-        scaled = np.ldexp(weight, -self.exponent[:, None])
-        self.step = np.ldexp(step, -self.exponent)
-        self.largest = np.ldexp(largest, -self.exponent)
-        self.size = float(largest.sum())
-        with np.errstate(over="ignore", under="ignore"):
-            hot = scaled.astype(np.float32)
-        self.exact = bool((hot == scaled).all())
-        self.hot, self.scaled = hot, scaled
-
-    def coefficient(self, relative: float, single: bool, unit: float, n_sums: float) -> NDArray[np.float64]:
-        """What a unit of each feature adds to the error of a score, ours and the source's."""
-        source = self.unit(single)
-        share = (n_sums + 6.0) * unit + (self.n_features + 4.0) * source + relative
-        return np.asarray((self.step + self.largest * share) * (1.0 + 2.0**-8))
-
-    def unit(self, single: bool) -> float:
-        """The roundoff of the source's sums: float32 where both the rows and its weights are."""
-        return _FLOAT32 if single and self.op.dtype == "float32" else _FLOAT64
-
-    def config(self, relative: tuple[float, float]) -> dict[str, Any]:
-        n, underflow = float(self.padded), (self.size * 2.0**-1020, self.size * 2.0**-124)
-        return {
-            "bias_max": float(np.abs(self.op.bias).max(initial=0.0)),
+            found = module.weights(op.rows, op.exponent, op.index, op.error, relative, self.unit)
+        self.step, self.largest, self.gain, self.fine = (found[name] for name in ("step", "largest", "gain", "fine"))
+        self.padded = len(self.gain)
+        self.arrays = {
+            "hot": found["hot"],
+            "fine": None if found["exact"] else self.fine,
+            "bias": self.bias,
+            **{name: found[name] for name in ("hot_bound", "lane_bound", "fine_bound")},
+        }
+        size, n = found["size"], float(self.padded)
+        underflow = size * 2.0**-1020, size * 2.0**-124
+        self.config = {
+            "bias_max": max(map(abs, self.bias.tolist()), default=0.0),
             "hot_slack": tuple(n * 2.0**-118 + u for u in underflow),
             "fine_slack": (
                 n * 2.0**-1000 + underflow[0],
-                n * (2.0**-118 if self.unit(True) == _FLOAT32 else 2.0**-1000) + underflow[1],
+                n * (2.0**-118 if self.unit[1] == _FLOAT32 else 2.0**-1000) + underflow[1],
             ),
-            "last": tuple(max(8.0 * self.unit(single), 2.0**-49) for single in (False, True)),
-            "most": tuple(map(self._most, relative, (False, True))),
+            "last": tuple(max(8.0 * unit, 2.0**-49) for unit in self.unit),
+            "most": found["most"],
         }
 
-    def _most(self, relative: float, single: bool) -> float:
-        """A bound below which the source's own sums can't overflow: no product is larger than its share of the bound says."""
-        share = self.coefficient(relative, single, _FLOAT64, 0.0) / np.where(self.largest > 0.0, self.largest, 1.0)
-        largest = 2.0**124 if self.unit(single) == _FLOAT32 else 2.0**1020
-        return float(share[self.largest > 0.0].min(initial=1.0)) * largest
-
-    def arrays(self, relative: tuple[float, float]) -> dict[str, Any]:
-        lanes = self.padded / _LANES + 4.0
-        hot = [self.coefficient(r, s, _FLOAT32, lanes) for r, s in zip(relative, (False, True), strict=True)]
-        fine = [self.coefficient(r, s, _FLOAT64, lanes) for r, s in zip(relative, (False, True), strict=True)]
-        return {
-            "hot": self._layout(self.hot),
-            "fine": None if self.exact else self._layout(self.scaled),
-            "bias": np.ascontiguousarray(self.op.bias, np.float64),
-            "hot_bound": tuple(_rounded_up(self.padded_to(h)) for h in hot),
-            "lane_bound": tuple(_rounded_up(self.padded_to(h).reshape(-1, _LANES).sum(axis=0)) for h in hot),
-            "fine_bound": tuple(self.padded_to(f) for f in fine),
-        }
+    @property
+    def scaled(self) -> NDArray[np.float64]:
+        """Features x outputs."""
+        found: NDArray[np.float64] = self.fine.reshape(self.n_outputs, self.padded)[:, : self.n_features].T
+        return found
 
     def padded_to(self, values: NDArray[Any]) -> NDArray[Any]:
         """One value a feature, zeros behind."""
@@ -228,28 +200,23 @@ class _Weights:
         out[: self.n_features] = values
         return out
 
-    def _layout(self, values: NDArray[Any]) -> NDArray[Any]:
-        out = np.zeros((self.n_outputs, self.padded), values.dtype)
-        out[:, : self.n_features] = values.T
-        return out
-
 
 class _Plane:
     """Weights rounded to int8, one scale an output, and what a unit of a row's norm adds to the error of each output."""
 
-    def __init__(self, weights: _Weights, relative: tuple[float, float]) -> None:
-        n_blocks = -(-weights.n_features // _BLOCK)
+    def __init__(self, weights: _Weights) -> None:
+        n_blocks, scaled = -(-weights.n_features // _BLOCK), weights.scaled
         with np.errstate(under="ignore"):
-            scale = _rounded_up(np.maximum(np.abs(weights.scaled).max(axis=0) / 127.0, 2.0**-60)).astype(np.float64)
-        steps = np.rint(weights.scaled / scale)
-        away = _norm(weights.scaled - steps * scale) + _norm(weights.step[:, None])
+            scale = _rounded_up(np.maximum(np.abs(scaled).max(axis=0) / 127.0, 2.0**-60)).astype(np.float64)
+        steps = np.rint(scaled / scale)
+        away = _norm(scaled - steps * scale) + _norm(weights.step[:, None])
         share = [
-            (weights.n_features + 4.0) * weights.unit(s) + r + 2.0 * _FLOAT32
-            for r, s in zip(relative, (False, True), strict=True)
+            (weights.n_features + 4.0) * unit + relative + 2.0 * _FLOAT32
+            for relative, unit in zip(weights.relative, weights.unit, strict=True)
         ]
         values = np.zeros((n_blocks * _BLOCK, weights.n_outputs), np.int8)
         values[: weights.n_features] = steps
-        whole = weights.config(relative)
+        whole = weights.config
         last = [2.0**-19 + 4.0 * unit for unit in whole["last"]]
         floor = [a * whole["bias_max"] + slack for a, slack in zip(last, whole["hot_slack"], strict=True)]
         self.config = {"plane_last": tuple(last), "plane_floor": tuple(f * (1.0 + 2.0**-8) for f in floor)}
@@ -257,7 +224,7 @@ class _Plane:
         self.arrays = {
             "plane": values,
             "plane_scale": _padded_outputs(scale),
-            "plane_bias": _padded_outputs(weights.op.bias, -np.inf),
+            "plane_bias": _padded_outputs(weights.bias, -np.inf),
             "plane_error": tuple(map(_padded_outputs, errors)),
             "plane_size": _padded_outputs(_norm(steps) * scale * (1.0 + 2.0**-8)),
         }
@@ -284,7 +251,7 @@ def _rounded_up(values: NDArray[np.float64]) -> NDArray[np.float32]:
 class _Steps:
     """What is done to a row's values before the weights: a selection, a fill, one scaler."""
 
-    def __init__(self, before: tuple[Affine | Columns | Impute, ...], n_columns: int, weights: _Weights) -> None:
+    def __init__(self, before: tuple[Affine | Columns | Impute, ...], weights: _Weights) -> None:
         column: NDArray[Any] | None = None
         fill: NDArray[np.float64] | None = None
         missing: float | None = None
@@ -298,8 +265,7 @@ class _Steps:
             else:
                 scaler = op
         pad = weights.padded_to
-        self.gain = np.ldexp(1.0, weights.exponent)
-        self.relative = (0.0, 0.0)  # how far our scaled values may be from the source's, for rows of float64 and float32
+        gain = weights.gain
         steps, shift, scale, clip = _AS_IS, None, None, None
         if scaler is not None and scaler.product:
             steps = _PRODUCT
@@ -309,9 +275,7 @@ class _Steps:
             steps = _SHIFT
             shift = _rounded(scaler, scaler.shift, 0.0, pad)
             if scaler.scale is not None:
-                # The source divides; a product with the reciprocal is within 3 units of that (and the scale was rounded).
-                self.gain = self.gain / scaler.scale
-                self.relative = (4.0 * _FLOAT64, 4.0 * _FLOAT32)
+                gain[: weights.n_features] /= scaler.scale
         none = (None, None)
         both = None if fill is None else (pad(fill), pad(fill.astype(np.float32).astype(np.float64)))
         low, high = (-math.inf, math.inf) if clip is None else clip
@@ -329,20 +293,26 @@ class _Steps:
             "fill": none if both is None else both,
             "shift": none if shift is None else shift,
             "scale": none if scale is None else scale,
-            "gain": pad(self.gain),
-            **self._narrow(scaler, shift, scale, pad),
+            "gain": gain,
+            **self._narrow(scaler, shift, scale, gain, weights.n_features),
         }
 
-    def _narrow(
-        self, scaler: Affine | None, shift: Any, scale: Any, pad: Callable[[NDArray[Any]], NDArray[Any]]
-    ) -> dict[str, Any]:
+    @staticmethod
+    def _narrow(scaler: Affine | None, shift: Any, scale: Any, gain: NDArray[np.float64], n_features: int) -> dict[str, Any]:
         """The steps of float32 rows in float32, where the source rounds its constants first: an operation on two numbers of
         float32 gives the same whether it is rounded from doubles or at once."""
-        size = np.abs(self.gain)
+        size = np.abs(gain[:n_features])
         if (scaler is not None and not scaler.cast) or size.min() < 2.0**-100 or size.max() > 2.0**100:
             return {"shift32": None, "scale32": None, "gain32": None}
         constants = (None if c is None else c[1].astype(np.float32) for c in (shift, scale))
-        return {**dict(zip(("shift32", "scale32"), constants, strict=True)), "gain32": pad(self.gain.astype(np.float32))}
+        return {**dict(zip(("shift32", "scale32"), constants, strict=True)), "gain32": gain.astype(np.float32)}
+
+
+def _relative(before: tuple[Affine | Columns | Impute, ...]) -> tuple[float, float]:
+    """How far our scaled values may be from the source's, for rows of float64 and float32: it divides; a product with the
+    reciprocal is within 3 units of that (and the scale was rounded)."""
+    divides = any(isinstance(op, Affine) and not op.product and op.scale is not None for op in before)
+    return (4.0 * _FLOAT64, 4.0 * _FLOAT32) if divides else (0.0, 0.0)
 
 
 def _rounded(

@@ -238,7 +238,7 @@ def _tables(op: Text, values: NDArray[np.uint64] | None) -> dict[str, Any]:
     by_node, columns = np.zeros(found.n_nodes, np.uint64), np.full(found.n_nodes, _NO_COLUMN, np.uint32)
     by_node[found.is_term] = _COUNTED if values is None else values.take(found.column)
     columns[found.is_term] = found.column
-    if (found.symbol_bytes == 0).any():
+    if b"\0" in found.symbol_bytes.tobytes():
         symbol_bytes, symbol_ends = _joined(found.symbols())
     else:
         symbol_bytes, symbol_ends = np.ascontiguousarray(found.symbol_bytes), np.ascontiguousarray(found.symbol_ends)
@@ -251,6 +251,8 @@ def _tables(op: Text, values: NDArray[np.uint64] | None) -> dict[str, Any]:
 
 def _joined(words: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint32]]:
     """Words one after another as the kernel writes them: NUL as C0 80."""
+    if not words:
+        return np.zeros(1, np.uint8), np.zeros(0, np.uint32)
     encoded = [word.encode("utf-8", "surrogatepass").replace(b"\0", b"\xc0\x80") for word in words]
     ends = np.cumsum([len(e) for e in encoded], dtype=np.int64).astype(np.uint32)
     return np.frombuffer(b"".join(encoded) or b"\0", np.uint8), ends

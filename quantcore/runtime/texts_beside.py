@@ -7,7 +7,6 @@ What the bounds of the parts have to hold is in ``quantcore.passes.texts_beside`
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,7 +85,7 @@ class Beside:
             self._texts.append((documents.column, found))
         # What reads these columns of the caller's table, and no others.
         ops = tuple(Documents(inputs=(-1,), column=column) for column in sorted(set(columns)))
-        self._columns = replace(plan, ops=ops, outputs={})
+        self._columns: Plan = plan.changed(ops=ops, outputs={})
         self._share = 4.0 * (len(plan.ops[at].inputs) + 4) * _UNIT
 
     def scores(self, X: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
@@ -120,5 +119,6 @@ def _scores_alone(plan: Plan, at: int) -> Plan:
     """A Plan of the scores at a position."""
     wanted = needed(plan, at)
     moved = {-1: -1} | {old: new for new, old in enumerate(wanted)}
-    ops = tuple(replace(plan.ops[i], inputs=tuple(moved[j] for j in plan.ops[i].inputs)) for i in wanted)
-    return replace(plan, ops=ops, outputs={"decision_function": len(ops) - 1}, classes=None, feature_names_out=None)
+    ops = tuple([plan.ops[i].changed(inputs=tuple([moved[j] for j in plan.ops[i].inputs])) for i in wanted])
+    found: Plan = plan.changed(ops=ops, outputs={"decision_function": len(ops) - 1}, classes=None, feature_names_out=None)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -40,8 +41,8 @@ def sliced_obstacle(op: Trees, sums: LeafSum) -> str | None:
     Measured on Zen 5 (AVX-512, ns per row and tree, 1000 rows; the walk takes 7 to 12): 0.43 for 31 leaves, 0.46 for 64, 1.15 for
     255. Work grows with the leaves, the walk's with the depth.
     """
-    most = int(np.diff(op.leaf_ends, prepend=0).max())
-    if most > _MOST_LEAVES:
+    most = op.n_leaves - op.n_trees + 1  # were all others of one leaf
+    if most > _MOST_LEAVES and (most := int(np.diff(op.leaf_ends, prepend=0).max())) > _MOST_LEAVES:
         return f"a tree has {most} leaves, more than {_MOST_LEAVES}"
     if len(sums.base) > _MOST_OUTPUTS:
         return f"{len(sums.base)} outputs are more than {_MOST_OUTPUTS}"
@@ -96,14 +97,27 @@ def sums_error(op: LeafSum, n_trees: int) -> float:
     return (n_trees + 4) * eps * most / op.divisor
 
 
-class _Parts(NamedTuple):
+class _Parts:
     """The compiled forms of an ensemble: of the walk, and of what is faster for some rows."""
 
-    values: Any
-    walk: Any
-    sliced: Any
-    rows: Any
-    most_rows: int
+    def __init__(self, module: ModuleType, forest: Any, trees: Trees, op: LeafSum, sliced: bool) -> None:
+        self.values = module.Values(op.values, op.index, op.output, trees.n_leaves, trees.n_trees, len(op.base))
+        self._module, self._trees = module, trees
+        self._arguments = (forest, self.values, op.base, op.divisor, _refused(trees))
+        self.sliced = module.Sliced(*self._arguments) if sliced else None
+
+    @cached_property
+    def _single(self) -> tuple[Any, Any, int]:
+        """The walk, what serves rows one by one, and up to how many at once. Threads that come at once may each make them."""
+        tops = any(kernel[0] == "tops" and kernel[3] != "scalar" for kernel in self._module.selected())
+        rows = self._module.Rows(*self._arguments, tops) if rows_obstacle(self._trees) is None else None
+        most = most_rows(sliced=self.sliced is not None, tops=tops) if rows is not None else 0
+        return self._module.Walk(*self._arguments), rows, most
+
+    def ensemble(self, *arguments: Any) -> Any:
+        """What answers with all of them, each for the rows that it is best at."""
+        walk, rows, most = self._single
+        return self._module.Ensemble(walk, rows, self.sliced, most, *arguments)
 
 
 class _Answer(NamedTuple):
@@ -200,7 +214,7 @@ class Forests:
             kind = self.module.ABOVE
         at = decision.at if isinstance(decision, Threshold) else 0.0
         classes = None if isinstance(decision, Predictions) else class_array(decision)
-        return self.module.Ensemble(found.walk, found.rows, found.sliced, found.most_rows, kind, classes, at, other)
+        return found.ensemble(kind, classes, at, other)
 
     def answer(self, method: str, n_features: int | None, X: Any) -> Any:
         """What a method makes of the sums of leaves, in the pass that sums them; None where no kernel does, or reads X."""
@@ -234,8 +248,7 @@ class Forests:
             return None
         sums = ops[1]
         single = single or (link.bare and sums.values.dtype == np.float32)
-        arguments = (self.module.NUMBERS, None, 0.0, None)
-        ensemble = self.module.Ensemble(found.walk, found.rows, found.sliced, found.most_rows, *arguments)
+        ensemble = found.ensemble(self.module.NUMBERS, None, 0.0, None)
         return _Answer(ensemble, link.made(self.module, len(sums.base)), single, log)
 
     def _readable(self, position: int) -> tuple[Trees, LeafSum] | None:
@@ -253,16 +266,10 @@ class Forests:
             trees, forest = self._forest(op.inputs[0], n_features) if isinstance(op, LeafSum) else (None, None)
             if forest is None or trees is None or not isinstance(op, LeafSum) or self.module is None:
                 return None
-            values = self.module.Values(op.values, op.index, op.output, trees.n_leaves, trees.n_trees, len(op.base))
-            arguments = (forest, values, op.base, op.divisor, _refused(trees))
             reason = sliced_obstacle(trees, op)
             if reason is not None:
                 self.reasons[position] = reason
-            sliced = None if reason is not None else self.module.Sliced(*arguments)
-            tops = any(kernel[0] == "tops" and kernel[3] != "scalar" for kernel in self.module.selected())
-            rows = self.module.Rows(*arguments, tops) if rows_obstacle(trees) is None else None
-            most = most_rows(sliced=sliced is not None, tops=tops) if rows is not None else 0
-            self._made[position] = _Parts(values, self.module.Walk(*arguments), sliced, rows, most)
+            self._made[position] = _Parts(self.module, forest, trees, op, sliced=reason is None)
         return self._made[position]
 
     def _forest(self, position: int, n_features: int) -> tuple[Trees, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -40,6 +39,7 @@ __all__ = ["KINDS", "Coding", "Hot", "NoWay", "Number", "Rows", "Valued", "at"]
 FILL_NAN, FILL, REPLACE, SUBTRACT, DIVIDE, MULTIPLY, ADD, CLIP, ABOVE, IS_NAN, IS, FINITE, NO_INFINITY = range(13)
 REFUSED = -2  # the code of what the reference raises for
 _MOST_EXACT = 2**53
+_NUMBERS = np.dtype(np.float64)
 
 Step = tuple[int, float, float]
 
@@ -123,7 +123,7 @@ class Rows(NamedTuple):
 
     @property
     def dtype(self) -> Any:
-        return np.result_type(*(_dtype(c) for c in self.columns))
+        return _joint({_dtype(c) for c in self.columns})
 
 
 class _Table(NamedTuple):
@@ -135,7 +135,7 @@ class _Codes(NamedTuple):
     checks: tuple[Number | Coding, ...] = ()
 
 
-def at(plan: Plan, position: int) -> Rows:
+def at(plan: Plan, position: int, known: dict[int, Any] | None = None) -> Rows:
     """The columns of the matrix at a position.
 
     Parameters
@@ -143,14 +143,20 @@ def at(plan: Plan, position: int) -> Rows:
     plan : Plan
         Over tables.
     position : int
+    known : dict of int to what stands there, or None
+        What was found at other positions of this Plan, and where this call leaves what it finds.
 
     Raises
     ------
     NoWay
         An op on the way looks at more than single values, or does what the compiled reader can't.
     """
-    known: dict[int, Any] = {INPUT: _Table(tuple(map(Cell, range(plan.n_features_in or 0))))}
+    known = {} if known is None else known
+    if INPUT not in known:
+        known[INPUT] = _Table(tuple(map(Cell, range(plan.n_features_in or 0))))
     for index in needed(plan, position):
+        if index in known:
+            continue
         op = plan.ops[index]
         follow = _FOLLOW.get(op.kind)
         if follow is None:
@@ -340,7 +346,8 @@ def _affine(op: Affine, given: list[Any]) -> Rows:
 
     def part(j: int) -> Op:
         shift, scale = (None if c is None else c[j : j + 1] for c in (op.shift, op.scale))
-        return replace(op, shift=shift, scale=scale)
+        found: Op = op.changed(shift=shift, scale=scale)
+        return found
 
     return _mapped(_dense(given[0]), op, steps, part)
 
@@ -350,7 +357,7 @@ def _impute(op: Impute, given: list[Any]) -> Rows:
         value = float(op.fill[j])
         return [(FILL_NAN, value, 0.0)] if op.missing is None else [(FILL, op.missing, value)]
 
-    return _mapped(_dense(given[0]), op, steps, lambda j: replace(op, fill=op.fill[j : j + 1]))
+    return _mapped(_dense(given[0]), op, steps, lambda j: op.changed(fill=op.fill[j : j + 1]))
 
 
 def _binarize(op: Binarize, given: list[Any]) -> Rows:
@@ -363,14 +370,14 @@ def _missing(op: Missing, given: list[Any]) -> Rows:
         raise NoWay("an indicator that is sparse, or checks other columns")
     chosen = rows._replace(columns=tuple(rows.columns[j] for j in op.index.tolist()))
     step = (IS_NAN, 0.0, 0.0) if op.missing is None else (IS, op.missing, 0.0)
-    return _mapped(chosen, op, lambda j: [step], lambda j: replace(op, index=np.zeros(1, np.uint32)))
+    return _mapped(chosen, op, lambda j: [step], lambda j: op.changed(index=np.zeros(1, np.uint32)))
 
 
 def _columns(op: Columns, given: list[Any]) -> Rows:
     rows = _dense(given[0])
     if not op.allow_nan:
         zero = np.zeros(1, np.uint32)
-        rows = _mapped(rows, op, lambda j: [(FINITE, 0.0, 0.0)], lambda j: replace(op, index=zero))
+        rows = _mapped(rows, op, lambda j: [(FINITE, 0.0, 0.0)], lambda j: op.changed(index=zero))
     index = op.index.tolist()
     dropped = [] if op.allow_nan else [c for j, c in enumerate(rows.columns) if j not in index and isinstance(c, Number)]
     return Rows(tuple(rows.columns[j] for j in index), False, (*rows.checks, *dropped))
@@ -383,7 +390,7 @@ def _take(op: Take, given: list[Any]) -> Rows:
 
 def _concat(op: Concat, given: list[Any]) -> Rows:
     columns: list[Column] = []
-    dtype = np.result_type(*(rows.dtype for rows in given))
+    dtype = _joint({rows.dtype for rows in given})
     for rows, weight in zip(given, op.weights, strict=True):
         columns += (_weighted(column, weight, dtype) for column in rows.columns)
     sparse = any(rows.sparse for rows in given) if op.sparse is None else op.sparse
@@ -398,9 +405,13 @@ def _weighted(column: Column, weight: float, dtype: Any) -> Column:
     return column._replace(values=(column.values * weight if weight != 1.0 else column.values).astype(dtype))
 
 
+def _joint(dtypes: set[Any]) -> Any:
+    return dtypes.pop() if len(dtypes) == 1 else np.result_type(*dtypes)
+
+
 def _dtype(column: Column) -> Any:
     if isinstance(column, Number):
-        return np.dtype(np.float64)
+        return _NUMBERS
     return column.values.dtype if isinstance(column, Valued) else column.one.dtype
 
 

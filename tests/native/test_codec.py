@@ -1,9 +1,11 @@
 """The compiled transforms: what they answer is the definitions' answer, bit for bit; what those refuse they refuse."""
 
+import json
+
 import numpy as np
 import pytest
 
-from quantcore.artifact import bits, idf, preorder, repeats, rows, strings, trie
+from quantcore.artifact import bits, canonical, deflate, idf, preorder, repeats, rows, strings, trie
 from quantcore.errors import ArtifactError
 from quantcore.plan import Vocabulary
 from quantcore.plan.validate_text import _check_columns, _check_nodes, _check_symbols
@@ -238,3 +240,84 @@ def test_leaf_numbers(codec):
             flags = rng.random(n) < share
             assert agree(codec.leaf_numbers, preorder.leaf_numbers, flags)
     assert codec.leaf_numbers(np.zeros((2, 2), np.bool_)) is None
+
+
+def test_arrays_of_the_pool(codec):
+    rng = np.random.default_rng(0)
+    pool = rng.bytes(4000)
+    for data in (pool, memoryview(pool)):
+        for dtype in ("u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"):
+            for shape in ((), (0,), (7,), (5, 3), (2, 0, 4), (2, 3, 4)):
+                for start in (0, 1, 3777):
+                    assert agree(codec.pooled, deflate.pooled, data, start, dtype, shape)
+    assert not codec.pooled(pool, 0, "f8", (3,)).flags.writeable
+    for start, shape in ((4000, (1,)), (3993, (1,)), (4001, ()), (0, (501,)), (0, (1 << 45, 7)), (0, (1, 1, 1, 1))):
+        assert codec.pooled(pool, start, "f8", shape) is None
+
+
+def test_flags(codec):
+    rng = np.random.default_rng(0)
+    for count in (0, 1, 7, 8, 9, 4096):
+        assert agree(codec.flags, bits.flags, np.frombuffer(rng.bytes(-(-count // 8)), U8), count)
+    assert codec.flags(np.zeros(1, U8), 9) is None
+
+
+def test_idf_values(codec):
+    rng = np.random.default_rng(0)
+    for kind in ("f8", "f4"):
+        for top in (1, 7, 5575, (1 << 31) - 1):
+            counts = np.unique(np.exp(rng.uniform(0, np.log((1 << 31) - 1), 3000)).astype(np.int64))
+            assert agree(codec.idf_values, idf.values, top, counts, kind)
+
+
+JSON = [
+    {"a": [0, -1, 10, 1.5, -0.0, 1e-05, 1e16, 1.7976931348623157e308, 5e-324, 123456789012345678], "b": {}, "c": [], "ca": None},
+    [True, False, None, "", 'a"b', "back\\slash", "\n\r\t\b\f", " ~", {"": {"": [[[]]]}}],
+    "text",
+    0,
+]
+ODD = [{"é": 1}, {"a": "é"}, {"a": "\x7f"}, {"a": "\x01"}, {'"': 1}, {"a": 10**18}, [0.5] * 200, "\ud800"]
+
+
+@pytest.mark.parametrize("value", JSON)
+def test_canonical_texts_are_known(codec, value):
+    assert codec.same(canonical.dumps(value), None) is True
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_what_is_rare_in_texts_is_left_to_the_definition(codec, value):
+    assert codec.same(canonical.dumps(value), None) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"b":1,"a":2}', b'{"a":1,"a":2}', b'{"ab":1,"a":2}', b'{"a": 1}', b"[1 ]", b"[1,2]]", b"[-0]", b"[1.50]", b"[1e5]",
+        b"[1E5]", b"[1e999]", b"[-1e999]", b"[0.10]", b"[1.0e-5]", b'["\\/"]', b'["\\u0041"]', b'["\\u000a"]', b"NaN",
+        b"[Infinity]", b"1 ", b"", b"[" * 200 + b"]" * 200, b'{"a":1,}', b'"a', b'"\\', b"tru", b'{"a"', b"[1.5",
+    ],
+)  # fmt: skip
+def test_other_texts_are_refused(codec, text):
+    assert codec.same(text, None) is None
+
+
+def test_no_changed_text_is_taken_for_canonical(codec):
+    rng = np.random.default_rng(0)
+    alphabet = np.frombuffer(b'{}[],:"\\0159.eE+-ntaN u\xc3\x00', U8)
+    taken = 0
+    for text in map(canonical.dumps, JSON[:2]):
+        for _ in range(20_000):
+            changed = np.frombuffer(text, U8).copy()
+            for at in rng.integers(0, len(changed), rng.integers(1, 4)):
+                changed[at] = rng.choice(alphabet)
+            if rng.random() < 0.3:
+                changed = np.delete(changed, rng.integers(len(changed)))
+            changed = changed.tobytes()
+            try:
+                value = json.loads(changed.decode("utf-8", "surrogatepass"))
+            except (ValueError, RecursionError):
+                continue  # what is no JSON never comes here
+            if codec.same(changed, value):
+                taken += 1
+                assert canonical.same(changed, value)
+    assert taken > 100

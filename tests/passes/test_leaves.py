@@ -29,7 +29,7 @@ from quantcore.plan import Plan
 from quantcore.plan.ops import LeafSum
 from quantcore.plan.validate import validate
 from quantcore.reference import run
-from quantcore.runtime.execute import cold_plan
+from quantcore.runtime.cold import cold_plan
 
 X, Y = make_classification(6000, 12, n_informative=8, n_classes=2, flip_y=0.1, random_state=0)
 BOOSTED = GradientBoostingClassifier(n_estimators=60, max_depth=4, random_state=0).fit(X[:3000], Y[:3000])

@@ -59,3 +59,11 @@ def test_they_are_frozen() -> None:
     with pytest.raises(FrozenInstanceError, match="delete field 'x'"):
         del point.x
     assert point.x == 1 and point != Point(1)
+
+
+def test_changed_is_replace() -> None:
+    point = Point(1, y=5)
+    point.__dict__["cached"] = 7  # of a cached property: it belongs to the old values
+    assert vars(point.changed(x=3)) == vars(replace(point, x=3)) == {"x": 3, "y": 5} and point.x == 1
+    with pytest.raises(TypeError, match=r"unknown: \['z'\]"):
+        point.changed(z=1)

@@ -61,4 +61,11 @@ int qc_codec_trees_sound(const uint8_t *leaf, size_t n_nodes, const uint32_t *sp
 /* `seen` has a bit for each of n_features, all zero. */
 int qc_codec_columns_sound(const uint32_t *column, size_t n, uint64_t n_features, uint8_t *seen);
 
+/* log(top / count) + 1 of counts that are positive, in float32 throughout but for the logarithm where `single`. */
+void qc_codec_idf(const int64_t *counts, size_t n, int64_t top, int single, void *out);
+
+/* canonical.same: how many of its numbers the caller has to look at, whose first and last place is in `numbers` (room for `most`
+ * pairs); -1 where the text may be another than the canonical one. */
+ptrdiff_t qc_codec_canonical(const uint8_t *text, size_t n, uint32_t *numbers, size_t most);
+
 #endif

@@ -11,7 +11,8 @@
 
 enum {
     QC_TABLE_LANES = 16, /* features are padded to a multiple of this; lane i sums features i mod 16 */
-    QC_TABLE_ROWS = 16   /* rows that are scored together: what scratch has room for */
+    QC_TABLE_ROWS = 16,  /* rows that are scored together: what scratch has room for */
+    QC_TABLE_FARTHEST = 500 /* exponent of a gain */
 };
 
 /* What a scaler does to a value before it is multiplied by its gain. */
@@ -66,6 +67,33 @@ typedef struct {
     double *bounds;  /* of each row: on the error of every score */
     uint64_t fine, open;
 } qc_table_result;
+
+/* Weights as a Plan holds them: doubles, or integers times a power of two a row, each off by at most `error` steps. */
+typedef struct {
+    ptrdiff_t n_rows, n_features, n_outputs;
+    const void *values;      /* n_rows x n_outputs */
+    int width;               /* bytes of a value: 8 of a double, 2 or 4 of an integer */
+    const int16_t *exponent; /* n_rows, or NULL: of doubles */
+    const uint32_t *index;   /* n_features: the row of each feature, or NULL: the same */
+    double error;
+    double relative[2];      /* how far our scaled values may be from the source's, for rows of float64 and float32 */
+    double unit[2];          /* the roundoff of the source's sums */
+} qc_table_source;
+
+/* The same as `qc_table` reads them: a power of two a feature brings its largest to about 1. */
+typedef struct {
+    ptrdiff_t padded;
+    float *hot;
+    double *fine, *gain;
+    double *step, *largest;  /* n_features: of the weights as scaled, how far off one may be, and the most that one may be */
+    float *hot_bound[2], *lane_bound[2];
+    double *fine_bound[2];
+    double size;             /* the sum of `largest` */
+    double most[2];
+} qc_table_weights;
+
+/* 1 where float32 holds the weights exactly, else 0; -1 where the index names a row that is not there. */
+int qc_table_arrange(const qc_table_source *s, qc_table_weights *w);
 
 static inline size_t qc_table_up(ptrdiff_t n, size_t multiple) { return ((size_t)n + multiple - 1) / multiple * multiple; }
 
