@@ -36,8 +36,10 @@ TEXTS = [
     "f4", "f8", "own", "pool", "same", "int", "rows", "bool", "again", "rise", "leaves", "idf", "byidf", "ucs4", "trie",
     "mean", "rise8", "zip",
 ]  # fmt: skip
-NODES = {"pool", "own", "same", "int", "rows", "bool", "again", "rise", "rise8", "leaves", "mean", "sum", "idf", "byidf", "text", "front",
-         "ucs4", "trie"}  # fmt: skip
+NODES = {
+    "pool", "own", "same", "int", "rows", "bool", "again", "rise", "rise8", "leaves", "mean", "sum", "idf", "byidf", "text",
+    "front", "ucs4", "trie",
+}  # fmt: skip
 TOUCHED: set[str] = set()  # fields of ops and kinds of nodes that the mutant at hand changed: who counts them clears it
 DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "?"]
 

@@ -107,5 +107,5 @@ def test_many_mutants(capsys):
         shares = ", ".join(f"{name} {models[name]} of {n}" for name, n in sorted(made.items()))
         print(f"{outcomes['model']} became models ({shares})")
         reached = [sum(n[i] > 0 for n in parts.values()) for i in (0, 1)]
-        print(f"of {len(parts)} fields and kinds of nodes {reached[0]} were changed so far, {reached[1]} in files that are models")
+        print(f"of {len(parts)} fields and kinds of nodes {reached[0]} were changed so far, {reached[1]} in files that load")
     assert not failures and not findings, json.dumps([*failures, *findings], indent=1)
