@@ -2,7 +2,8 @@
 
 ``python tests/fuzz/run.py SECONDS SEED FOLDER [CASES]`` prints one JSON line; among what it counts is, for each mutator, how many
 of its mutants became models, and for each field of an op and kind of node how often it was changed, and in how many models.
-Findings are written to FOLDER as ``<kind>-<seed>-<number>.qc``; ``python tests/fuzz/run.py replay FILE SEED-NAME`` tries one again.
+Findings are written to FOLDER as ``<kind>-<seed>-<number>.qc``; ``python tests/fuzz/run.py replay FILE SEED-NAME``
+tries one again.
 """
 
 from __future__ import annotations

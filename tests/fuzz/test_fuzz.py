@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from quantcore.native import registry
 
 PROGRAM = Path(__file__).with_name("run.py")
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +49,12 @@ def ended(process: subprocess.Popen[str], folder: Path, seed: int) -> dict:
         pytest.fail(f"status {process.returncode} in case {number} of seed {seed}, kept as {kept}\n{errors[-4000:]}")
     found: dict = json.loads(out)
     return found
+
+
+def test_every_family_has_a_native_target():
+    targets = re.search(r"set -- ([a-z ]+)", (ROOT / "tools" / "fuzz_native").read_text())[1].split()
+    assert set(targets) == {path.stem for path in PROGRAM.with_name("native").glob("*.c")} - {"driver"}
+    assert set(targets) == set(registry.FAMILIES)
 
 
 def test_some_mutants(tmp_path):

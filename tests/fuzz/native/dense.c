@@ -30,7 +30,10 @@ static void shape(input *in, problem *p) {
         p->w.n_features = 1900 + below(in, draw >= 252 ? 17000 : 2400);
         p->w.n_outputs = 1 + below(in, 5), p->n_rows = 1 + below(in, 4);
     }
-    if (draw == 255 && take(in, 1) % 64 == 0) p->w.n_features = QC_NARROW - 40 + below(in, 300), p->w.n_outputs = 1, p->n_rows = 1;
+    if (draw == 255 && take(in, 1) % 64 == 0) {
+        p->w.n_features = QC_NARROW - 40 + below(in, 300);
+        p->w.n_outputs = 1, p->n_rows = 1;
+    }
     if (draw == 239) p->n_rows = 1 + below(in, 900), p->w.n_features = 1 + below(in, 80), p->w.n_outputs = 1 + below(in, 6);
 }
 

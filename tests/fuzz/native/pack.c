@@ -1,5 +1,5 @@
-/* Packing of any shape: every instruction set has plain C's bits and finds every value that is not finite, what is packed is within
- * README's bound of what it came from, and it comes back as the product says. */
+/* Packing of any shape: every instruction set has plain C's bits and finds every value that is not finite, what is packed is
+ * within README's bound of what it came from, and it comes back as the product says. */
 #include "fuzz.h"
 #include "kernels/pack/pack.h"
 #include "kernels/pack/choose.h"
@@ -44,7 +44,9 @@ static void *some_values(input *in, size_t n, int wide, int clean) {
     return x;
 }
 
-static double value_at(const void *x, ptrdiff_t i, int wide) { return wide ? ((const double *)x)[i] : (double)((const float *)x)[i]; }
+static double value_at(const void *x, ptrdiff_t i, int wide) {
+    return wide ? ((const double *)x)[i] : (double)((const float *)x)[i];
+}
 
 static size_t n_scales(const shape *s) { return (size_t)(s->columns ? s->count : s->n_rows * s->n_groups); }
 
@@ -71,7 +73,8 @@ static void pack(input *in, const shape *s, int clean) {
     void *x = some_values(in, n, s->wide, clean), *q = NULL, *scale = NULL;
     int finite = 1;
     for (ptrdiff_t row = 0; row < s->n_rows; ++row)
-        for (ptrdiff_t j = s->first; j < s->first + s->count; ++j) finite &= isfinite(value_at(x, row * s->n_columns + j, s->wide));
+        for (ptrdiff_t j = s->first; j < s->first + s->count; ++j)
+            finite &= isfinite(value_at(x, row * s->n_columns + j, s->wide));
     for (int isa = 0; isa < QC_ISA_COUNT; ++isa) {
         if (!qc_isa_available(isa)) continue;
         qc_select(isa);
@@ -79,13 +82,13 @@ static void pack(input *in, const shape *s, int clean) {
         if (s->columns) memset(packed, 0, bytes);
         const ptrdiff_t from = s->columns ? s->first : 0;
         const int found = qc_packing(s->bits, s->wide, s->columns)(
-            (const char *)x + (size_t)from * item, s->n_rows, s->columns ? s->count : s->n_columns, s->columns ? s->n_columns : s->group,
-            (char *)packed + from * s->bits / 8, scales);
+            (const char *)x + (size_t)from * item, s->n_rows, s->columns ? s->count : s->n_columns,
+            s->columns ? s->n_columns : s->group, (char *)packed + from * s->bits / 8, scales);
         CHECK(!found == !finite, "%s: says %d of values that are %sfinite", qc_isa_name(isa), found, finite ? "" : "not all ");
         if (!finite) continue;
         if (!q) q = packed, scale = scales, within(s, x, q, scale);
-        CHECK(!memcmp(q, packed, bytes) && !memcmp(scale, scales, n_scales(s) * item), "%s: int%d of float%d, %s", qc_isa_name(isa),
-              s->bits, 8 * (int)item, s->columns ? "columns" : "groups");
+        CHECK(!memcmp(q, packed, bytes) && !memcmp(scale, scales, n_scales(s) * item), "%s: int%d of float%d, %s",
+              qc_isa_name(isa), s->bits, 8 * (int)item, s->columns ? "columns" : "groups");
     }
 }
 
@@ -105,8 +108,8 @@ static void unpack(input *in, const shape *s, int clean) {
         if (!qc_isa_available(isa)) continue;
         qc_select(isa);
         void *x = array(in, n, item);
-        const int found = qc_unpacking(s->bits, s->wide, s->columns)(q, s->n_rows, s->n_columns, s->columns ? s->n_columns : s->group,
-                                                                    scale, x);
+        const int found = qc_unpacking(s->bits, s->wide, s->columns)(
+            q, s->n_rows, s->n_columns, s->columns ? s->n_columns : s->group, scale, x);
         CHECK(!found == !finite, "%s: says %d of scales that are %sfinite", qc_isa_name(isa), found, finite ? "" : "not all ");
         for (ptrdiff_t row = 0; finite && row < s->n_rows; ++row)
             for (ptrdiff_t j = 0; j < s->n_columns; ++j) {
@@ -145,7 +148,8 @@ static void to_half(input *in, int wide, int clean) {
             }
             const double above = (h[i] & 0x7fffu) == 0x7bffu ? 65536.0 : qc_from_float16((uint16_t)((h[i] & 0x7fffu) + 1));
             const double under = h[i] & 0x7fffu ? qc_from_float16((uint16_t)((h[i] & 0x7fffu) - 1)) : -half;
-            CHECK(fabs(value - half) <= fabs(value - above) && fabs(value - half) <= fabs(value - under), "%g became %g", value, half);
+            CHECK(fabs(value - half) <= fabs(value - above) && fabs(value - half) <= fabs(value - under), "%g became %g", value,
+                  half);
         }
     }
 }

@@ -46,7 +46,8 @@ static void checked(input *in) {
     const int64_t far[] = {-1, 0, 1, INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN};
     qc_csr x = {.n_rows = below(in, 10), .wide_indptr = (int)below(in, 2), .wide_indices = (int)below(in, 2)};
     const ptrdiff_t n = below(in, 30), n_columns = below(in, 20);
-    void *indptr = array(in, (size_t)x.n_rows + 1, x.wide_indptr ? 8 : 4), *indices = array(in, (size_t)n, x.wide_indices ? 8 : 4);
+    void *indptr = array(in, (size_t)x.n_rows + 1, x.wide_indptr ? 8 : 4);
+    void *indices = array(in, (size_t)n, x.wide_indices ? 8 : 4);
     int64_t last = 0;
     for (ptrdiff_t row = 0; row <= x.n_rows; ++row) {
         const uint32_t draw = (uint32_t)take(in, 1);
@@ -294,7 +295,8 @@ static void index_exact(input *in, exact_weights *e, ptrdiff_t n_features) {
     e->w.index = index, e->n_features = n_features;
 }
 
-static void exact_of(qc_exact_kind kind, const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out, double *sizes) {
+static void exact_of(qc_exact_kind kind, const qc_csr *x, const qc_exact_rows *w, const double *norms, double *out,
+                     double *sizes) {
     if (kind == QC_EXACT_FLOAT64) qc_bound.exact_rows_float64(x, w, norms, out, sizes);
     else if (kind == QC_EXACT_INT16) qc_bound.exact_rows_int16(x, w, norms, out, sizes);
     else qc_bound.exact_rows_int32(x, w, norms, out, sizes);
@@ -329,7 +331,8 @@ static void exact(input *in) {
         qc_select(isa);
         double *out = array(in, n, 8), *sizes = sized ? array(in, n_sizes, 8) : NULL;
         exact_of(e.kind, &x, &e.w, norms, out, sizes);
-        CHECK(same_doubles(expected, out, n), "%s: exact scores of kind %d, %td outputs", qc_isa_name(isa), (int)e.kind, n_outputs);
+        CHECK(same_doubles(expected, out, n), "%s: exact scores of kind %d, %td outputs", qc_isa_name(isa), (int)e.kind,
+              n_outputs);
         if (!sums) sums = sizes;
         CHECK(!sized || same_doubles(sums, sizes, n_sizes), "%s: sizes of kind %d", qc_isa_name(isa), (int)e.kind);
     }

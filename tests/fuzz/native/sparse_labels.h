@@ -74,7 +74,10 @@ static void labels(input *in, int one) {
     if (one) hot_column(in, &m, w.n_features);
     else hot_rows(in, &m, &w);
     double *step = array(in, (size_t)e.n_stored, 8), *most = array(in, (size_t)e.n_stored, 8), *gain = NULL;
-    for (ptrdiff_t i = 0; i < e.n_stored; ++i) step[i] = ldexp(1.0, -20 - (int)below(in, 30)), most[i] = fabs(finite_value(in, 3)) + 1.0;
+    for (ptrdiff_t i = 0; i < e.n_stored; ++i) {
+        step[i] = ldexp(1.0, -20 - (int)below(in, 30));
+        most[i] = fabs(finite_value(in, 3)) + 1.0;
+    }
     m.step = step, m.size = most;
     if (below(in, 3) == 0) {
         gain = array(in, (size_t)w.n_features, 8);
@@ -98,6 +101,7 @@ static void labels(input *in, int one) {
               one ? "a column" : layouts[w.layout]);
         CHECK(first.fine == r.fine && first.open == r.open, "%s: %td fine, %td open", qc_isa_name(isa), r.fine, r.open);
         for (size_t i = 0; i < n; ++i)
-            CHECK(r.labels[i] >= 0 && r.labels[i] < (one ? 2 : (int32_t)m.n_outputs) && r.planes[i] <= 2, "row %zu: label %d", i, r.labels[i]);
+            CHECK(r.labels[i] >= 0 && r.labels[i] < (one ? 2 : (int32_t)m.n_outputs) && r.planes[i] <= 2, "row %zu: label %d", i,
+                  r.labels[i]);
     }
 }

@@ -18,7 +18,10 @@ static double *doubles(input *in, size_t n, size_t padded, double (*value)(input
 }
 
 static float a_weight(input *in) { return (float)((int)below(in, 255) - 127) / 127.0f; }
-static double a_gain(input *in) { return below(in, 4) ? ldexp(1.0, (int)below(in, 10) - 5) : ldexp(1.0, (int)below(in, 900) - 450); }
+static double a_gain(input *in) {
+    const uint32_t usual = below(in, 4);
+    return usual ? ldexp(1.0, (int)below(in, 10) - 5) : ldexp(1.0, (int)below(in, 900) - 450);
+}
 static double a_shift(input *in) { return finite_value(in, below(in, 2) ? 3 : 2); }
 static double a_single_shift(input *in) { return (double)(float)a_shift(in); }
 static double a_bias(input *in) { return below(in, 8) ? a_shift(in) : finite_value(in, 0); }
@@ -192,7 +195,8 @@ static void ask(input *in, const qc_table *t, const void *x, int single, ptrdiff
         CHECK(first.fine == r.fine && first.open == r.open, "%s: rows of the fine plane", qc_isa_name(isa));
         void *row = array(in, (size_t)t->n_columns, single ? 4 : 8);
         memcpy(row, (const char *)x + one * width, (size_t)width);
-        CHECK(qc_bound.run_rows_table(t, row, single, 1, scratch, &alone) == -1, "%s: row %td is refused alone", qc_isa_name(isa), one);
+        CHECK(qc_bound.run_rows_table(t, row, single, 1, scratch, &alone) == -1, "%s: row %td is refused alone",
+              qc_isa_name(isa), one);
         same(t, qc_isa_name(isa), &r, &alone, (size_t)one, 1);
         for (ptrdiff_t i = 0; job == QC_TABLE_LABELS && i < n_rows; ++i)
             CHECK(r.labels[i] >= 0 && r.labels[i] < (t->n_outputs > 1 ? t->n_outputs : 2) && r.planes[i] <= 2, "%s: label %d",
