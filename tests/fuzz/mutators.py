@@ -421,7 +421,9 @@ def fields(random: Random, seeds: list[Seed], seed: Seed) -> bytes:
 
 def pools(random: Random, seeds: list[Seed], seed: Seed) -> bytes:
     """Bytes of the pool alone change: every coded array, each in one of its codings."""
-    text, sections = assembled(seed.tree)
+    if seed.name not in _WRITTEN:
+        _WRITTEN[seed.name] = assembled(seed.tree)
+    text, sections = _WRITTEN[seed.name]
     out = []
     for section in sections:
         data = bytearray(section.stored)
@@ -431,6 +433,7 @@ def pools(random: Random, seeds: list[Seed], seed: Seed) -> bytes:
     return packed(random, text, out)
 
 
+_WRITTEN: dict[str, tuple[bytes, list[Section]]] = {}  # documents that `pools` leaves as they are
 Mutator = Callable[[Random, "list[Seed]", Seed], bytes]
 MUTATORS: dict[str, tuple[Mutator, float]] = {
     "bytes": (any_bytes, 0.1),

@@ -8,6 +8,7 @@ tries one again.
 
 from __future__ import annotations
 
+import gc
 import json
 import mmap
 import os
@@ -44,6 +45,8 @@ def main(seconds: float, seed: int, folder: Path, cases: int) -> dict[str, Any]:
     names, weights = list(MUTATORS), [share for _, share in MUTATORS.values()]
     total, by_mutator, findings = Counter[str](), Counter[str](), []
     kinds, models, changed, accepted, of_golden = (Counter[str]() for _ in range(5))
+    gc.collect()
+    gc.freeze()  # seeds are many small objects, which a collector would go through again and again
     parts = set().union(*(parts_of(one.document) | parts_of(one.tree) for one in made))
     slowest, number = 0.0, 0
     with current.open("r+b") as file, mmap.mmap(file.fileno(), SLOT) as slot:
