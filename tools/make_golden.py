@@ -342,6 +342,16 @@ def trees_means() -> Any:
 
 
 @family
+def trees_steps() -> Any:
+    """Thresholds of float64 between rows of float32: stored by the steps between them."""
+    from lightgbm import LGBMClassifier
+
+    x, y = numbers(400, 3)
+    source = LGBMClassifier(n_estimators=20, num_leaves=12, min_child_samples=4, min_data_in_bin=1, n_jobs=1, verbose=-1)
+    return source.fit(x.astype(np.float32), y > 0), numbers(5, 4)[0], {}
+
+
+@family
 def trees_rounded() -> Any:
     """Leaves on a grid, which certify nothing."""
     from sklearn.ensemble import GradientBoostingClassifier

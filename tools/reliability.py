@@ -55,7 +55,7 @@ def fuzzed(text: str) -> str:
 
 
 def native(text: str) -> str:
-    return ", ".join(re.findall(r"^  ([a-z.]+ \d+)$", text, re.M)) + " (in all)"
+    return ", ".join(re.findall(r"^  ([a-z0-9_.]+ \d+)$", text, re.M)) + " (in all)"
 
 
 def soak(text: str) -> str:

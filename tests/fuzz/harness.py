@@ -93,10 +93,11 @@ def case(data: bytes, seed: Seed, number: int, seen: Counter[str], *, measured: 
             if number % 16 == 0:
                 _same_error(data, error)
             return
-    if number % 16 == 0 and decode(data).digest != artifact.digest:
+    again = number % 16 == 0
+    if again and decode(data).digest != artifact.digest:
         raise AssertionError("the compiled reader and the definitions read different content")
     try:
-        model = Model(data)
+        model = Model(data) if again else Model(data, artifact=artifact)  # read once is enough, mostly
     except ArtifactError:
         seen["self-test or options"] += 1
         return

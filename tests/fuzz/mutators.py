@@ -20,7 +20,7 @@ from quantcore.artifact import canonical
 from quantcore.artifact.container import DEFLATE, ENTRY, HEADER, IS_SHORT, META, RAW, SHORT, SHUFFLE, Section, pack
 from quantcore.artifact.decoder import content
 
-__all__ = ["MEMORY", "MUTATORS", "repaired"]
+__all__ = ["MEMORY", "MUTATORS", "TOUCHED", "parts_of", "repaired"]
 
 MEMORY = 1 << 22  # bytes that a changed document declares
 INTEGERS = [
@@ -36,6 +36,11 @@ TEXTS = [
     "f4", "f8", "own", "pool", "same", "int", "rows", "bool", "again", "rise", "leaves", "idf", "byidf", "ucs4", "trie",
     "mean", "rise8", "zip",
 ]  # fmt: skip
+NODES = {
+    "pool", "own", "same", "int", "rows", "bool", "again", "rise", "rise8", "leaves", "mean", "sum", "idf", "byidf", "text",
+    "front", "ucs4", "trie",
+}  # fmt: skip
+TOUCHED: set[str] = set()  # fields of ops and kinds of nodes that the mutant at hand changed: who counts them clears it
 DTYPES = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8", "?"]
 
 
@@ -207,11 +212,33 @@ def packed(random: Random, text: bytes, sections: list[Section]) -> bytes:
 # ------------------------------------------------------------------- documents
 
 
+def part_of(tree: Any, key: Any) -> str | None:
+    """The name of what a key leads to, as it is counted: the field of an op or of the Plan, or a part of a kind of node."""
+    if isinstance(tree, list):
+        return f"node {tree[0]}" if tree and isinstance(tree[0], str) and tree[0] in NODES else None
+    if isinstance(tree.get("op"), str):
+        return f"{tree['op']}.{key}"
+    return f"Plan.{key}" if "ops" in tree else None
+
+
+def parts_of(tree: Any) -> set[str]:
+    """All that there is to change in a document."""
+    if not isinstance(tree, (dict, list)):
+        return set()
+    found = set()
+    for key in tree if isinstance(tree, dict) else range(len(tree)):
+        found |= {part_of(tree, key)} | parts_of(tree[key])
+    return found - {None}
+
+
 def changed(tree: Any, random: Random, change: Callable[[Any, Random], Any], share: float = 0.1) -> Any:
     """A copy of the tree that differs in one place, and shares the rest."""
     if isinstance(tree, (dict, list)) and tree and random.random() > share:
         keys = list(tree) if isinstance(tree, dict) else range(len(tree))
         key = random.choice(keys)
+        part = part_of(tree, key)
+        if part:
+            TOUCHED.add(part)
         copy = dict(tree) if isinstance(tree, dict) else type(tree)(tree)
         copy[key] = changed(tree[key], random, change, share)
         return copy
@@ -357,9 +384,46 @@ def arrays(random: Random, seeds: list[Seed], seed: Seed) -> bytes:
     return packed(random, text, sections)
 
 
+def near(value: Any, random: Random) -> Any:
+    """A value that may well fit where the old one did: of its type and about its size; of an array one item, mostly another's."""
+    if isinstance(value, np.ndarray) and value.size and value.dtype.kind in "iuf":
+        out = value.copy()
+        flat, at, other = out.reshape(-1), random.randrange(value.size), random.randrange(value.size)
+        if value.dtype.kind != "f" or random.random() < 0.3:
+            flat[at] = flat[other]
+        else:
+            with np.errstate(all="ignore"):
+                flat[at] *= random.choice((-1.0, 0.0, 0.5, 1.0 + 2.0**-10, 3.0, 2.0**30, 2.0**-30))
+        return out
+    if type(value) is bool:
+        return not value
+    if type(value) is int:
+        return value + random.choice((-1, 1))
+    if type(value) is float:
+        return value * random.choice((-1.0, 0.5, 2.0, 0.0)) + random.choice((0.0, 0.0, 1.0))
+    return replaced(value, random)
+
+
+def fields(random: Random, seeds: list[Seed], seed: Seed) -> bytes:
+    """A field of an op, each as often as any other of it, gets a value that may fit."""
+    ops = list(seed.tree["plan"]["ops"])
+    for _ in range(random.choice((1, 1, 2))):
+        at = random.randrange(len(ops))
+        key = random.choice([key for key in ops[at] if key != "op"])
+        TOUCHED.add(f"{ops[at]['op']}.{key}")
+        ops[at] = {**ops[at], key: changed(ops[at][key], random, near, 0.0)}
+    try:
+        text, sections = assembled({**seed.tree, "plan": {**seed.tree["plan"], "ops": ops}})
+    except (ValueError, RecursionError, TypeError):
+        return seed.data[:-1]
+    return packed(random, text, sections)
+
+
 def pools(random: Random, seeds: list[Seed], seed: Seed) -> bytes:
     """Bytes of the pool alone change: every coded array, each in one of its codings."""
-    text, sections = assembled(seed.tree)
+    if seed.name not in _WRITTEN:
+        _WRITTEN[seed.name] = assembled(seed.tree)
+    text, sections = _WRITTEN[seed.name]
     out = []
     for section in sections:
         data = bytearray(section.stored)
@@ -369,12 +433,14 @@ def pools(random: Random, seeds: list[Seed], seed: Seed) -> bytes:
     return packed(random, text, out)
 
 
+_WRITTEN: dict[str, tuple[bytes, list[Section]]] = {}  # documents that `pools` leaves as they are
 Mutator = Callable[[Random, "list[Seed]", Seed], bytes]
 MUTATORS: dict[str, tuple[Mutator, float]] = {
-    "bytes": (any_bytes, 0.2),
+    "bytes": (any_bytes, 0.1),
     "table": (header_and_table, 0.1),
     "sections": (sections_swapped, 0.1),
-    "document": (documents, 0.25),
-    "arrays": (arrays, 0.2),
+    "document": (documents, 0.2),
+    "arrays": (arrays, 0.15),
+    "fields": (fields, 0.2),
     "pool": (pools, 0.15),
 }

@@ -1,11 +1,14 @@
 """Fuzz for a while in this process, under limits of time and memory; the parent keeps what kills it.
 
-``python tests/fuzz/run.py SECONDS SEED FOLDER [CASES]`` prints one JSON line. Findings are written to FOLDER as
-``<kind>-<seed>-<number>.qc``; ``python tests/fuzz/run.py replay FILE SEED-NAME`` tries one again.
+``python tests/fuzz/run.py SECONDS SEED FOLDER [CASES]`` prints one JSON line; among what it counts is, for each mutator, how many
+of its mutants became models, and for each field of an op and kind of node how often it was changed, and in how many models.
+Findings are written to FOLDER as ``<kind>-<seed>-<number>.qc``; ``python tests/fuzz/run.py replay FILE SEED-NAME``
+tries one again.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import mmap
 import os
@@ -20,7 +23,7 @@ from typing import Any
 
 import harness
 import seeds
-from mutators import MUTATORS
+from mutators import MUTATORS, TOUCHED, parts_of
 
 SECOND = float(os.environ.get("FUZZ_CASE_SECONDS", 1.0))
 SPARE = 1 << 30  # bytes of address space that the process may still grow by
@@ -41,7 +44,10 @@ def main(seconds: float, seed: int, folder: Path, cases: int) -> dict[str, Any]:
     current.write_bytes(bytes(SLOT))
     names, weights = list(MUTATORS), [share for _, share in MUTATORS.values()]
     total, by_mutator, findings = Counter[str](), Counter[str](), []
-    kinds: Counter[str] = Counter()
+    kinds, models, changed, accepted, of_golden = (Counter[str]() for _ in range(5))
+    gc.collect()
+    gc.freeze()  # seeds are many small objects, which a collector would go through again and again
+    parts = set().union(*(parts_of(one.document) | parts_of(one.tree) for one in made))
     slowest, number = 0.0, 0
     with current.open("r+b") as file, mmap.mmap(file.fileno(), SLOT) as slot:
         _limit_memory()
@@ -49,7 +55,9 @@ def main(seconds: float, seed: int, folder: Path, cases: int) -> dict[str, Any]:
         while number < cases and (number % 64 or time.monotonic() < end):
             one = random.choice(made)
             (name,) = random.choices(names, weights)
+            TOUCHED.clear()
             data = MUTATORS[name][0](random, made, one)
+            before = total["model"]
             slot[:16] = len(data).to_bytes(8, "little") + number.to_bytes(8, "little")
             slot[16 : 16 + len(data)] = data[: SLOT - 16]
             start = time.process_time()
@@ -71,12 +79,20 @@ def main(seconds: float, seed: int, folder: Path, cases: int) -> dict[str, Any]:
                     )
             slowest = max(slowest, time.process_time() - start)
             by_mutator[name] += 1
+            changed.update(TOUCHED)
+            if total["model"] > before:
+                models[name] += 1
+                accepted.update(TOUCHED)
+                of_golden[one.name] += one.name.startswith("golden")
             number += 1
     current.unlink()
     inputs = {key: count for key, count in total.most_common() if key.startswith("|")}
     return {
         "cases": number,
         "by_mutator": dict(by_mutator),
+        "models_by_mutator": dict(models),
+        "parts": {part: (changed[part], accepted[part]) for part in sorted(parts)},
+        "models_of_golden": dict(of_golden),
         "outcomes": {key: count for key, count in total.items() if not key.startswith("|")},
         "input_errors": inputs,
         "kinds": dict(kinds),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from quantcore.artifact.decoder import content
 from quantcore.artifact.encoder import Encoder
 from quantcore.artifact.tree import plan_to_tree
 
+GOLDEN = sorted((Path(__file__).resolve().parents[1] / "golden").glob("*.qc"))
 WORDS = "account alarm balance book card cancel change check food hotel music play quick réserver transfer water".split()
 RANDOM = np.random.default_rng(0)
 TEXTS = [" ".join(RANDOM.choice(WORDS, 6)) for _ in range(60)]
@@ -135,18 +137,36 @@ def sources() -> Iterator[tuple[str, Callable[[], Any], dict[str, Any], list[Any
 
 def make() -> list[Seed]:
     """All seeds; the same on every run."""
-    found = []
+    found: list[Seed] = []
     for name, fit, options, rows in sources():
         calibration = None if name == "counts" else rows[0]
-        data = qc.quantize(fit(), calibration, **options).data
-        sections, _ = unpack(memoryview(data), None)
-        whole = json.loads(bytes(content(sections[0], DICTIONARY)).decode("utf-8", "surrogatepass"))
-        for variant in range(4):
-            document, tree = whole, _coded(data, variant)
-            if variant % 2:  # with it most changes of weights would end at load
-                document, tree["extra"] = _without_selftest(document), _without_selftest(tree)["extra"]
-            found.append(Seed(f"{name} {variant}", data, document, sections[1:], tree, rows))
+        found += variants(name, qc.quantize(fit(), calibration, **options).data, rows)
+    for path in GOLDEN:
+        rows = _rows(json.loads(path.with_suffix(".json").read_text("utf-8"))["rows"])
+        found += variants(f"golden {path.stem}", path.read_bytes(), [rows, rows[:1] if isinstance(rows, list) else rows])
     return found
+
+
+def variants(name: str, data: bytes, rows: list[Any]) -> Iterator[Seed]:
+    """A file with its arrays in one coding or another, with its self-test and without."""
+    sections, _ = unpack(memoryview(data), None)
+    whole = json.loads(bytes(content(sections[0], DICTIONARY)).decode("utf-8", "surrogatepass"))
+    for variant in range(4):
+        document, tree = whole, _coded(data, variant)
+        if variant % 2:  # with it most changes of weights would end at load
+            document, tree["extra"] = _without_selftest(document), _without_selftest(tree)["extra"]
+        yield Seed(f"{name} {variant}", data, document, sections[1:], tree, rows)
+
+
+def _rows(stored: Any) -> Any:
+    """Rows of a golden file, from its JSON (tools/make_golden.py)."""
+    if isinstance(stored, dict) and "columns" in stored:
+        return stored["columns"]
+    if isinstance(stored, dict) and "dtype" in stored:
+        dtype = np.dtype(stored["dtype"])
+        found = np.frombuffer(bytes.fromhex(stored["hex"]), dtype) if "hex" in stored else np.array(stored["values"], dtype)
+        return found.reshape(stored["shape"])
+    return stored
 
 
 def _without_selftest(document: dict[str, Any]) -> dict[str, Any]:

@@ -165,6 +165,21 @@ def test_pruned_layouts_have_the_bits_of_full_rows(on_every_isa, layout, n_outpu
         assert not np.signbit(got[got == 0]).any()
 
 
+def test_masks_of_infinite_products_are_full_rows(door_of, isas):
+    """Infinity times a weight of 0 is NaN on every instruction set. (Its sign differs between CPUs: compared by value.)"""
+    door = door_of("sparse")
+    rows, scale = weights(20, 70)
+    rows[np.random.default_rng(6).random(rows.shape) < 0.7] = 0
+    indptr, indices, data = csr(12, 20, 5)
+    data[[3, 20, 40]] = np.inf, -np.inf, 3e38
+    scale[indices[40]] = 1e3
+    for isa in isas:
+        door.select(isa)
+        full, masks = (layout(rows, scale).scores(indptr, indices, data) for layout in (door.Rows, door.Masks))
+        assert np.isnan(full).any(axis=1).sum() == 3, isa
+        np.testing.assert_array_equal(masks, full, isa)
+
+
 def test_pruned_layouts_are_smaller(door_of):
     door = door_of("sparse")
     rows, _ = weights(100, 512)

@@ -44,7 +44,7 @@ void qc_frame_nulls(const qc_frame_column *c, ptrdiff_t start, ptrdiff_t n, doub
         if (!bit_of(c->valid, c->offset + start + i)) out[i] = missing;
 }
 
-static int finite(const double *x, ptrdiff_t n) {
+static int all_finite(const double *x, ptrdiff_t n) {
     double zero = 0.0; /* of finite values; NaN of others */
     for (ptrdiff_t i = 0; i < n; ++i) zero += x[i] * 0.0;
     return zero == 0.0;
@@ -100,7 +100,7 @@ int qc_frame_steps(const qc_frame_step *steps, ptrdiff_t n_steps, double *x, ptr
                 for (i = 0; i < n; ++i) x[i] = x[i] == a ? 1.0 : 0.0;
                 break;
             case QC_STEP_FINITE:
-                if (!finite(x, n)) return 0;
+                if (!all_finite(x, n)) return 0;
                 break;
             case QC_STEP_NO_INFINITY:
                 if (qc_frame_is_infinite(x, n)) return 0;

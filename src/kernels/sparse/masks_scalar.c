@@ -12,9 +12,8 @@ QC_INLINE void part(const qc_entries *e, ptrdiff_t begin, ptrdiff_t end, int fre
         const int8_t *packed = (const int8_t *)masks + (w->n_outputs + 63) / 64 * 8;
         const float value = qc_value(e, w, n, stored);
         qc_prefetch_from(e, w, n);
-        for (ptrdiff_t byte = 0; byte < (w->n_outputs + 7) / 8; ++byte)
-            for (unsigned mask = masks[byte], k = 0; mask; mask >>= 1, ++k)
-                if (mask & 1u) out[8 * byte + k] += value * (float)*packed++;
+        for (ptrdiff_t k = 0; k < w->n_outputs; ++k) /* zeros as well: infinity times 0 is NaN, as in full rows */
+            out[k] += value * (masks[k / 8] >> k % 8 & 1 ? (float)*packed++ : 0.0f);
     }
 }
 

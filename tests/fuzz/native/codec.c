@@ -232,7 +232,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         {"codec.ranks", ranks}, {"codec.strings", strings}, {"codec.level", level},
         {"codec.alphabetical", alphabetical}, {"codec.rows", matrix}, {"codec.checks", checks}, {"codec.trees", trees},
     };
-    input in = {data, data + size};
+    input in = {data, data + size, 0};
     do { /* several cases an input, as long as it has bytes for them */
         const int kind = (int)(take(&in, 1) % (sizeof all / sizeof *all));
         all[kind].run(&in);

@@ -43,16 +43,23 @@ static inline void count(int kind, const char *name) {
     ++counted[kind].n;
 }
 
-/* The case's bytes, one after another; behind the last there are zeros. */
+/* The case's bytes, one after another; behind the last there are zeros, or, with a `more` that is not 0, random ones: a few bytes
+ * then shape a problem, and many fill it. */
 typedef struct {
     const uint8_t *at, *end;
+    uint64_t more;
 } input;
 
 static inline uint64_t take(input *in, size_t bytes) {
     uint64_t value = 0;
     const size_t left = (size_t)(in->end - in->at), n = bytes < left ? bytes : left;
-    memcpy(&value, in->at, n);
+    if (n) memcpy(&value, in->at, n);
     in->at += n;
+    if (n < bytes && in->more) {
+        in->more ^= in->more << 13, in->more ^= in->more >> 7, in->more ^= in->more << 17;
+        value |= in->more >> 8 << 8 * n;
+        if (bytes < 8) value &= ((uint64_t)1 << 8 * bytes) - 1;
+    }
     return value;
 }
 
@@ -106,6 +113,86 @@ static inline double some_double(input *in) {
     bits = take(in, 8);
     memcpy(&value, &bits, 8);
     return value;
+}
+
+/* Buffers that go when the case ends. `before`: bytes in front, so that an array begins where no allocator would let it begin. */
+static struct {
+    void *at[512];
+    int n;
+} kept;
+
+static inline void *keep(size_t before, size_t bytes) {
+    char *to = malloc(before + bytes ? before + bytes : 1);
+    CHECK(to && kept.n < 512, "no memory");
+    kept.at[kept.n++] = to;
+    memset(to, 0x5A, before + bytes);
+    return to + before;
+}
+
+/* At a cache line, exactly so many bytes. */
+static inline void *keep_aligned(size_t bytes) {
+    void *to = NULL;
+    CHECK(!posix_memalign(&to, 64, bytes ? bytes : 1) && kept.n < 512, "no memory");
+    kept.at[kept.n++] = to;
+    memset(to, 0x5A, bytes);
+    return to;
+}
+
+static inline void release(void) {
+    while (kept.n) free(kept.at[--kept.n]);
+}
+
+/* An array of n values as NumPy may hold it: aligned to a value, and to nothing else. */
+static inline void *array(input *in, size_t n, size_t size) { return keep(below(in, 16) * size, n * size); }
+
+/* Floats are the same if their bits are; every NaN is the same as any other. */
+static inline int same_floats(const float *a, const float *b, size_t n) {
+    for (size_t i = 0; i < n; ++i)
+        if (memcmp(a + i, b + i, sizeof *a) && (a[i] == a[i] || b[i] == b[i])) return 0;
+    return 1;
+}
+
+static inline int same_doubles(const double *a, const double *b, size_t n) {
+    for (size_t i = 0; i < n; ++i)
+        if (memcmp(a + i, b + i, sizeof *a) && (a[i] == a[i] || b[i] == b[i])) return 0;
+    return 1;
+}
+
+static inline float some_float(input *in) {
+    const double value = some_double(in);
+    uint32_t bits;
+    float single = (float)value;
+    if (value == value || !(take(in, 1) & 1)) return single;
+    bits = (uint32_t)take(in, 4);
+    memcpy(&single, &bits, 4);
+    return single;
+}
+
+/* Values of one kind in a whole array: what sums well, what is hard, what is all the same, zeros among few. */
+static inline double next_value(input *in, uint32_t mode) {
+    switch (mode) {
+    case 0:
+        return some_double(in);
+    case 1:
+        return take(in, 1) % 8 ? 0.0 : some_double(in);
+    case 2:
+        return ldexp((double)(int32_t)take(in, 4), -20);
+    case 3:
+        return (double)(int8_t)take(in, 1);
+    default:
+        return ldexp((double)(int32_t)take(in, 4), (int)(take(in, 1) % 120) - 90);
+    }
+}
+enum { MODES = 5 };
+
+static inline double finite_value(input *in, uint32_t mode) {
+    const double value = next_value(in, mode);
+    return isfinite(value) ? value : 0.5;
+}
+
+static inline float finite_float(input *in, uint32_t mode) {
+    const float value = (float)next_value(in, mode);
+    return isfinite(value) ? value : 0.5f;
 }
 
 #endif

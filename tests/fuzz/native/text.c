@@ -263,7 +263,7 @@ static void run(model *m, qc_scratch *scratch, const qc_document *given, size_t 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static answers first, other;
-    input in = {data, data + size};
+    input in = {data, data + size, 0};
     model *m = &models[take(&in, 1) % MODELS];
     if (!m->ready) build((int)(m - models));
     qc_document documents[DOCUMENTS];

@@ -422,7 +422,7 @@ static void from_tops(const ensemble *e, const state *s, const tops *l, const ch
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    input in = {data, data + size};
+    input in = {data, data + size, 0};
     ensemble *e = calloc(1, sizeof *e);
     state *s = calloc(1, sizeof *s);
     sliced l = {0};
