@@ -275,7 +275,7 @@ def test_memory_is_given_back(door):
 def test_tables_that_change_meanwhile(door):
     """Another thread replaces cells, lists and columns; each answer is one of those that the table may give.
 
-    Without a GIL it leaves the array of objects alone: NumPy, which stores them, locks nothing then, and its own ``copy`` crashes.
+    Without a GIL it leaves the array of objects alone: NumPy, which stores them, locks nothing then; its own ``copy`` crashes.
     """
     locked = getattr(sys, "_is_gil_enabled", lambda: True)()
     found = reader(door, number(door), words(door), width=2)
