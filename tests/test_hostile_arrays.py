@@ -4,7 +4,8 @@ source's labels, an error that scikit-learn raises too, or, where nobody can kno
 from __future__ import annotations
 
 import itertools
-import threading
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 import quantcore as qc
+
+sys.path.append(str(Path(__file__).parent))
+from hostile import DTYPES, Liar, Strange, beside  # noqa: E402
 
 RANDOM = np.random.default_rng(3)
 WIDTH = 7
@@ -56,7 +60,6 @@ def pairs(sources):
 
 dense, sparse, documents = pairs(ROWS), pairs(SPARSE), pairs(DOCUMENTS)
 
-DTYPES = ["?", *"bBhHiIlLqQefdg"]
 LAYOUTS = {
     "C": lambda a: np.ascontiguousarray(a),
     "Fortran": lambda a: np.asfortranarray(a),
@@ -178,23 +181,6 @@ def test_index_types_and_orders(sparse):
 # ----------------------------------------------------------------- liars, threads
 
 
-class Liar:
-    """Says that it is an array, and gives what it was told to."""
-
-    def __init__(self, given, shape=X.shape):
-        self.given, self.shape = given, shape
-        self.dtype, self.ndim = np.dtype(float), len(shape)
-
-    def __len__(self):
-        return 1 << 40
-
-    def __array__(self, dtype=None, copy=None):
-        found = self.given() if callable(self.given) else self.given
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
-
 LIES = {
     "an error": lambda: Liar(RuntimeError("no array today")),
     "a list": lambda: Liar([[1.0] * WIDTH]),
@@ -232,17 +218,6 @@ def test_arrays_that_tell_another_truth(dense):
     assert next(calls) == 1
 
 
-class Strange:
-    """A number that fails, or changes what holds it, when it is read."""
-
-    def __init__(self, act):
-        self.act = act
-
-    def __float__(self):
-        self.act()
-        return 1.0
-
-
 def test_numbers_that_act_when_they_are_read(dense):
     source, model = dense
     rows = [[1.0] * WIDTH for _ in range(40)]
@@ -259,27 +234,6 @@ def test_numbers_that_act_when_they_are_read(dense):
     except (TypeError, ValueError):
         pass
     np.testing.assert_array_equal(model.predict(X), source.predict(X))
-
-
-def beside(change, work, times=150):
-    """``work`` many times while another thread goes on with ``change``; ``work`` may end in the errors of bad input."""
-    end = threading.Event()
-
-    def go_on():
-        while not end.is_set():
-            change()
-
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    try:
-        for _ in range(times):
-            try:
-                work()
-            except (TypeError, ValueError, IndexError):
-                continue
-    finally:
-        end.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
