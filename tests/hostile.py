@@ -20,7 +20,7 @@ def outcome(call, X):
     """Labels, or that there was an error."""
     try:
         return call(X).tolist()
-    except FAULTS:
+    except (*FAULTS, StopIteration):  # scikit-learn's of no documents that are to be hashed
         return "an error"
 
 

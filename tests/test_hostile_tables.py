@@ -186,7 +186,7 @@ class Framed:
         return -1
 
     def __getitem__(self, name):
-        return Liar([1.0] * 3)
+        return Liar([1.0] * 3, shape=(3,))
 
     def __dataframe__(self, *args, **more):
         raise RuntimeError("no table today")
