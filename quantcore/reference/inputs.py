@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from quantcore.plan.csr import Csr
 
 __all__ = ["documents", "matrix", "read", "require_finite", "require_rows"]
 
+# Values that are looked at in one go: they stay in the cache, and in between Ctrl-C is heard.
+_STEP = 1 << 18
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16))
 
 
@@ -132,12 +135,12 @@ def require_finite(X: NDArray[Any] | Csr, *, allow_nan: bool = False, allow_infi
     """Raise ValueError for infinity and NaN, each unless it is allowed."""
     if allow_nan and allow_infinity:
         return
-    values = X.data if isinstance(X, Csr) else X
-    # A finite sum proves that all is finite; an infinite one may be overflow, so look closer.
+    nan = infinite = False
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):
-            return
-    nan, infinite = bool(np.isnan(values).any()), bool(np.isinf(values).any())
+        for some in _in_steps(X.data if isinstance(X, Csr) else X):
+            # A finite sum proves that all is finite; an infinite one may be overflow, so look closer.
+            if not np.isfinite(some.sum()):
+                nan, infinite = nan or bool(np.isnan(some).any()), infinite or bool(np.isinf(some).any())
     if (infinite and not allow_infinity) or (nan and not allow_nan):
         kind = "NaN" if nan and not allow_nan else "infinity (or a value too large for its dtype)"
         raise ValueError(f"the input contains {kind}; impute or drop such values before predicting")
@@ -180,8 +183,7 @@ def _dense(X: Any, integers: bool) -> NDArray[Any]:
         # In an object array None is a missing value (NaN, refused as such), in a list it is no number at all.
         raise TypeError("expected numbers, got None within a list; impute missing values first")
     dtype: Any = array.dtype.newbyteorder("=") if integers and array.dtype.kind in "biu" else _float(array.dtype)
-    found = np.ascontiguousarray(array, dtype)
-    return found if found.flags.aligned else found.copy()
+    return _converted(array, dtype)
 
 
 def _is_sparse(X: Any) -> bool:
@@ -205,8 +207,8 @@ def _sparse(X: Any) -> Csr:
     given = {name: np.asarray(getattr(csr, name)) for name in ("indptr", "indices")}
     if strange := [f"{name} of {array.dtype}" for name, array in given.items() if array.dtype.kind not in "iu"]:
         raise ValueError(f"the sparse matrix is broken: it has {strange[0]}, expected integers")
-    indptr, indices = (array.astype(np.int64, copy=False) for array in given.values())
-    data = np.asarray(csr.data, _float(dtype))
+    indptr, indices = (_converted(array, np.int64) for array in given.values())
+    data = _converted(np.asarray(csr.data), _float(dtype))
     if len(indptr) != rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
         raise ValueError("the sparse matrix is broken: indptr must start at 0, ascend and hold one entry more than rows")
     stored = int(indptr[-1])
@@ -234,14 +236,33 @@ def canonical(found: Csr) -> Csr:
 
 
 def _ascends(found: Csr) -> bool:
-    """Whether columns ascend within each row; in steps, which stay in the cache and between which Ctrl-C is heard."""
-    indices, step = found.indices, 1 << 18
-    for start in range(0, len(indices) - 1, step):
-        some = indices[start : start + step + 1]
+    """Whether columns ascend within each row."""
+    indices = found.indices
+    for start in range(0, len(indices) - 1, _STEP):
+        some = indices[start : start + _STEP + 1]
         falls = np.flatnonzero(some[1:] <= some[:-1]) + (start + 1)
         if (found.indptr[np.searchsorted(found.indptr, falls)] != falls).any():  # within a row
             return False
     return True
+
+
+def _in_steps(array: NDArray[Any]) -> Iterable[NDArray[Any]]:
+    """Some rows at a time."""
+    if array.size <= _STEP:
+        return (array,)
+    step = max(1, _STEP // array[:1].size)
+    return (array[start : start + step] for start in range(0, len(array), step))
+
+
+def _converted(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """In this dtype, C-contiguous and aligned; the array itself if it is so."""
+    if array.size <= _STEP or (array.dtype == dtype and array.flags.c_contiguous):
+        found = np.ascontiguousarray(array, dtype)
+        return found if found.flags.aligned else found.copy()
+    found = np.empty(array.shape, dtype)
+    for some, to in zip(_in_steps(array), _in_steps(found), strict=True):
+        to[...] = some
+    return found
 
 
 def _float(dtype: np.dtype[Any]) -> np.dtype[Any]:
