@@ -66,7 +66,7 @@ def beside(change, work, times=150):
         for _ in range(times):
             try:
                 work()
-            except (TypeError, ValueError, IndexError):
+            except (TypeError, ValueError, LookupError):
                 continue
     finally:
         end.set()
