@@ -454,7 +454,8 @@ def _listed(classes: Any) -> list[Any]:
 def _in_threads(call: Callable[[Any], Any], cut: Callable[[Any, int, int], Any], X: Any, count: int, threads: int) -> Any:
     from concurrent.futures import ThreadPoolExecutor  # 5 ms that only this needs
 
-    size = -(-count // threads)
+    # More parts than threads where rows are many: what Ctrl-C leaves to end by itself is short.
+    size = min(-(-count // threads), 1 << 14)
 
     def part(start: int) -> Any:
         try:
@@ -462,8 +463,14 @@ def _in_threads(call: Callable[[Any], Any], cut: Callable[[Any, int, int], Any],
         except UncertainError as error:
             return UncertainError([start + row for row in error.rows])
 
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads)
+    try:
         parts = list(pool.map(part, range(0, count, size)))
+    except BaseException as error:
+        # Signals are heard on the main thread alone, which is here: it does not wait for the parts that run.
+        pool.shutdown(wait=isinstance(error, Exception), cancel_futures=True)
+        raise
+    pool.shutdown()
     uncertain = [row for found in parts if isinstance(found, UncertainError) for row in found.rows]
     if uncertain:
         raise UncertainError(uncertain)

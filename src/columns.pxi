@@ -7,7 +7,7 @@ cdef int _kind_of(cnp.ndarray array):
     if array.dtype.byteorder == (">" if sys.byteorder == "little" else "<"):
         return -1
     if dtype.kind == c"O":
-        return -1 if QC_SHARED else QC_OF_OBJECT
+        return QC_OF_OBJECT
     if dtype.kind == c"b":
         return QC_OF_BOOL
     if dtype.kind == c"f":
@@ -17,6 +17,12 @@ cdef int _kind_of(cnp.ndarray array):
     if dtype.kind == c"u":
         return {1: QC_OF_UINT8, 2: QC_OF_UINT16, 4: QC_OF_UINT32, 8: QC_OF_UINT64}.get(dtype.itemsize, -1)
     return -1
+
+
+cdef cnp.ndarray _own(cnp.ndarray array):
+    """An array whose objects stay while they are read: without a GIL another thread may replace those of the caller's, and the
+    last reference to one is gone. NumPy's own copy is not safe from that either, but much shorter than what follows."""
+    return array.copy() if QC_SHARED and cnp.PyArray_TYPE(array) == cnp.NPY_OBJECT else array
 
 
 cdef bint _of_memory(cnp.ndarray array, Py_ssize_t first, Py_ssize_t stride, qc_frame_column *c):
@@ -39,6 +45,7 @@ cdef Py_ssize_t _of_values(values, qc_frame_column *c, list held):
         return len(values) if len(values) else NOT_READ
     if not PyArray_CheckExact(values) or cnp.PyArray_NDIM(values) != 1 or not cnp.PyArray_DIM(values, 0):
         return NOT_READ
+    values = _own(values)
     held.append(values)
     if not _of_memory(values, 0, cnp.PyArray_STRIDE(values, 0), c):
         return NOT_READ
@@ -51,6 +58,9 @@ cdef Py_ssize_t _of_block(values, Py_ssize_t row, Py_ssize_t n, qc_frame_column 
     if PyArray_CheckExact(values):
         if cnp.PyArray_NDIM(values) != 2 or cnp.PyArray_DIM(values, 1) != n or not 0 <= row < cnp.PyArray_DIM(values, 0):
             return NOT_READ
+        if QC_SHARED:
+            values, row = _own(values[row:row + 1]), 0
+        held.append(values)
         return 0 if _of_memory(values, row * cnp.PyArray_STRIDE(values, 0), cnp.PyArray_STRIDE(values, 1), c) else NOT_READ
     name = type(values).__name__
     if name == "ArrowStringArray":
@@ -64,7 +74,7 @@ cdef Py_ssize_t _of_block(values, Py_ssize_t row, Py_ssize_t n, qc_frame_column 
         held.append(chunks)
         return 0 if chunks.column(0, c) else NOT_READ
     if name in ("StringArray", "StringArrayNumpySemantics"):
-        objects = np.asarray(values)
+        objects = _own(np.asarray(values))
         held.append(objects)
         return 0 if len(objects) == n and _of_memory(objects, 0, cnp.PyArray_STRIDE(objects, 0), c) else NOT_READ
     return NOT_READ

@@ -224,7 +224,10 @@ cdef class Reader:
     cdef object of_dicts(self, X, _Scratch *s, answer):
         """Rows that are dicts."""
         cdef Py_ssize_t k
-        if self.names is None or not len(X) or type(X[0]) is not dict:
+        cdef PyObject *first = NULL if self.names is None else qc_item(X, 0)
+        cdef bint dicts = first is not NULL and PyDict_CheckExact(first)
+        Py_XDECREF(first)
+        if not dicts:
             return None
         for k in range(self.n_needed):
             s.columns[k].kind, s.columns[k].stride = QC_OF_OBJECT, sizeof(PyObject *)
@@ -259,6 +262,7 @@ cdef class Reader:
         cdef Py_ssize_t k, at
         if cnp.PyArray_NDIM(X) != 2 or cnp.PyArray_DIM(X, 1) != self.n_columns or not cnp.PyArray_DIM(X, 0):
             return None
+        X = _own(X)
         for k in range(self.n_needed):
             at = self.columns[k]
             if not _of_memory(X, at * cnp.PyArray_STRIDE(X, 1), cnp.PyArray_STRIDE(X, 0), &s.columns[k]):
@@ -292,14 +296,14 @@ cdef class Reader:
                 values = blocks[block_of[at]].values
                 if _of_block(values, within[at], n, &s.columns[k], held) < 0:
                     return NOT_READ
-                held.append(values)
         except (AttributeError, IndexError, TypeError):  # not the pandas that we know
             return NOT_READ
         return n
 
     cdef tuple places_in(self, index):
         """Where the columns that are read stand in an Index; None where they don't, or not as they have to."""
-        seen = self.places
+        with cython.critical_section(self):
+            seen = self.places
         if seen is not None and seen[0].is_(index):
             return seen[1]
         there = index.tolist()
@@ -312,7 +316,8 @@ cdef class Reader:
         elif tuple(there) == self.names:
             places = self.columns
         if places is not None:
-            self.places = (index, places)
+            with cython.critical_section(self):
+                self.places = (index, places)
         return places
 
     cdef object of_arrow(self, X, _Scratch *s, answer):
@@ -336,21 +341,20 @@ cdef class Reader:
     cdef object answered(self, _Scratch *s, Py_ssize_t n, answer, rows):
         """The matrix of columns (or of rows that are dicts), or what is answered to it."""
         cdef Py_ssize_t start = 0, count
-        cdef bint worth_it = not self.sparse and not QC_SHARED and min(n, self.part_rows) * self.width > SMALL
+        cdef bint worth_it = not self.sparse and min(n, self.part_rows) * self.width > SMALL
         if n < 1:
             return None
         if answer is None or (n <= self.part_rows and not worth_it):
             found = self.matrix(s, 0, n, rows, None)
             return found if answer is None or found is None else answer(found)
-        answers, whole = [], self.room if worth_it else None
-        self.room = None
+        answers, whole = [], self.swapped(None) if worth_it else None
         while start < n:
             count = min(self.part_rows, n - start)
             if worth_it and whole is None:
                 whole = np.empty((self.part_rows, self.width))
             found = self.matrix(s, start, count, rows, whole)
             if found is None:
-                self.room = whole
+                self.swapped(whole)
                 return None
             answers.append(answer(found))
             if worth_it and (Py_REFCNT(found) > 1 or Py_REFCNT(whole) > 2):
@@ -358,8 +362,14 @@ cdef class Reader:
             found = None
             PyErr_CheckSignals()
             start += count
-        self.room = whole
+        self.swapped(whole)
         return answers[0] if len(answers) == 1 else np.concatenate(answers)
+
+    cdef object swapped(self, room):
+        """The room that is kept, in exchange."""
+        with cython.critical_section(self):
+            kept, self.room = self.room, room
+        return kept
 
     cdef object matrix(self, _Scratch *s, Py_ssize_t first, Py_ssize_t n_rows, rows, whole):
         """The rows from first on, dense ones within an array if there is one; None where one is not read."""

@@ -13,9 +13,11 @@ cdef extern from *:
     #include <numpy/arrayobject.h>
     #define QC_PLAIN(x) PyArray_ISCARRAY_RO((PyArrayObject *)(x)) /* C-contiguous, aligned, native */
     #if defined(Py_GIL_DISABLED)
+    #define QC_SHARED 1 /* arrays may be changed while they are read */
     #define QC_SWAP(place, value) __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL)
     #define QC_ADD(place, value) __atomic_fetch_add(place, value, __ATOMIC_RELAXED)
     #else
+    #define QC_SHARED 0
     static void *qc_swap(void **place, void *value) { void *old = *place; *place = value; return old; }
     #define QC_SWAP(place, value) qc_swap((void **)(place), value)
     #define QC_ADD(place, value) (*(place) += (value))
@@ -58,7 +60,7 @@ cdef extern from *:
         const qc_csr *, const qc_csr_labels *, const float *scores, qc_csr_result *) noexcept nogil
     ptrdiff_t _labels_column "qc_bound.labels_column_float32"(
         const qc_csr *, const qc_csr_labels *, qc_csr_result *) noexcept nogil
-    bint QC_PLAIN(object)
+    bint QC_SHARED, QC_PLAIN "QC_PLAIN"(object)
     void *QC_SWAP(void *place, void *value)
     void QC_ADD(uint64_t *place, uint64_t value)
 
@@ -95,8 +97,10 @@ cdef class _Given:
     cdef ptrdiff_t n_stored
     cdef object indptr, indices, data
 
-    cdef bint take(self, X, type plain, ptrdiff_t n_columns) except -1:
-        """Whether X is a CSR matrix that kernels may read as it is. What is no such matrix raises nothing: others say why."""
+    cdef bint take(self, X, type plain, ptrdiff_t n_columns, ptrdiff_t row_bytes, ptrdiff_t n_outputs) except -1:
+        """Whether X is a CSR matrix that kernels may read. What is no such matrix raises nothing: others say why.
+
+        Other threads may change its arrays while none holds the GIL: what names places is copied before it is checked."""
         cdef ptrdiff_t n_bounds, n_indices, n_values
         cdef int bounds, indices, values
         if type(X) is not plain and getattr(X, "format", None) != "csr":
@@ -111,6 +115,9 @@ cdef class _Given:
             return False
         if n_bounds < 2 or shape[0] != n_bounds - 1:
             return False
+        if QC_SHARED or n_values * row_bytes + n_bounds * n_outputs >= RELEASE_FROM:
+            self.indptr = cnp.PyArray_NewCopy(self.indptr, cnp.NPY_CORDER)
+            self.indices = cnp.PyArray_NewCopy(self.indices, cnp.NPY_CORDER)
         self.x.indptr, self.x.indices, self.x.data = data_of(self.indptr), data_of(self.indices), data_of(self.data)
         self.x.wide_indptr, self.x.wide_indices, self.x.doubles = bounds == 8, indices == 8, values == cnp.NPY_DOUBLE
         self.x.n_rows = n_bounds - 1
@@ -199,7 +206,7 @@ cdef class LabelModel:
         cdef qc_csr_result result
         cdef ptrdiff_t n
         cdef void *more = NULL
-        if not given.take(X, self.plain, self.n_columns):
+        if not given.take(X, self.plain, self.n_columns, self.row_bytes, self.m.n_outputs):
             return self.other(X)
         n = given.x.n_rows
         result.labels, result.planes = small_labels, small_planes
@@ -222,7 +229,7 @@ cdef class LabelModel:
         ``other`` would answer."""
         cdef _Given given = _Given.__new__(_Given)
         cdef qc_csr_result result
-        if not given.take(X, self.plain, self.n_columns):
+        if not given.take(X, self.plain, self.n_columns, self.row_bytes, self.m.n_outputs):
             return None
         labels, planes = np.empty(given.x.n_rows, np.int32), np.empty(given.x.n_rows, np.uint8)
         result.labels, result.planes = <int32_t *>data_of(labels), <uint8_t *>data_of(planes)

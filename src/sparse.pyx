@@ -162,8 +162,9 @@ cdef class _Csr:
     cdef object indptr, indices, data
 
     def __cinit__(self, indptr, indices, data, ptrdiff_t n_columns):
-        indptr = _array(indptr, "indptr", (INT32, INT64), 1)
-        indices = _array(indices, "indices", (INT32, INT64), 1)
+        # Copies of what names places: other threads may change the caller's arrays while none holds the GIL.
+        indptr = _array(indptr, "indptr", (INT32, INT64), 1).copy()
+        indices = _array(indices, "indices", (INT32, INT64), 1).copy()
         data = _array(data, "data", (FLOAT32, FLOAT64), 1)
         self.n_stored = len(data)
         if len(indices) != self.n_stored or len(indptr) == 0:

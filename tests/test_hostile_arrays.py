@@ -4,7 +4,8 @@ source's labels, an error that scikit-learn raises too, or, where nobody can kno
 from __future__ import annotations
 
 import itertools
-import threading
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 import quantcore as qc
+
+sys.path.append(str(Path(__file__).parent))
+from hostile import DTYPES, FAULTS, Liar, Strange, beside, outcome  # noqa: E402
 
 RANDOM = np.random.default_rng(3)
 WIDTH = 7
@@ -56,7 +60,6 @@ def pairs(sources):
 
 dense, sparse, documents = pairs(ROWS), pairs(SPARSE), pairs(DOCUMENTS)
 
-DTYPES = ["?", *"bBhHiIlLqQefdg"]
 LAYOUTS = {
     "C": lambda a: np.ascontiguousarray(a),
     "Fortran": lambda a: np.asfortranarray(a),
@@ -175,36 +178,59 @@ def test_index_types_and_orders(sparse):
             np.testing.assert_array_equal(model.predict(form(good)), expected)
 
 
+def test_arrays_of_a_matrix_in_any_memory(sparse):
+    source, model = sparse
+    rows = sp.csr_matrix(np.abs(X))
+    expected = source.predict(rows)
+    memory = {
+        "other byte order": lambda a: a.astype(a.dtype.newbyteorder()),
+        "every other": lambda a: np.repeat(a, 2)[::2],
+        "reversed": lambda a: a[::-1].copy()[::-1],
+        "read-only": lambda a: _frozen(a.copy()),
+        "unaligned": lambda a: np.frombuffer(b"x" + a.tobytes(), np.uint8)[1:].view(a.dtype),
+        "longer than they need be": lambda a: np.concatenate([a, a[-1:]]),
+    }
+    for (what, change), name in itertools.product(memory.items(), ("indptr", "indices", "data")):
+        if what == "longer than they need be" and name == "indptr":
+            continue
+        given = changed(np.abs(X), **{name: change(getattr(rows, name))})
+        np.testing.assert_array_equal(model.predict(given), expected, err_msg=f"{name}, {what}")
+        np.testing.assert_array_equal(model.predict_certified(given).labels, expected)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_stored_values_that_are_no_numbers(sparse, value):
+    _, model = sparse
+    rows = sp.csr_matrix(np.resize(np.abs(X), (3000, WIDTH)))
+    for at in (0, rows.nnz // 2, rows.nnz - 1):
+        given = rows.copy()
+        given.data[at] = value
+        for method in ("predict", "predict_proba", "predict_certified"):
+            with pytest.raises(ValueError, match="NaN|infin"):
+                getattr(model, method)(given)
+
+
+def test_tables_of_no_memory(dense):
+    """A row, repeated more often than any machine could hold."""
+    _, model = dense
+    for n in (1 << 40, 1 << 50):
+        with pytest.raises((MemoryError, ValueError)):
+            model.predict(np.broadcast_to(X[0], (n, WIDTH)))
+
+
 # ----------------------------------------------------------------- liars, threads
 
 
-class Liar:
-    """Says that it is an array, and gives what it was told to."""
-
-    def __init__(self, given, shape=X.shape):
-        self.given, self.shape = given, shape
-        self.dtype, self.ndim = np.dtype(float), len(shape)
-
-    def __len__(self):
-        return 1 << 40
-
-    def __array__(self, dtype=None, copy=None):
-        found = self.given() if callable(self.given) else self.given
-        if isinstance(found, BaseException):
-            raise found
-        return found
-
-
 LIES = {
-    "an error": lambda: Liar(RuntimeError("no array today")),
-    "a list": lambda: Liar([[1.0] * WIDTH]),
-    "another width": lambda: Liar(np.zeros((2, WIDTH + 1))),
-    "one dimension": lambda: Liar(np.zeros(WIDTH)),
-    "objects": lambda: Liar(np.full((2, WIDTH), object())),
-    "complex numbers": lambda: Liar(np.zeros((2, WIDTH), complex)),
-    "NaN and infinity": lambda: Liar(np.full((2, WIDTH), np.inf)),
-    "nothing": lambda: Liar(None),
-    "no memory": lambda: Liar(MemoryError()),
+    "an error": lambda: Liar(RuntimeError("no array today"), X.shape),
+    "a list": lambda: Liar([[1.0] * WIDTH], X.shape),
+    "another width": lambda: Liar(np.zeros((2, WIDTH + 1)), X.shape),
+    "one dimension": lambda: Liar(np.zeros(WIDTH), X.shape),
+    "objects": lambda: Liar(np.full((2, WIDTH), object()), X.shape),
+    "complex numbers": lambda: Liar(np.zeros((2, WIDTH), complex), X.shape),
+    "NaN and infinity": lambda: Liar(np.full((2, WIDTH), np.inf), X.shape),
+    "nothing": lambda: Liar(None, X.shape),
+    "no memory": lambda: Liar(MemoryError(), X.shape),
 }
 
 
@@ -232,17 +258,6 @@ def test_arrays_that_tell_another_truth(dense):
     assert next(calls) == 1
 
 
-class Strange:
-    """A number that fails, or changes what holds it, when it is read."""
-
-    def __init__(self, act):
-        self.act = act
-
-    def __float__(self):
-        self.act()
-        return 1.0
-
-
 def test_numbers_that_act_when_they_are_read(dense):
     source, model = dense
     rows = [[1.0] * WIDTH for _ in range(40)]
@@ -259,27 +274,6 @@ def test_numbers_that_act_when_they_are_read(dense):
     except (TypeError, ValueError):
         pass
     np.testing.assert_array_equal(model.predict(X), source.predict(X))
-
-
-def beside(change, work, times=150):
-    """``work`` many times while another thread goes on with ``change``; ``work`` may end in the errors of bad input."""
-    end = threading.Event()
-
-    def go_on():
-        while not end.is_set():
-            change()
-
-    thread = threading.Thread(target=go_on)
-    thread.start()
-    try:
-        for _ in range(times):
-            try:
-                work()
-            except (TypeError, ValueError, IndexError):
-                continue
-    finally:
-        end.set()
-        thread.join()
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -313,7 +307,7 @@ def test_lists_of_rows_that_change_during_the_call(dense):
 @pytest.mark.parametrize("array", ["indices", "indptr", "data"])
 def test_matrices_that_change_during_the_call(sparse, array):
     source, model = sparse
-    good = sp.csr_matrix(np.resize(np.abs(X), (5000, WIDTH)))
+    good = sp.csr_matrix(np.resize(np.abs(X), (50_000, WIDTH)))  # enough that the GIL is released
     kept = getattr(good, array).copy()
     values = itertools.cycle([-1, 2**31 - 1, -(2**31), 0, WIDTH - 1])
 
@@ -327,6 +321,95 @@ def test_matrices_that_change_during_the_call(sparse, array):
     beside(change, lambda: model.predict_proba(good), 30)
     getattr(good, array)[:] = kept
     np.testing.assert_array_equal(model.predict(good), source.predict(good))
+
+
+FORMS = {
+    "a tuple": tuple,
+    "an array": np.array,
+    "of the other byte order": lambda texts: np.array(texts).astype(np.array(texts).dtype.newbyteorder()),
+    "an array of objects": lambda texts: np.array(texts, object),
+    "every other": lambda texts: np.repeat(np.array(texts, object), 2)[::2],
+    "reversed": lambda texts: np.array(texts[::-1], object)[::-1],
+    "of one text": lambda texts: np.broadcast_to(np.array(texts[3], object), len(texts)),
+    "read-only": lambda texts: _frozen(np.array(texts, object)),
+    "an iterator": iter,
+    "keys": lambda texts: dict.fromkeys(texts).keys(),
+    "a column of them": lambda texts: np.array(texts, object)[:, None],
+    "bytes": lambda texts: [text.encode() for text in texts],
+    "bytes that are no UTF-8": lambda texts: [*texts, b"\xff\xfe"],
+    "of subclasses of str": lambda texts: [type("Str", (str,), {})(text) for text in texts],
+    "one is None": lambda texts: [*texts, None],
+    "one is a number": lambda texts: [3.5, *texts],
+    "one is a list": lambda texts: [*texts, ["cat"]],
+    "one text": lambda texts: texts[0],
+    "no text": lambda texts: texts[:0],
+    "None": lambda texts: None,
+    "a number": lambda texts: 3,
+    "lone surrogates": lambda texts: [*texts, "cat \ud800 dog"],
+    "zeros": lambda texts: [*texts, "cat\0dog\0"],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_documents_in_every_form(documents, form):
+    """As the source takes them: its labels, or an error where it has one."""
+    source, model = documents
+    for method in ("predict", "predict_proba"):
+        expected = outcome(getattr(source, method), FORMS[form](TEXTS))
+        found = outcome(getattr(model, method), FORMS[form](TEXTS))
+        if method == "predict" or isinstance(expected, str):
+            assert found == expected
+        else:
+            np.testing.assert_allclose(found, expected, atol=2e-2)
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_documents_that_lie(documents, lie):
+    source, model = documents
+    for method in ("predict", "predict_proba", "predict_certified"):
+        with pytest.raises(FAULTS):
+            getattr(model, method)(LIES[lie]())
+    np.testing.assert_array_equal(model.predict(TEXTS), source.predict(TEXTS))
+
+
+def test_documents_that_act_when_they_are_read(documents):
+    """A str of one's own that empties the list, or fails, when it is lowered, encoded, hashed or iterated."""
+    source, model = documents
+
+    def fail(*args):
+        raise ZeroDivisionError("not today")
+
+    def acting(act):
+        names = (
+            "lower",
+            "encode",
+            "__hash__",
+            "__iter__",
+            "__len__",
+            "__getitem__",
+            "__str__",
+            "translate",
+            "casefold",
+            "isascii",
+        )
+        return type("Acting", (str,), dict.fromkeys(names, act))("cat dog ÄHRE")
+
+    for n in (1, len(TEXTS)):
+        texts = list(TEXTS[:n])
+
+        def clear(*args, texts=texts):
+            texts.clear()
+            return "cat"
+
+        for act in (fail, clear):
+            texts[:] = TEXTS[:n]
+            texts[n // 2] = acting(act)
+            for method in ("predict", "predict_proba", "predict_certified"):
+                try:
+                    getattr(model, method)(texts)
+                except FAULTS:
+                    continue
+    np.testing.assert_array_equal(model.predict(TEXTS), source.predict(TEXTS))
 
 
 def test_documents_that_change_during_the_call(documents):

@@ -48,7 +48,10 @@ def take(X: Any, rows: NDArray[np.int64]) -> Any:
 
 def part(X: Any, start: int, stop: int) -> Any:
     """The rows from ``start`` to before ``stop``."""
-    if isinstance(X, Table | Csr):
+    if isinstance(X, Csr):
+        ends = X.indptr[start : stop + 1]
+        return Csr(ends - ends[0], X.indices[ends[0] : ends[-1]], X.data[ends[0] : ends[-1]], X.n_columns)
+    if isinstance(X, Table):
         return X.take_rows(np.arange(start, min(stop, X.n_rows)))
     if isinstance(X, Mapping):
         return {name: part(value, start, stop) if is_column(value) else value for name, value in X.items()}

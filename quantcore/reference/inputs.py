@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,8 @@ from quantcore.plan.rules import all_finite
 
 __all__ = ["documents", "matrix", "read", "require_finite", "require_rows"]
 
+# Values that are looked at in one go: they stay in the cache, and in between Ctrl-C is heard.
+_STEP = 1 << 18
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.float16))
 _FEW = 64  # values; of more a sum says it sooner
 
@@ -137,11 +140,12 @@ def require_finite(X: NDArray[Any] | Csr, *, allow_nan: bool = False, allow_infi
     values = X.data if isinstance(X, Csr) else X
     if values.size <= _FEW and all_finite(values):
         return
-    # A finite sum proves that all is finite; an infinite one may be overflow, so look closer.
+    nan = infinite = False
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(values.sum()):
-            return
-    nan, infinite = bool(np.isnan(values).any()), bool(np.isinf(values).any())
+        for some in _in_steps(values):
+            # A finite sum proves that all is finite; an infinite one may be overflow, so look closer.
+            if not np.isfinite(some.sum()):
+                nan, infinite = nan or bool(np.isnan(some).any()), infinite or bool(np.isinf(some).any())
     if (infinite and not allow_infinity) or (nan and not allow_nan):
         kind = "NaN" if nan and not allow_nan else "infinity (or a value too large for its dtype)"
         raise ValueError(f"the input contains {kind}; impute or drop such values before predicting")
@@ -184,8 +188,7 @@ def _dense(X: Any, integers: bool) -> NDArray[Any]:
         # In an object array None is a missing value (NaN, refused as such), in a list it is no number at all.
         raise TypeError("expected numbers, got None within a list; impute missing values first")
     dtype: Any = array.dtype.newbyteorder("=") if integers and array.dtype.kind in "biu" else _float(array.dtype)
-    found = np.ascontiguousarray(array, dtype)
-    return found if found.flags.aligned else found.copy()
+    return _converted(array, dtype)
 
 
 def _is_sparse(X: Any) -> bool:
@@ -209,8 +212,8 @@ def _sparse(X: Any) -> Csr:
     given = {name: np.asarray(getattr(csr, name)) for name in ("indptr", "indices")}
     if strange := [f"{name} of {array.dtype}" for name, array in given.items() if array.dtype.kind not in "iu"]:
         raise ValueError(f"the sparse matrix is broken: it has {strange[0]}, expected integers")
-    indptr, indices = (array.astype(np.int64, copy=False) for array in given.values())
-    data = np.asarray(csr.data, _float(dtype))
+    indptr, indices = (_converted(array, np.int64) for array in given.values())
+    data = _converted(np.asarray(csr.data), _float(dtype))
     if len(indptr) != rows + 1 or indptr[0] != 0 or (np.diff(indptr) < 0).any():
         raise ValueError("the sparse matrix is broken: indptr must start at 0, ascend and hold one entry more than rows")
     stored = int(indptr[-1])
@@ -224,10 +227,9 @@ def _sparse(X: Any) -> Csr:
 
 def canonical(found: Csr) -> Csr:
     """The same matrix with ascending columns and repeats summed (in the order in which they are stored)."""
-    row, indices, data = found.row_ids(), found.indices, found.data
-    # One rising key per entry where (row, column) is already ascending and unique.
-    if len(indices) < 2 or bool(((np.diff(indices) > 0) | (np.diff(row) > 0)).all()):
+    if _ascends(found):
         return found
+    row, indices, data = found.row_ids(), found.indices, found.data
     order = np.lexsort((indices, row))
     row, indices, data = row[order], indices[order], data[order]
     first = np.concatenate([[True], (np.diff(indices) != 0) | (np.diff(row) != 0)])
@@ -236,6 +238,36 @@ def canonical(found: Csr) -> Csr:
     counts = np.bincount(row[first], minlength=found.n_rows)
     indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     return Csr(indptr, indices[first], summed, found.n_columns)
+
+
+def _ascends(found: Csr) -> bool:
+    """Whether columns ascend within each row."""
+    indices = found.indices
+    for start in range(0, len(indices) - 1, _STEP):
+        some = indices[start : start + _STEP + 1]
+        falls = np.flatnonzero(some[1:] <= some[:-1]) + (start + 1)
+        if (found.indptr[np.searchsorted(found.indptr, falls)] != falls).any():  # within a row
+            return False
+    return True
+
+
+def _in_steps(array: NDArray[Any]) -> Iterable[NDArray[Any]]:
+    """Some rows at a time."""
+    if array.size <= _STEP:
+        return (array,)
+    step = max(1, _STEP // array[:1].size)
+    return (array[start : start + step] for start in range(0, len(array), step))
+
+
+def _converted(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """In this dtype, C-contiguous and aligned; the array itself if it is so."""
+    if array.size <= _STEP or (array.dtype == dtype and array.flags.c_contiguous):
+        found = np.ascontiguousarray(array, dtype)
+        return found if found.flags.aligned else found.copy()
+    found = np.empty(array.shape, dtype)
+    for some, to in zip(_in_steps(array), _in_steps(found), strict=True):
+        to[...] = some
+    return found
 
 
 def _float(dtype: np.dtype[Any]) -> np.dtype[Any]:

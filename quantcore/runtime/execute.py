@@ -54,6 +54,7 @@ from quantcore.runtime.values import FINE, OPEN, Known, Value, take
 
 __all__ = ["Executor", "Known", "Value"]
 
+_AT_ONCE = 1 << 14  # rows
 _DECISIONS = (ArgMax, Threshold, MultiLabel, Predictions, Several, Stack)
 _LINEAR = ("Linear", "PlanarLinear")
 _OF_LABELS = ("LabelValues", "Votes")
@@ -301,7 +302,21 @@ class Executor:
             return found
         if self.beside is None:
             self._fell_back(given)
-        return _shown(self._evaluate(self.plan.outputs[method], given, known, bounds=False).value, method)
+        return _shown(self._result(self.plan.outputs[method], given, known), method)
+
+    def _result(self, position: int, given: Any, known: Known) -> Any:
+        """The result of an op, of many rows some at a time: what lies between stays small, and Ctrl-C is heard."""
+        n_rows = 0 if known else _n_rows(given)
+        if n_rows <= _AT_ONCE:
+            return self._evaluate(position, given, known, bounds=False).value
+        from quantcore.reference import forms  # a few rows do without
+
+        parts = []
+        for start in range(0, n_rows, _AT_ONCE):
+            parts.append(self._evaluate(position, forms.part(given, start, start + _AT_ONCE), bounds=False).value)
+            if not isinstance(parts[0], np.ndarray):
+                return self._evaluate(position, given, known, bounds=False).value
+        return np.concatenate(parts)
 
     def read_first(self, X: Any) -> Any:
         """Labels of what the compiled trees don't read as it is: they read what it becomes (a data frame, integers, a list)."""
@@ -458,7 +473,7 @@ class Executor:
     def _fell_back(self, given: Any) -> None:
         """Note checked rows that go op by op."""
         if self.fallbacks is not None:
-            self.fallbacks.op_by_op(given.n_rows if isinstance(given, Csr | Table) else len(given), self.reasons.values())
+            self.fallbacks.op_by_op(_n_rows(given), self.reasons.values())
 
     def _left_open(self, n_rows: int) -> None:
         """Note rows that no plane settled, and who answers for them."""
@@ -717,6 +732,11 @@ def _sorted(indptr: NDArray[np.int64], columns: NDArray[np.int64], counts: NDArr
     rows = np.arange(len(indptr) - 1).repeat(indptr[1:] - indptr[:-1])
     order = np.argsort(rows * np.int64(n_columns) + columns)  # no column is there twice
     return Csr(indptr, columns[order], counts[order], n_columns)
+
+
+def _n_rows(given: Any) -> int:
+    """Of rows that have been checked."""
+    return given.n_rows if isinstance(given, Csr | Table) else len(given)
 
 
 def _shown(value: Any, method: str) -> Any:

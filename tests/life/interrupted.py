@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pandas as pd
+import pyarrow
 from scipy.sparse import random as random_csr
 from scipy.sparse import vstack
 from sklearn.compose import make_column_transformer
@@ -51,6 +52,12 @@ def csr():
     return model, vstack([random_csr(2000, 5000, 0.02, "csr", random_state=0)] * 100, "csr")
 
 
+def trees_on_csr():
+    X = random_csr(500, 300, 0.05, "csr", random_state=0)
+    model = qc.quantize(RandomForestClassifier(200).fit(X, rng.integers(0, 2, 500)))
+    return model, vstack([random_csr(2000, 300, 0.05, "csr", random_state=0)] * 100, "csr")
+
+
 def columns(form):
     """A table with strings, missing numbers and a million rows or more."""
     rows = 400
@@ -59,11 +66,23 @@ def columns(form):
     numbers = make_pipeline(SimpleImputer(), StandardScaler())
     front = make_column_transformer((numbers, ["pay"]), (OneHotEncoder(handle_unknown="ignore"), ["town"]))
     model = qc.quantize(make_pipeline(front, LogisticRegression()).fit(frame, LABELS))
+    many = pd.concat([frame] * 10_000, ignore_index=True)
     if form == "frame":
-        return model, pd.concat([frame] * 10_000, ignore_index=True)
+        return model, many
+    if form == "columns":
+        return model, {name: many[name].tolist() for name in many}
+    if form == "arrow":
+        return model, pyarrow.Table.from_pandas(many, preserve_index=False).combine_chunks()
     if form == "records":
         return model, frame.to_dict("records") * 5000
     return model, frame.to_numpy(object).repeat(5000, axis=0)
+
+
+def columns_and(last, times, *texts):
+    """A frame with documents, and what reads those and its other columns, or these alone."""
+    frame = pd.DataFrame({"said": DOCUMENTS, "pay": np.arange(400) / 7, "town": [f"t{i % 50}" for i in range(400)]})
+    front = make_column_transformer((StandardScaler(), ["pay"]), (OneHotEncoder(), ["town"]), *texts)
+    return qc.quantize(make_pipeline(front, last).fit(frame, LABELS)), pd.concat([frame] * times, ignore_index=True)
 
 
 CASES = {
@@ -77,8 +96,13 @@ CASES = {
     "frame": lambda: columns("frame"),
     "records": lambda: columns("records"),
     "objects": lambda: columns("objects"),
+    "columns": lambda: columns("columns"),
+    "arrow": lambda: columns("arrow"),
+    "frame and trees": lambda: columns_and(RandomForestClassifier(100), 2000),
+    "texts beside columns": lambda: columns_and(LogisticRegression(), 500, (TfidfVectorizer(), "said")),
     "trees in slices": lambda: numbers(RandomForestClassifier(200, max_depth=7), 20_000, 20, 2, 50),
     "trees that are walked": lambda: numbers(RandomForestClassifier(800), 20_000, 20, 20, 10),
+    "trees on csr": trees_on_csr,
 }
 
 SENDER = """
@@ -104,11 +128,19 @@ def ran():
         return float("nan")
 
 
+def few(rows):
+    """Some rows of the same form."""
+    if isinstance(rows, dict):
+        return {name: values[:3] for name, values in rows.items()}
+    return DOCUMENTS[:3] if isinstance(rows, list) and isinstance(rows[0], str) else rows[:3]
+
+
 if __name__ == "__main__":
     model, rows = CASES[sys.argv[1]]()
-    call = getattr(model, sys.argv[2])
-    if not isinstance(rows, list):
-        call(rows[:100])
+    method, threads = sys.argv[2], int(sys.argv[3])
+    call = getattr(model, method) if threads == 1 else lambda rows: qc.predict(model, rows, method=method, threads=threads)
+    small = few(rows)
+    call(small)
     sender = subprocess.Popen([sys.executable, "-c", SENDER, str(os.getpid())], stdout=subprocess.PIPE)
     handler, calls = signal.getsignal(signal.SIGINT), 0
     try:
@@ -120,8 +152,8 @@ if __name__ == "__main__":
         heard, ran_then = time.monotonic(), ran()
     sent, ran_before = map(float, sender.communicate()[0].split())
     # What was left in the middle leaves nothing behind: the next call answers as another model of the same file does.
-    small = rows[:3] if not isinstance(rows, list) or isinstance(rows[0], dict) else DOCUMENTS[:3]
-    same = np.array_equal(call(small), getattr(qc.Model(model.data), sys.argv[2])(small))
+    right, found = getattr(qc.Model(model.data), method)(small), call(small)
+    same = all(np.array_equal(a, b) for a, b in zip(found, right, strict=True))
     print(
         json.dumps(
             {

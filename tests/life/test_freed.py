@@ -1,19 +1,17 @@
 """A model that is dropped is freed there and then: nothing waits for Python's collector of cycles, which may come hours later."""
 
 import gc
-import json
 import sys
 import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 
 import quantcore as qc
 
-sys.path.append(str(Path(__file__).parents[1] / "artifact"))
-from test_golden import GOLDEN, NAMES, restored  # noqa: E402
+sys.path.append(str(Path(__file__).parent))
+from golden_rows import GOLDEN, NAMES, answer, forms  # noqa: E402
 
 
 @pytest.fixture
@@ -24,31 +22,8 @@ def no_collector():
     gc.enable()
 
 
-def forms(name):
-    """The golden rows, and as other doors, or none, read them."""
-    rows = restored(json.loads((GOLDEN / f"{name}.json").read_text("utf-8"))["rows"])
-    found = [rows]
-    if isinstance(rows, np.ndarray) and rows.dtype != object:
-        found += [rows[:1], rows.tolist(), np.asfortranarray(rows), rows.astype(np.float32)]
-        if not np.isnan(rows).any():
-            found.append(csr_matrix(rows))
-    elif isinstance(rows, dict):
-        found.append([dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)])
-    else:
-        found += [rows[:1], tuple(rows)]
-    return found
-
-
 def answers(call, name):
-    found = []
-    for rows in forms(name):
-        try:
-            answer = call(rows)
-        except (TypeError, ValueError) as error:
-            found.append((type(error), str(error)))
-        else:
-            found.append((answer.dtype, answer.shape, answer.tolist()) if isinstance(answer, np.ndarray) else repr(answer))
-    return found
+    return [answer(call, rows) for rows in forms(name)]
 
 
 @pytest.mark.parametrize("ask", [False, True])

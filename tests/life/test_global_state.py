@@ -7,10 +7,12 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import quantcore as qc
 
@@ -66,16 +68,23 @@ import quantcore as qc
 seen["import"] = state()
 rows = {"texts": ["w1 w2 w3", "größe w4 " * 50] * 3000, "table": np.random.default_rng(0).normal(size=(60000, 20)), "trees": None}
 rows["trees"] = rows["table"]
+own = np.random.default_rng(1)
+record = lambda: {"age": own.normal(), "town": f"t{own.integers(9)}", "said": "w1 w2 größe"}
+rows["columns"] = rows["texts beside"] = [record() for _ in range(30000)]
+rows["columns and trees"] = {name: [row[name] for row in rows["columns"]] for name in ("age", "town", "said")}
+bad = {"texts": [None], "columns": [{"age": 1.0}], "columns and trees": {"age": []}}
+bad["texts beside"] = [{"age": 1.0, "town": "t1", "said": None}]
 np.random.seed(0)
 seen["before"]["numpy random"] = seen["import"]["numpy random"] = str(np.random.get_state()[1][:4])
 models = {name: qc.load(path) for name, path in json.loads(sys.argv[1]).items()}
 seen["load"] = state()
 for name, model in models.items():
-    for size in (1, 40, len(rows[name])):
+    for size in (1, 40, 60000):
+        few = {key: v[:size] for key, v in rows[name].items()} if isinstance(rows[name], dict) else rows[name][:size]
         for method in ("predict", "predict_proba", "predict_certified"):
-            getattr(model, method)(rows[name][:size])
+            getattr(model, method)(few)
     try:
-        model.predict(np.full((2, 20), np.inf) if name != "texts" else [None])
+        model.predict(bad.get(name, np.full((2, 20), np.inf)))
     except Exception:
         pass
     qc.predict(model, rows[name], threads=3)
@@ -98,6 +107,15 @@ def test_nothing_of_the_process_changes(tmp_path):
         "table": LogisticRegression().fit(X, y),
         "trees": RandomForestClassifier(30, max_depth=6).fit(X, y),
     }
+    pandas = pytest.importorskip("pandas", reason="columns by their names are fitted on a data frame")
+    frame = pandas.DataFrame({"age": X[:, 0], "town": [f"t{k}" for k in rng.integers(0, 9, 200)], "said": documents})
+    parts = (StandardScaler(), ["age"]), (OneHotEncoder(), ["town"])
+    for name, last, texts in (
+        ("columns", LogisticRegression(), ()),
+        ("columns and trees", RandomForestClassifier(30, max_depth=6), ()),
+        ("texts beside", LogisticRegression(), [(TfidfVectorizer(), "said")]),
+    ):
+        sources[name] = make_pipeline(make_column_transformer(*parts, *texts), last).fit(frame, y)
     paths = {}
     for name, source in sources.items():
         paths[name] = str(tmp_path / f"{name}.qc")

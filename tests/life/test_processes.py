@@ -5,24 +5,47 @@ import multiprocessing
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import quantcore as qc
 
 rng = np.random.default_rng(0)
 DOCUMENTS = [" ".join(f"w{k}" for k in rng.integers(0, 60, 8)) for _ in range(100)]
 X = rng.normal(size=(200, 12))
+TABLE = {"age": rng.normal(size=100).tolist(), "town": [f"t{k}" for k in rng.integers(0, 9, 100)], "said": DOCUMENTS}
+
+
+def columns(last, *texts):
+    pandas = pytest.importorskip("pandas", reason="columns by their names are fitted on a data frame")
+    front = make_column_transformer((StandardScaler(), ["age"]), (OneHotEncoder(), ["town"]), *((v, "said") for v in texts))
+    return make_pipeline(front, last).fit(pandas.DataFrame(TABLE), np.arange(100) % 3)
+
+
 CASES = {
     "texts": (lambda: make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(DOCUMENTS, np.arange(100) % 2), DOCUMENTS * 30),
     "table": (lambda: LogisticRegression().fit(X, np.arange(200) % 3), np.tile(X, (20, 1))),
+    "csr": (lambda: LogisticRegression().fit(csr_matrix(X), np.arange(200) % 3), csr_matrix(np.tile(X, (20, 1)))),
     "trees": (lambda: RandomForestClassifier(20, max_depth=5).fit(X, np.arange(200) % 3), np.tile(X, (20, 1))),
+    "columns": (lambda: columns(LogisticRegression()), {name: values * 30 for name, values in TABLE.items()}),
+    "columns and trees": (
+        lambda: columns(RandomForestClassifier(20, max_depth=5)),
+        [dict(zip(TABLE, row, strict=True)) for row in zip(*TABLE.values(), strict=True)] * 30,
+    ),
+    "texts beside columns": (
+        lambda: columns(LogisticRegression(), TfidfVectorizer()),
+        {name: values * 10 for name, values in TABLE.items()},
+    ),
 }
 
 
@@ -109,8 +132,8 @@ except ImportError:
     except ImportError:
         print(json.dumps(["none"])); sys.exit()
 import quantcore as qc
-model = qc.load(sys.argv[1])
-right = model.predict([[0.5] * 12]).tolist()
+asked = [(qc.load(path), json.load(open(rows))) for path, rows in json.loads(sys.argv[1])]
+right = [model.predict(rows).tolist() for model, rows in asked]
 tried = '''
 import sys
 sys.path[:] = {path!r}
@@ -130,16 +153,22 @@ for create in ([lambda: sub.create(), lambda: sub.create("legacy")] if sys.versi
     found = eval(open(sys.argv[2]).read())
     assert all(found) and "imported" not in found, found
     sub.destroy(other)
-assert model.predict([[0.5] * 12]).tolist() == right
+assert [model.predict(rows).tolist() for model, rows in asked] == right
+assert [qc.predict(model, rows, threads=2).tolist() for model, rows in asked] == right
 print(json.dumps(found))
 """
 
 
 def test_subinterpreters_are_refused(tmp_path):
     """An ImportError that says why, and the first interpreter serves as before."""
-    qc.save(qc.quantize(CASES["table"][0]()), tmp_path / "model.qc")
+    paths = []
+    for name, (make, rows) in CASES.items():
+        if name != "csr":
+            paths.append((str(tmp_path / f"{name}.qc"), str(tmp_path / f"{name}.json")))
+            qc.save(qc.quantize(make()), paths[-1][0])
+            Path(paths[-1][1]).write_text(json.dumps(rows.tolist() if isinstance(rows, np.ndarray) else rows), "utf-8")
     run = subprocess.run(
-        [sys.executable, "-c", SUBINTERPRETER, tmp_path / "model.qc", tmp_path / "out"],
+        [sys.executable, "-c", SUBINTERPRETER, json.dumps(paths), tmp_path / "out"],
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,7 +1,9 @@
 """One Model in 64 threads: what each call answers is what one thread alone is answered, and every row is counted once."""
 
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import quantcore as qc
+
+sys.path.append(str(Path(__file__).parent))
+from golden_rows import GOLDEN, NAMES, answer, forms  # noqa: E402
 
 THREADS, CALLS = 64, 4
 SIZES = (1, 2, 16, 17, 300, 3000)
@@ -61,6 +66,38 @@ def columns(last):
     return make_pipeline(front, last).fit(np.concatenate([mixed(300, 0), mixed(1, 5)]), np.arange(301) % 3)
 
 
+def table(n, seed):
+    """Columns of numbers, strings and texts."""
+    own = np.random.default_rng(seed)
+    found = {"age": own.normal(size=n), "town": [f"t{t}" for t in own.integers(0, 30, n)], "said": strange(n, seed)}
+    found["age"][::9] = np.nan
+    return found
+
+
+def records(n, seed):
+    columns = {name: list(values) for name, values in table(n, seed).items()}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def frame(n, seed):
+    return pytest.importorskip("pandas", reason="data frames of pandas are tested with it").DataFrame(table(n, seed))
+
+
+def objects(n, seed):
+    return frame(n, seed).astype(object)
+
+
+def arrow(n, seed):
+    return pytest.importorskip("pyarrow", reason="tables of Arrow are tested with it").table(table(n, seed))
+
+
+def by_name(last, *texts):
+    """Behind columns by their names, with texts beside them or without."""
+    parts = [(make_pipeline(SimpleImputer(), StandardScaler()), ["age"]), (OneHotEncoder(handle_unknown="ignore"), ["town"])]
+    front = make_column_transformer(*parts, *((vectorizer, "said") for vectorizer in texts))
+    return make_pipeline(front, last).fit(frame(300, 0), np.arange(300) % 3)
+
+
 CASES = {
     "words": (lambda: texts(TfidfVectorizer(ngram_range=(1, 2))), strange),
     "words, many classes": (lambda: texts(TfidfVectorizer(sublinear_tf=True), 20), strange),
@@ -75,6 +112,14 @@ CASES = {
     "columns": (lambda: columns(LogisticRegression()), mixed),
     "columns and trees": (lambda: columns(RandomForestClassifier(20, max_depth=5, random_state=0)), mixed),
     "large trees": (lambda: numbers(RandomForestRegressor(70, random_state=0), 12, 300), dense(12)),
+    "dicts of columns": (lambda: by_name(LogisticRegression()), table),
+    "records": (lambda: by_name(LogisticRegression()), records),
+    "frames": (lambda: by_name(LogisticRegression()), frame),
+    "frames of objects": (lambda: by_name(LogisticRegression()), objects),
+    "tables of Arrow": (lambda: by_name(LogisticRegression()), arrow),
+    "frames and trees": (lambda: by_name(RandomForestClassifier(20, max_depth=5, random_state=0)), frame),
+    "texts beside columns": (lambda: by_name(LogisticRegression(), TfidfVectorizer()), frame),
+    "texts beside columns, in records": (lambda: by_name(LogisticRegression(), CountVectorizer()), records),
 }
 
 
@@ -111,6 +156,26 @@ def test_64_threads(case):
         for X, method in job:
             getattr(fresh, method)(X)
     assert counted == {name: count - start_alone[name] for name, count in fresh.stats().items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_golden_file_in_64_threads(name):
+    """All ask with the very same rows, in each form that they come in, and in other orders."""
+    alone, shared = qc.load(GOLDEN / f"{name}.qc"), qc.load(GOLDEN / f"{name}.qc")
+    methods = [*alone._artifact.plan.outputs, *(["predict_certified"] if hasattr(alone, "classes_") else [])]
+    asked = [(method, rows) for rows in forms(name) for method in methods]
+    expected = [answer(getattr(alone, method), rows) for method, rows in asked]
+    start = threading.Barrier(THREADS)
+
+    def work(i):
+        start.wait()
+        order = [(i + j) % len(asked) for j in range(min(len(asked), 2 * CALLS))]
+        return [(k, answer(getattr(shared, asked[k][0]), asked[k][1])) for k in order]
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        for found in pool.map(work, range(THREADS)):
+            for k, what in found:
+                assert what == expected[k], asked[k][0]
 
 
 def test_the_cache_of_paths_in_threads(tmp_path):

@@ -21,6 +21,19 @@ static int kind_of(const char *format, qc_frame_kind *kind, int *size) {
     return 0;
 }
 
+/* Arrow tells no sizes of these buffers, but that offsets ascend. */
+static int64_t last_offset(const qc_frame_column *c, int64_t n) {
+    int32_t narrow = 0;
+    int64_t wide = 0;
+    if (!n) return 0; /* then there may be no offset at all */
+    if (c->kind == QC_OF_UTF8_64) {
+        memcpy(&wide, c->data + 8 * n, 8);
+        return wide;
+    }
+    memcpy(&narrow, c->data + 4 * n, 4);
+    return narrow;
+}
+
 int qc_arrow_column(const struct ArrowSchema *schema, const struct ArrowArray *array, int64_t skipped, qc_frame_column *out) {
     int size;
     memset(out, 0, sizeof *out);
@@ -36,6 +49,7 @@ int qc_arrow_column(const struct ArrowSchema *schema, const struct ArrowArray *a
     if (out->kind == QC_OF_UTF8 || out->kind == QC_OF_UTF8_64) {
         if (array->n_buffers < 3) return 0;
         out->bytes = array->buffers[2] ? array->buffers[2] : ""; /* all strings may be empty */
+        out->end = last_offset(out, array->offset + array->length);
     }
     if (out->kind == QC_OF_VIEWS) { /* the last buffer holds the sizes of the others */
         if (array->n_buffers < 3) return 0;

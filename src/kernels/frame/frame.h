@@ -31,6 +31,7 @@ typedef struct {
     ptrdiff_t offset;       /* bits, strings: number of the first value */
     const uint8_t *valid;   /* a bit a value, from offset on; NULL: all are there */
     const char *bytes;      /* strings: what offsets count in */
+    int64_t end;            /* strings: their last offset, which no other exceeds */
     const void *const *more; /* views: the buffers of long strings */
     const int64_t *sizes;   /* views: of those buffers */
     int64_t n_more;

@@ -67,7 +67,7 @@ static int locate(const qc_frame_column *c, ptrdiff_t i, const char **text, size
         memcpy(ends, c->data + 8 * i, 16);
         first = ends[0], last = ends[1];
     }
-    if (first < 0 || last < first || last - first > UINT32_MAX) return 0;
+    if (first < 0 || last < first || last > c->end || last - first > UINT32_MAX) return 0;
     *text = c->bytes + first;
     *size = (size_t)(last - first);
     return 1;
