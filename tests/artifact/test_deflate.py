@@ -106,6 +106,16 @@ def test_bytes_are_shuffled():
     assert deflate.unshuffle(shuffled, 1) is shuffled and deflate.unshuffle(b"", 4) == b""
 
 
+@pytest.mark.parametrize("dtype", ["u1", "i2", "f4", "f8"])
+def test_arrays_of_a_pool(dtype):
+    values = RANDOM.integers(0, 100, (3, 4)).astype(f"<{dtype}")
+    raw, size = values.tobytes(), values.itemsize
+    pool = b"before" + b"".join(raw[k::size] for k in range(size)) + b"behind"
+    found = deflate.pooled(pool, 6, dtype, (3, 4))
+    assert found.dtype == values.dtype
+    np.testing.assert_array_equal(found, values)
+
+
 def test_samples_are_spread_over_all():
     """Stretches of one size at equal distances, the first at the beginning, the last at the end."""
     data = np.arange(50_000, dtype="<u4").tobytes()

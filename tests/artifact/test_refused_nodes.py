@@ -36,6 +36,8 @@ REFUSED: list[tuple[Any, str]] = [
     (["pool", "b1", 0], "unknown dtype 'b1'"),
     (["pool", ["u1"], 0], "unknown dtype ['u1']"),
     (["pool", "u1", 1], "the pool is too short"),
+    (["pool", "u1", 1, -1], "shape"),
+    (["again", "u1", [2], ["pool", "u1", -1], u1(0)], "shape"),
     (["pool", "u1", 1, 1, 1, 0], "an array of shape [1, 1, 1, 0]"),
     (["pool", "u1", -1], "an array of shape [-1]"),
     (["pool", "u1", True], "an array of shape [True]"),
@@ -209,3 +211,15 @@ def test_terms_of_a_vocabulary_are_flags():
     for is_term, words in ((["bool", [2, 3], u1(0)], "which nodes are terms"), (u1(1, 0, 1, 1, 0, 1), "a coding expects bool")):
         node[5] = is_term
         refused({"$": node}, words)
+
+
+def test_a_pool_is_too_short_for_what_comes_second():
+    refused({"a": {"$": u1(1, 2, 3)}, "b": {"$": ["pool", "u1", 1]}}, "the pool is too short")
+
+
+@pytest.mark.parametrize("within", [u1(1), ["own"]])
+def test_arrays_as_deep_as_others(within):
+    document: Any = {"$": within}
+    for _ in range(65):
+        document = {"a": document}
+    refused(document, "nested too deeply", own=(Section(ARRAY, RAW, "u1", (1,), b"x"),) if within == ["own"] else ())
