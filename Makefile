@@ -52,7 +52,7 @@ fuzz: native ## changed artifacts with right checksums, natively and under sanit
 	tools/sanitize $(BIN) tests/fuzz -m slow $(PYTEST_ARGS)
 	tools/fuzz_native $(FUZZ_SECONDS)
 
-reliability: native $(VENV)/.bench ## load, mutants beside the peers, damage, faults, fuzz, soak, shared memory, busy p99: one table (25 minutes; RELIABILITY="load busy" for some)
+reliability: native $(VENV)/.bench ## load, mutants beside the peers, damage, faults, fuzz, soak, shared memory, busy p99: one table (an hour; RELIABILITY="load busy" for some)
 	$(BIN)/python tools/reliability.py $(BIN) $(RELIABILITY)
 
 soak: native ## 100 million predictions in all forms, errors and reloads included, after a warm-up of as many: the memory does not grow (SOAK_PREDICTIONS; minutes)

@@ -1,6 +1,6 @@
 """Reproduce the figures of reliability in one table: python tools/reliability.py BIN [PART...]
 
-BIN is the bin folder of a virtual environment with the peers of bench/ in it. Without PARTs all run, some 25 minutes on two quiet
+BIN is the bin folder of a virtual environment with the peers of bench/ in it. Without PARTs all run, about an hour on two quiet
 cores; FUZZ_SECONDS (60), SOAK_PREDICTIONS (1,000,000) and QUANTCORE_MUTANTS (1000) for shorter or longer ones. A part that fails
 is told, the others still run, and the exit status is 1. What each part wrote is in build/reliability.
 """
