@@ -56,7 +56,7 @@ reliability: native $(VENV)/.bench ## load, mutants beside the peers, damage, fa
 	$(BIN)/python tools/reliability.py $(BIN) $(RELIABILITY)
 
 soak: native ## 100 million predictions in all forms, errors and reloads included, after a warm-up of as many: the memory does not grow (SOAK_PREDICTIONS; minutes)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore tests/soak/predictions.py $(SOAK_PREDICTIONS)
+	MALLOC_ARENA_MAX=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -W ignore tests/soak/predictions.py $(SOAK_PREDICTIONS)
 
 bench: native $(VENV)/.bench ## benchmarks beside the peers; JSON and a Markdown table in build/bench
 	mkdir -p build/bench
