@@ -101,7 +101,7 @@ def run(part: str, binaries: Path) -> tuple[bool, str]:
     _, (program, *arguments), line = PARTS[part]
     tool = program.startswith("tools/")
     command = [str(ROOT / program if tool else binaries / program), *(str(binaries) if a == "." else a for a in arguments)]
-    # Where a library is slow to end or NumPy's threads differ, figures would: one thread, as bench/ has it (one arena: see the soak).
+    # Where a library is slow to end or NumPy's threads differ, figures would: one thread, as in bench/; one arena for the soak.
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "1"}
     log = LOGS / f"{part}.txt"
     with log.open("w") as file:
