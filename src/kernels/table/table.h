@@ -88,7 +88,7 @@ typedef struct {
     double *step, *largest;  /* n_features: of the weights as scaled, how far off one may be, and the most that one may be */
     float *hot_bound[2], *lane_bound[2];
     double *fine_bound[2];
-    double size;             /* the sum of `largest` */
+    double size;             /* the sum of `largest` before scaling, for what underflows in the source */
     double most[2];
 } qc_table_weights;
 
